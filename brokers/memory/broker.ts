@@ -1,0 +1,140 @@
+/**
+ * The broker in memory: the reference for the others, and what tests run on. What it holds is gone with the process.
+ */
+import {
+  Broker,
+  type BrokerOptions,
+  brokerOptionNames,
+  type DeadLetterPage,
+  type QueueStats,
+} from '../../lib/broker.js'
+import { refuseUnknown } from '../../lib/options.js'
+import type { Entry } from '../../lib/outcome.js'
+import { canonicalQueueName } from '../../lib/queue-names.js'
+import { type Duration, parseDuration } from '../../lib/time.js'
+import { VirtualClock } from '../../lib/virtual-clock.js'
+import { defaultMiddleware } from '../../middleware/defaults.js'
+import { MemoryConsumer, type Prepare } from './consumer.js'
+import { Held, readPriority } from './held.js'
+import { Activity, MemoryQueue } from './queue.js'
+import { MemoryResults } from './results.js'
+
+const done = Promise.resolve()
+
+/**
+ * Keeps queues in the memory of this process: for tests, and for work that may be lost with the process. It carries the
+ * default middleware, with results in memory. What threads send goes through the main thread.
+ *
+ * Messages are kept encoded, as on any other broker, so that what JSON doesn't carry shows here, too.
+ *
+ * @example
+ * const broker = new MemoryBroker()
+ * await remind.sendWithOptions({ args: ['milk'], delay: '1h' })
+ * await broker.advance('1h')
+ * await broker.join('default')
+ */
+export class MemoryBroker extends Broker {
+  /** Runs with real time, until `advance` moves it ahead. */
+  override readonly clock: VirtualClock
+  protected override readonly reachesThreads = false
+  readonly #activity: Activity
+  readonly #held = new Map<string, MemoryQueue>()
+
+  /** @throws {InvalidOption} */
+  constructor(options: BrokerOptions = {}) {
+    refuseUnknown(options, brokerOptionNames, 'a MemoryBroker')
+    const activity = new Activity()
+    const clock = new VirtualClock({ progress: () => activity.steps, busy: () => activity.inHand > 0 })
+    super({
+      ...options,
+      middleware: options.middleware ?? defaultMiddleware({ results: new MemoryResults({ clock }) }),
+    })
+    this.#activity = activity
+    this.clock = clock
+  }
+
+  /**
+   * Moves the clock ahead: delays, backoffs, time limits and times to live that end within `duration` end now, one by
+   * one in their order. Each sees its own moment as the present, and what it sets going (a message that runs, fails and
+   * is delayed again) comes to rest before the next.
+   */
+  async advance(duration: Duration): Promise<void> {
+    this.assertOpen()
+    await this.clock.advance(parseDuration(duration, 'duration'))
+  }
+
+  protected store(entries: readonly Entry[]): Promise<void> {
+    for (const held of this.#prepare(entries)) held.queue.add(held)
+    return done
+  }
+
+  /** Encodes everything before anything is stored, so that it is all or none. */
+  readonly #prepare: Prepare = (entries) => {
+    this.assertOpen()
+    return entries.map(({ message, delay }) => {
+      const queue = this.#queue(canonicalQueueName(message.queueName))
+      const due = delay ? this.clock.now() + delay : 0
+      return new Held(queue, this.encode(message), readPriority(message.options.broker_priority), due)
+    })
+  }
+
+  #queue(name: string): MemoryQueue {
+    let queue = this.#held.get(name)
+    if (!queue) {
+      queue = new MemoryQueue(name, this.clock, this.#activity, this.deadMessageTtl)
+      this.#held.set(name, queue)
+    }
+    return queue
+  }
+
+  protected makeConsumer(queueName: string): MemoryConsumer {
+    return new MemoryConsumer(this.#queue(queueName), this.#prepare)
+  }
+
+  protected async readStats(queueName: string): Promise<QueueStats> {
+    return this.#held.get(queueName)?.stats() ?? { ready: 0, delayed: 0, inFlight: 0, dead: 0 }
+  }
+
+  protected async clear(queueName: string): Promise<void> {
+    this.#held.get(queueName)?.clear()
+  }
+
+  protected async readDeadLetters(
+    queueName: string,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<DeadLetterPage> {
+    return this.#queue(queueName).dead.page(limit, cursor)
+  }
+
+  protected async takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
+    for (const queue of this.#held.values()) {
+      const held = queue.dead.remove(id)
+      if (!held) continue
+      if (then === 'requeue') queue.add(new Held(queue, this.revive(held.body), held.priority, 0))
+      return true
+    }
+    return false
+  }
+
+  /** Comes back as soon as a queue has become empty. */
+  protected override changed(pause: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { onEmpty } = this.#activity
+      const back = (): void => {
+        clearTimeout(timer)
+        onEmpty.delete(back)
+        resolve()
+      }
+      const timer = setTimeout(back, pause)
+      onEmpty.add(back)
+    })
+  }
+
+  protected async closeStore(): Promise<void> {
+    for (const queue of this.#held.values()) {
+      queue.endWaits()
+      queue.clear()
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { Consumer, DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { Entry } from '../../lib/outcome.js'
+import { Held } from './held.js'
+import type { MemoryQueue } from './queue.js'
+
+/** Turns what is sent into what is held, or throws and has done nothing. */
+export type Prepare = (sends: readonly Entry[]) => readonly Held[]
+
+const done = Promise.resolve()
+
+/** Takes from one queue. Everything but a wait is over when the call returns. */
+export class MemoryConsumer implements Consumer {
+  readonly #queue: MemoryQueue
+  readonly #prepare: Prepare
+  #closed = false
+
+  constructor(queue: MemoryQueue, prepare: Prepare) {
+    this.#queue = queue
+    this.#prepare = prepare
+  }
+
+  get queueName(): string {
+    return this.#queue.name
+  }
+
+  take(limit: number): Promise<readonly Delivery[]> {
+    const batch = this.#closed ? [] : this.#queue.take(limit)
+    if (batch.length > 0 || this.#closed || limit <= 0) return Promise.resolve(batch)
+    return this.#queue.wait(limit, this)
+  }
+
+  /** Nothing to note: a process that dies takes its memory along. */
+  begin(): Promise<void> {
+    return done
+  }
+
+  ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
+    return this.#settle(delivery, sends)
+  }
+
+  deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+    return this.#settle(delivery, sends, (held) => held.queue.dead.add(held, rejection))
+  }
+
+  requeue(
+    delivery: Delivery,
+    { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
+  ): Promise<void> {
+    return this.#settle(delivery, [], (held) => {
+      const { queue, deliveryCount } = held
+      if (!counted) queue.giveBack(held.again(0, deliveryCount - 1), held.order)
+      else queue.add(held.again(delay > 0 ? queue.clock.now() + delay : 0, deliveryCount))
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#queue.endWaits(this)
+  }
+
+  /** Stores the sends and lets go of the delivery; nothing at all when it isn't ours any more. */
+  #settle(delivery: Delivery, sends: readonly Entry[], then?: (held: Held) => void): Promise<void> {
+    if (!(delivery instanceof Held) || !delivery.owed) return done
+    if (sends.length > 0) {
+      try {
+        for (const held of this.#prepare(sends)) held.queue.add(held)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+    }
+    then?.(delivery)
+    delivery.queue.release(delivery)
+    return done
+  }
+}

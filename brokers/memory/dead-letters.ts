@@ -1,0 +1,90 @@
+/**
+ * The dead letters of one queue, oldest first, and their end.
+ */
+import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/broker.js'
+import { expected } from '../../lib/options.js'
+import type { Clock } from '../../lib/time.js'
+import type { Held } from './held.js'
+
+interface Kept {
+  readonly letter: DeadLetter
+  readonly held: Held
+}
+
+/** Ids count up over all queues, so that they order the letters and name one on its broker. */
+let lastId = 0
+
+export class DeadLetters {
+  readonly #kept = new Map<number, Kept>()
+  #timer: unknown
+
+  constructor(
+    readonly queueName: string,
+    readonly clock: Clock,
+    readonly ttl: number,
+  ) {}
+
+  get size(): number {
+    this.#expire()
+    return this.#kept.size
+  }
+
+  add(held: Held, { reason, traceback }: DeadLetterReason): void {
+    const id = ++lastId
+    const { queueName } = this
+    const letter = { id: String(id), queueName, body: held.body, reason, traceback, deadAt: this.clock.now() }
+    this.#kept.set(id, { letter, held })
+    if (this.#timer === undefined) this.#schedule()
+  }
+
+  page(limit: number, cursor: string | undefined): DeadLetterPage {
+    if (cursor !== undefined && !/^\d+$/.test(cursor)) throw expected('the cursor of a page before', cursor, 'cursor')
+    this.#expire()
+    const after = Number(cursor ?? 0)
+    const letters: DeadLetter[] = []
+    for (const [id, { letter }] of this.#kept) {
+      if (id <= after) continue
+      if (letters.length === limit) return { letters, cursor: letters.at(-1)?.id }
+      letters.push(letter)
+    }
+    return { letters }
+  }
+
+  /** Takes a letter out, if it is there. */
+  remove(id: string): Held | undefined {
+    this.#expire()
+    const kept = this.#kept.get(Number(id))
+    this.#kept.delete(Number(id))
+    return kept?.held
+  }
+
+  clear(): void {
+    this.#kept.clear()
+    this.clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** The oldest come first, so that looking at the first tells. */
+  #expire(): void {
+    const last = this.clock.now() - this.ttl
+    for (const [id, { letter }] of this.#kept) {
+      if (letter.deadAt > last) return
+      this.#kept.delete(id)
+    }
+  }
+
+  #schedule(): void {
+    const [oldest] = this.#kept.values()
+    if (!oldest) {
+      this.#timer = undefined
+      return
+    }
+    this.#timer = this.clock.setTimeout(
+      () => {
+        this.#expire()
+        this.#schedule()
+      },
+      oldest.letter.deadAt + this.ttl - this.clock.now(),
+    )
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * First in, first out, whatever the length: `Array.shift` moves every element of a large array.
+ */
+export class Fifo<T> {
+  #items: (T | undefined)[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#head]
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head]
+    if (item === undefined) return undefined
+    this.#items[this.#head++] = undefined
+    if (this.#head === this.#items.length) this.clear()
+    else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) {
+      // Half of it is gone: moving the rest down now costs one step for each that was taken.
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return item
+  }
+
+  clear(): void {
+    this.#items = []
+    this.#head = 0
+  }
+}

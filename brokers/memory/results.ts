@@ -1,0 +1,120 @@
+/**
+ * Results in memory. In a worker thread they are the main thread's, asked for over there.
+ */
+import { BrokerClosed, ResultError } from '../../lib/errors.js'
+import { mainThread, serveThreads } from '../../lib/main-thread.js'
+import { refuseUnknown } from '../../lib/options.js'
+import { ResultBackend, type ResultBackendOptions } from '../../lib/results/backend.js'
+import { type Clock, systemClock } from '../../lib/time.js'
+import { keepAlive } from './keep-alive.js'
+
+export interface MemoryResultsOptions extends ResultBackendOptions {
+  /**
+   * What times to live and waits go by: the clock of a MemoryBroker, to be moved with it.
+   * @default real time
+   */
+  clock?: Clock
+}
+
+interface Kept {
+  readonly value: string
+  /** When it ends, in milliseconds since the epoch. */
+  readonly ends: number
+}
+
+interface Wait {
+  resolve(value: string | undefined): void
+  reject(error: Error): void
+}
+
+const service = 'memory-results'
+
+/** What has ended is swept out this often, in milliseconds; until then it only counts as gone. */
+const sweepEvery = 60_000
+
+/**
+ * Keeps results in the memory of this process. The MemoryBroker brings one along; make one to keep the results of
+ * another broker's messages in a test.
+ */
+export class MemoryResults extends ResultBackend {
+  /** Whom threads ask: the one that was made last. */
+  static #latest: MemoryResults | undefined
+
+  static {
+    serveThreads(service, (method, args) => MemoryResults.#serve(method, args as [string, string & number, number]))
+  }
+
+  readonly #clock: Clock
+  readonly #kept = new Map<string, Kept>()
+  readonly #waits = new Map<string, Set<Wait>>()
+  #sweep: unknown
+  #closed = false
+
+  /** @throws {InvalidOption} */
+  constructor(options: MemoryResultsOptions = {}) {
+    super(options)
+    refuseUnknown(options, ['namespace', 'clock'], 'MemoryResults')
+    this.#clock = options.clock ?? systemClock
+    MemoryResults.#latest = this
+  }
+
+  protected async put(key: string, value: string, ttl: number): Promise<void> {
+    const main = mainThread()
+    if (main) return void (await main.call(service, 'put', [key, value, ttl]))
+    this.#kept.set(key, { value, ends: this.#clock.now() + ttl })
+    this.#sweep ??= this.#clock.setTimeout(() => this.#sweepOut(), sweepEvery)
+    for (const wait of this.#waits.get(key) ?? []) wait.resolve(value)
+  }
+
+  protected async peek(key: string): Promise<string | undefined> {
+    const main = mainThread()
+    if (main) return (await main.call(service, 'peek', [key])) as string | undefined
+    const kept = this.#kept.get(key)
+    return kept && kept.ends > this.#clock.now() ? kept.value : undefined
+  }
+
+  protected async wait(key: string, timeout: number): Promise<string | undefined> {
+    const main = mainThread()
+    if (main) return (await main.call(service, 'wait', [key, timeout])) as string | undefined
+    if (this.#closed) throw new BrokerClosed()
+    // It may have come between the look that was in vain and this.
+    return (await this.peek(key)) ?? this.#await(key, timeout)
+  }
+
+  #await(key: string, timeout: number): Promise<string | undefined> {
+    const waits = this.#waits.get(key) ?? new Set()
+    this.#waits.set(key, waits)
+    let wait: Wait | undefined
+    const answer = new Promise<string | undefined>((resolve, reject) => {
+      wait = { resolve, reject }
+      waits.add(wait)
+    })
+    const timer = this.#clock.setTimeout(() => wait?.resolve(undefined), timeout)
+    return keepAlive(answer).finally(() => {
+      this.#clock.clearTimeout(timer)
+      if (wait) waits.delete(wait)
+      if (waits.size === 0 && this.#waits.get(key) === waits) this.#waits.delete(key)
+    })
+  }
+
+  #sweepOut(): void {
+    const now = this.#clock.now()
+    for (const [key, { ends }] of this.#kept) if (ends <= now) this.#kept.delete(key)
+    this.#sweep = this.#kept.size > 0 ? this.#clock.setTimeout(() => this.#sweepOut(), sweepEvery) : undefined
+  }
+
+  override async close(): Promise<void> {
+    this.#closed = true
+    this.#clock.clearTimeout(this.#sweep)
+    for (const waits of this.#waits.values()) for (const wait of waits) wait.reject(new BrokerClosed())
+  }
+
+  /** What threads ask for. */
+  static #serve(method: string, [key, second, ttl]: [string, string & number, number]): Promise<unknown> {
+    const results = MemoryResults.#latest
+    if (!results) throw new ResultError('The main thread keeps no results in memory: make MemoryResults there, too.')
+    if (method === 'put') return results.put(key, second, ttl)
+    if (method === 'wait') return results.wait(key, second)
+    return results.peek(key)
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * A broker on Redis, on Dramatiq's wire: services in Node and in Python share its queues. What goes where in Redis
+ * stands in `keys.ts`.
+ */
+import { randomUUID } from 'node:crypto'
+import {
+  Broker,
+  type BrokerOptions,
+  brokerOptionNames,
+  type Consumer,
+  type DeadLetter,
+  type DeadLetterPage,
+  type QueueStats,
+} from '../../lib/broker.js'
+import type { Body } from '../../lib/encoder.js'
+import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
+import type { Message } from '../../lib/message.js'
+import { duration, expected, refuseUnknown } from '../../lib/options.js'
+import type { Entry } from '../../lib/outcome.js'
+import { backoff, type Duration } from '../../lib/time.js'
+import { TurnBatch } from '../../lib/turn-batch.js'
+import { defaultMiddleware } from '../../middleware/defaults.js'
+import { Connection } from './connection.js'
+import { RedisConsumer } from './consumer.js'
+import { readDeadLetters, takeDeadLetter } from './dead-letters.js'
+import { Hand, type Owner } from './hand.js'
+import { Keeper } from './keeper.js'
+import { Keys, type Place } from './keys.js'
+import { type Argument, connectionOptionNames, type RedisConnectionOptions, Unanswered } from './link.js'
+import { type DelayQueue, type Parcel, pack, parcelOf } from './parcels.js'
+import { RedisResults } from './results.js'
+import { script } from './scripts.js'
+
+export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOptions {
+  /**
+   * What all keys begin with; as Dramatiq's. On a Redis Cluster it must be hash-tagged: `'{dramatiq}'`.
+   * @default 'dramatiq'
+   */
+  namespace?: string
+  /**
+   * How long a worker may be silent before its messages are given to others. The same for all that share the queues.
+   * @default '1m'
+   */
+  heartbeatTimeout?: Duration
+  /**
+   * Where delayed messages wait: `'native'`, in a sorted set that our workers look after; or `'dramatiq'`, in the
+   * delay queue, for queues that only workers in Python consume.
+   * @default 'native'
+   */
+  delayQueue?: DelayQueue
+}
+
+const optionNames = [...brokerOptionNames, ...connectionOptionNames, 'namespace', 'heartbeatTimeout', 'delayQueue']
+
+/** How many sends of one turn of the event loop go out in one call. */
+const mostAtOnce = 250
+
+export class RedisBroker extends Broker {
+  readonly namespace: string
+  readonly heartbeatTimeout: number
+  readonly delayQueue: DelayQueue
+  /** What this broker is called in Redis while it consumes. */
+  readonly workerId = randomUUID()
+  readonly #connection: Connection
+  readonly #owner: Owner
+  readonly #hands = new Map<string, Hand>()
+  readonly #consumers = new Set<RedisConsumer>()
+  readonly #keeper: Keeper
+  readonly #sends: TurnBatch<readonly Parcel[]>
+
+  /** Connects on first use. */
+  constructor(options: RedisBrokerOptions = {}) {
+    refuseUnknown(options, optionNames, 'RedisBroker')
+    const { url, redis, nodes, cluster, namespace = 'dramatiq', heartbeatTimeout = '1m', delayQueue = 'native' } = options
+    const where = { url, redis, nodes, cluster } as RedisConnectionOptions
+    super({ ...options, middleware: options.middleware ?? defaultMiddleware({ results: new RedisResults(where) }) })
+    if (delayQueue !== 'native' && delayQueue !== 'dramatiq') {
+      throw expected('"native" or "dramatiq"', delayQueue, 'delayQueue')
+    }
+    this.namespace = namespace
+    this.heartbeatTimeout = duration(heartbeatTimeout, 'heartbeatTimeout')
+    this.delayQueue = delayQueue
+    this.#connection = Connection.open(where)
+    this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
+    this.#keeper = new Keeper(this.#owner, this.#hands, this)
+    this.#sends = new TurnBatch((batch) => this.#send(batch.length === 1 ? (batch[0] as Parcel[]) : batch.flat()), {
+      most: mostAtOnce,
+    })
+  }
+
+  // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
+
+  protected async store(entries: readonly Entry[]): Promise<void> {
+    const parcels = this.#parcels(entries)
+    await (parcels.length > mostAtOnce ? this.#send(parcels) : this.#sends.add(parcels))
+  }
+
+  readonly #encode = (message: Message): Body => this.encode(message)
+
+  #parcels(entries: readonly Entry[]): Parcel[] {
+    const how = { keys: this.#owner.keys, delayQueue: this.delayQueue, now: this.clock.now(), encode: this.#encode }
+    return entries.map((entry) => parcelOf(entry, how))
+  }
+
+  /**
+   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice; and it all has an
+   * end at `enqueueTimeout`.
+   */
+  async #send(parcels: readonly Parcel[]): Promise<void> {
+    const keys: string[] = []
+    const args: Argument[] = ['', 0]
+    args[1] = pack(parcels, new Map<Place, number>(), keys, args)
+    const deadline = Date.now() + this.enqueueTimeout
+    for (let failures = 0; ; failures++) {
+      const left = deadline - Date.now()
+      try {
+        await this.#owner.link.run(script('enqueue'), keys, args, { timeout: Math.max(1, left) })
+        return
+      } catch (error) {
+        if (!(error instanceof ConnectionFailed)) throw error
+        if (error instanceof Unanswered) args[0] = '1'
+        const wait = backoff(failures, { factor: 10, max: 500 })
+        if (Date.now() + wait >= deadline) throw this.#notSent(error, args[0] === '1')
+        await new Promise((resolve) => setTimeout(resolve, wait))
+      }
+    }
+  }
+
+  #notSent(cause: ConnectionFailed, perhaps: boolean): ConnectionFailed | EnqueueTimeout {
+    if (!perhaps) return new EnqueueTimeout(this.enqueueTimeout, { cause })
+    const text = `Redis did not answer within ${this.enqueueTimeout} ms (enqueueTimeout); the message may be stored or not.`
+    return new ConnectionFailed(text, { cause })
+  }
+
+  // — Consuming ——————————————————————————————————————————————————————————————————————————————————————————
+
+  protected makeConsumer(queueName: string): Consumer {
+    const hand = this.#hand(queueName)
+    const consumer = new RedisConsumer({
+      hand,
+      waker: this.#connection.waker(this.#owner.keys),
+      now: () => this.clock.now(),
+      parcels: (entries) => this.#parcels(entries),
+      lookAfter: () => this.#keeper.lookAfter(hand),
+      isClosed: () => this.closed,
+    })
+    this.#consumers.add(consumer)
+    this.#keeper.start()
+    return consumer
+  }
+
+  #hand(queueName: string): Hand {
+    let hand = this.#hands.get(queueName)
+    if (!hand) {
+      hand = new Hand(this.#owner, this.#owner.keys.queue(queueName))
+      this.#hands.set(queueName, hand)
+    }
+    return hand
+  }
+
+  // — Looking and clearing ———————————————————————————————————————————————————————————————————————————————
+
+  protected async readStats(queueName: string): Promise<QueueStats> {
+    const { messages, delayed, delayQueueMessages, dead, lists } = this.#owner.keys.queue(queueName)
+    const keys = [messages, delayed, delayQueueMessages, dead, ...lists]
+    const answer = await this.#owner.link.run(script('stats'), keys, [this.clock.now() - this.deadMessageTtl])
+    const [ready, waiting, inFlight, letters] = answer as [number, number, number, number]
+    return { ready, delayed: waiting, inFlight, dead: letters }
+  }
+
+  protected async clear(queueName: string): Promise<void> {
+    const { keys, link, worker } = this.#owner
+    const queue = keys.queue(queueName)
+    const acks = [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)]
+    await link.call((client) => client.del(...queue.all(), ...acks))
+  }
+
+  protected readDeadLetters(queueName: string, limit: number, cursor: string | undefined): Promise<DeadLetterPage> {
+    const oldest = this.clock.now() - this.deadMessageTtl
+    return readDeadLetters(this.#owner.link, this.#owner.keys.queue(queueName), { limit, cursor, oldest })
+  }
+
+  protected takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
+    const { link, keys } = this.#owner
+    return takeDeadLetter(link, keys, id, then === 'requeue' ? (body: DeadLetter['body']) => this.revive(body) : undefined)
+  }
+
+  // — The end ————————————————————————————————————————————————————————————————————————————————————————————
+
+  protected async closeStore(): Promise<void> {
+    await this.#sends.idle()
+    for (const consumer of this.#consumers) {
+      await consumer.close()
+      await consumer.settled()
+    }
+    await this.#keeper.close()
+    this.#connection.release()
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What a process has to do with one Redis: one connection for commands, one that blocks for idle workers, and ears
+ * for those who wait for results. Brokers and backends with the same settings share it; the last one closes it.
+ */
+import { getLogger } from '../../lib/logger.js'
+import { Ears } from './ears.js'
+import type { Keys } from './keys.js'
+import { Link, type RedisConnectionOptions } from './link.js'
+import { Waker } from './waker.js'
+
+const open = new Map<string, Connection>()
+
+export class Connection {
+  readonly commands: Link
+  readonly ears: Ears
+  readonly #options: RedisConnectionOptions
+  readonly #name: string
+  readonly #wakers = new Map<string, Waker>()
+  #users = 1
+
+  private constructor(options: RedisConnectionOptions, name: string) {
+    this.#options = options
+    this.#name = name
+    this.commands = new Link(options, 'commands', checkEviction)
+    this.ears = new Ears(this.commands, () => new Link(options, 'waiting for results'))
+  }
+
+  /** The connection for these settings; a new one where nobody in this process has one yet. */
+  static open(options: RedisConnectionOptions): Connection {
+    const name = nameOf(options)
+    const existing = open.get(name)
+    if (existing) {
+      existing.#users++
+      return existing
+    }
+    const connection = new Connection(options, name)
+    open.set(name, connection)
+    return connection
+  }
+
+  /** What wakes idle workers of a namespace. */
+  waker(keys: Keys): Waker {
+    let waker = this.#wakers.get(keys.namespace)
+    if (!waker) {
+      waker = new Waker(keys, this.commands, new Link(this.#options, 'idle workers'))
+      this.#wakers.set(keys.namespace, waker)
+    }
+    return waker
+  }
+
+  /** Lets go of it. */
+  release(): void {
+    if (--this.#users > 0) return
+    if (open.get(this.#name) === this) open.delete(this.#name)
+    for (const waker of this.#wakers.values()) waker.close()
+    this.ears.close()
+    this.commands.close()
+  }
+}
+
+/** Settings that read alike are the same; those with code in them are the same only as objects. */
+function nameOf({ url, redis, nodes, cluster }: RedisConnectionOptions): string {
+  return JSON.stringify({ url, redis, nodes, cluster }, (_, value: unknown) => {
+    if (typeof value !== 'function') return value
+    let number = numbers.get(value)
+    if (number === undefined) numbers.set(value, (number = ++last))
+    return `function ${number}`
+  })
+}
+
+const numbers = new WeakMap<object, number>()
+let last = 0
+
+/** A Redis that may throw keys away when its memory is full throws messages away. */
+function checkEviction(link: Link): void {
+  link
+    .call((client) => client.config('GET', 'maxmemory-policy'))
+    .then((answer) => {
+      const policy = Array.isArray(answer) ? answer[1] : undefined
+      if (typeof policy !== 'string' || policy === 'noeviction') return
+      getLogger().warn(
+        { policy },
+        `Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and with them messages. ` +
+          'Set it to noeviction: CONFIG SET maxmemory-policy noeviction.',
+      )
+    })
+    // Not everybody may read the configuration; then nothing can be said.
+    .catch(() => {})
+}

@@ -1,0 +1,204 @@
+/**
+ * One queue as a worker consumes it: takes in batches, sleeps in Redis when there is nothing, and settles what it took,
+ * the settlements of one turn of the event loop in one call.
+ */
+import type { Consumer, DeadLetterReason } from '../../lib/broker.js'
+import type { Entry } from '../../lib/outcome.js'
+import { backoff } from '../../lib/time.js'
+import { TurnBatch } from '../../lib/turn-batch.js'
+import type { Hand, RedisDelivery } from './hand.js'
+import { bodiesAreText, type Parcel, parcelOfDelayed } from './parcels.js'
+import { script } from './scripts.js'
+import { deadLetter, type Settlement, settle } from './settling.js'
+import { pollPause, type Waker } from './waker.js'
+
+/** The most messages that one call fetches or settles. */
+const mostAtOnce = 256
+
+/** What the consumer needs of its broker. */
+export interface Services {
+  readonly hand: Hand
+  readonly waker: Waker
+  readonly now: () => number
+  /** Makes parcels of messages that are sent with a settlement. */
+  readonly parcels: (entries: readonly Entry[]) => Parcel[]
+  /** Looks after the queue once before the first take: recovers what dead workers left. */
+  readonly lookAfter: () => Promise<void>
+  readonly isClosed: () => boolean
+}
+
+interface Requeue {
+  readonly delivery: RedisDelivery
+  readonly counted: boolean
+  readonly due: number | undefined
+}
+
+interface Fetched {
+  readonly deliveries: RedisDelivery[]
+  readonly due: number | undefined
+  readonly delayedByPython: boolean
+}
+
+export class RedisConsumer implements Consumer {
+  readonly queueName: string
+  readonly #services: Services
+  readonly #hand: Hand
+  readonly #closing = new AbortController()
+  #lookedAfter = false
+  readonly #acks: TurnBatch<Settlement>
+  readonly #letters: TurnBatch<Settlement & { letter: DeadLetterReason }>
+  readonly #requeues: TurnBatch<Requeue>
+
+  constructor(services: Services) {
+    const { hand } = services
+    this.#services = services
+    this.#hand = hand
+    this.queueName = hand.queue.queueName
+    hand.consumers++
+    const { link } = hand.owner
+    const source = { acks: hand.acks, bodies: hand.queue.messages, queue: hand.queue }
+    const most = { most: mostAtOnce }
+    this.#acks = new TurnBatch((batch) => hand.change(() => settle(link, source, batch)), most)
+    this.#letters = new TurnBatch((batch) => hand.change(() => deadLetter(link, source, batch, services.now())), most)
+    this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBack(batch)), most)
+  }
+
+  async take(limit: number): Promise<readonly RedisDelivery[]> {
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      if (!this.#lookedAfter) {
+        await this.#services.lookAfter()
+        this.#lookedAfter = true
+      }
+      await this.#hand.reclaim()
+      const { deliveries, due, delayedByPython } = await this.#fetch(Math.min(Math.max(limit, 1), mostAtOnce))
+      if (delayedByPython) {
+        const takingOver = this.#hand.takeOver()
+        if (deliveries.length === 0) {
+          await takingOver
+          continue
+        }
+        // If it fails, the next fetch will say that there is something still.
+        takingOver.catch(() => {})
+      }
+      if (deliveries.length > 0) return deliveries
+      await this.#services.waker.sleep(this.#hand.queue, due, signal)
+    }
+    return []
+  }
+
+  async begin(delivery: RedisDelivery): Promise<void> {
+    if (!this.#hand.has(delivery)) return
+    await this.#hand.owner.link.run(script('begin'), [this.#hand.acks, this.#hand.queue.begun], [delivery.id])
+  }
+
+  async ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
+    if (!this.#hand.has(delivery)) return
+    const parcels = sends.length === 0 ? none : this.#services.parcels(sends)
+    await this.#acks.add({ id: delivery.id, again: delivery.deliveryCount > 1, parcels })
+    this.#hand.release(delivery)
+  }
+
+  async deadLetter(delivery: RedisDelivery, letter: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+    if (!this.#hand.has(delivery)) return
+    const parcels = this.#services.parcels(sends)
+    await this.#letters.add({ id: delivery.id, again: true, parcels, letter })
+    this.#hand.release(delivery)
+  }
+
+  async requeue(
+    delivery: RedisDelivery,
+    { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
+  ): Promise<void> {
+    if (!this.#hand.has(delivery)) return
+    await this.#requeues.add({ delivery, counted, due: delay > 0 ? this.#services.now() + delay : undefined })
+    this.#hand.release(delivery)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    this.#hand.consumers--
+    this.#services.waker.rest()
+  }
+
+  /** Resolves when every settlement that was begun is through. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#acks.idle(), this.#letters.idle(), this.#requeues.idle()])
+  }
+
+  // — The calls ——————————————————————————————————————————————————————————————————————————————————————————
+
+  async #fetch(limit: number): Promise<Fetched> {
+    const { acks, owner, queue } = this.#hand
+    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
+    const keys = [owner.keys.heartbeats, acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, ...lists]
+    const now = this.#services.now()
+    const binary = !bodiesAreText()
+    // What was fetched is in the hand before the call counts as answered.
+    return this.#hand.change(async () => {
+      const args = [owner.worker, now, limit, pollPause]
+      return this.#receive((await owner.link.run(script('fetch'), keys, args, { binary })) as unknown[], now, binary)
+    })
+  }
+
+  #receive(answer: unknown[], now: number, binary: boolean): Fetched {
+    const [due, inDelayQueue, runs, repeats] = answer as [string | Buffer, number, number[], number[]]
+    const result: RedisDelivery[] = []
+    const waiting: RedisDelivery[] = []
+    let run = 0
+    let left = runs[1] ?? 0
+    let repeat = 0
+    for (let at = 4; at < answer.length; at += 2) {
+      while (left-- === 0) left = runs[(run += 2) + 1] ?? 0
+      const index = (at - 4) / 2
+      const again = repeats[repeat] === index ? (repeats[repeat + 1] as number) : 1
+      if (again > 1) repeat += 2
+      const delivery: RedisDelivery = {
+        id: binary ? String(answer[at]) : (answer[at] as string),
+        queueName: this.queueName,
+        body: answer[at + 1] as string | Uint8Array,
+        deliveryCount: again,
+        priority: runs[run] as number,
+      }
+      this.#hand.held.set(delivery.id, delivery)
+      if (!binary && (delivery.body as string).includes('"eta"') && isEarly(delivery.body as string, now)) waiting.push(delivery)
+      else result.push(delivery)
+    }
+    for (const delivery of waiting) void this.#putOff(delivery)
+    return { deliveries: result, due: due.length > 0 ? Number(due) : undefined, delayedByPython: inDelayQueue > 0 }
+  }
+
+  /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same. */
+  async #putOff(delivery: RedisDelivery): Promise<void> {
+    const parcels = [parcelOfDelayed(this.#hand.queue, delivery.body as string)]
+    for (let failures = 0; this.#hand.has(delivery) && !this.#services.isClosed(); failures++) {
+      try {
+        await this.#acks.add({ id: delivery.id, again: delivery.deliveryCount > 1, parcels })
+        this.#hand.release(delivery)
+      } catch {
+        const wait = backoff(failures, { factor: 50, max: 2000 })
+        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+      }
+    }
+  }
+
+  async #giveBack(batch: readonly Requeue[]): Promise<void> {
+    const { acks, owner, queue } = this.#hand
+    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, lists } = queue
+    const args = batch.flatMap(({ delivery: { id, priority }, counted, due }) => [id, priority, counted ? '1' : '', due ?? ''])
+    const keys = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, ...lists]
+    await owner.link.run(script('requeue'), keys, args)
+  }
+}
+
+const none: readonly Parcel[] = []
+
+function isEarly(body: string, now: number): boolean {
+  try {
+    const { options } = JSON.parse(body) as { options?: { eta?: unknown } }
+    return typeof options?.eta === 'number' && options.eta > now
+  } catch {
+    return false
+  }
+}

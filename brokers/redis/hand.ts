@@ -1,0 +1,138 @@
+/**
+ * What a broker has in hand of one queue: the deliveries it gave out and got no settlement for. Redis keeps the same
+ * in the ack set; where the two differ because an answer was lost, the hand sets it right.
+ */
+import type { DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { Keys, QueueKeys } from './keys.js'
+import { type Link, Unanswered } from './link.js'
+import { parcelOfDelayed } from './parcels.js'
+import { script } from './scripts.js'
+import { deadLetter, type Settlement, settle } from './settling.js'
+
+/** A delivery, and the id that Redis has for it. */
+export interface RedisDelivery extends Delivery {
+  readonly id: string
+}
+
+/** Whose hand it is, and where it reaches. */
+export interface Owner {
+  readonly worker: string
+  readonly keys: Keys
+  readonly link: Link
+}
+
+export class Hand {
+  readonly owner: Owner
+  readonly queue: QueueKeys
+  readonly acks: string
+  readonly delayQueueAcks: string
+  readonly held = new Map<string, RedisDelivery>()
+  /** How many consumers take with it. */
+  consumers = 0
+  /** Calls that change the ack set and aren't answered yet; and all that ever were. */
+  #underWay = 0
+  #calls = 0
+  #doubtful = false
+  #reclaiming: Promise<void> | undefined
+  #takingOver: Promise<void> | undefined
+
+  constructor(owner: Owner, queue: QueueKeys) {
+    this.owner = owner
+    this.queue = queue
+    this.acks = owner.keys.acks(owner.worker, queue.queueName)
+    this.delayQueueAcks = owner.keys.acks(owner.worker, queue.delayQueueName)
+  }
+
+  /** Whether the delivery is still the present one of its message. */
+  has(delivery: RedisDelivery): boolean {
+    return this.held.get(delivery.id) === delivery
+  }
+
+  /** Forgets a delivery that was settled. */
+  release(delivery: RedisDelivery): void {
+    if (this.has(delivery)) this.held.delete(delivery.id)
+  }
+
+  /** Makes a call that changes the ack set. */
+  async change<T>(call: () => Promise<T>): Promise<T> {
+    this.#underWay++
+    this.#calls++
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof Unanswered) this.#doubtful = true
+      throw error
+    } finally {
+      this.#underWay--
+    }
+  }
+
+  /** How things stand, to be compared by `check` with what Redis says a moment later. */
+  get mark(): number | undefined {
+    return this.#underWay === 0 ? this.#calls : undefined
+  }
+
+  /** Compares the size of the ack set with the hand, if nothing moved meanwhile. */
+  check(mark: number | undefined, size: number): void {
+    if (mark !== undefined && mark === this.mark && size > this.held.size) this.#doubtful = true
+  }
+
+  /** Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile. */
+  async reclaim(): Promise<void> {
+    if (this.#reclaiming) return this.#reclaiming
+    if (!this.#doubtful || this.#underWay > 0) return
+    const { queue, owner } = this
+    const keys = [this.acks, queue.messages, queue.taken, queue.wake, ...queue.lists]
+    const delayKeys = [this.delayQueueAcks, queue.delayQueueMessages, queue.taken, queue.wake, queue.delayQueue]
+    this.#reclaiming = (async () => {
+      await owner.link.run(script('reclaim'), keys, [...this.held.keys()])
+      await owner.link.run(script('reclaim'), delayKeys, [])
+      this.#doubtful = false
+    })().finally(() => {
+      this.#reclaiming = undefined
+    })
+    return this.#reclaiming
+  }
+
+  /**
+   * Moves what Python delayed among our own delayed messages: taken into the hand, and stored anew in the step that
+   * lets it go, so that a crash in between loses nothing.
+   */
+  takeOver(): Promise<void> {
+    this.#takingOver ??= this.#takeOverAll()
+      .catch((error) => {
+        this.#doubtful = true
+        throw error
+      })
+      .finally(() => {
+        this.#takingOver = undefined
+      })
+    return this.#takingOver
+  }
+
+  async #takeOverAll(): Promise<void> {
+    const { queue, owner } = this
+    const source = { acks: this.delayQueueAcks, queue, bodies: queue.delayQueueMessages }
+    const keys = [owner.keys.heartbeats, this.delayQueueAcks, queue.delayQueueMessages, queue.delayQueue]
+    for (let full = true; full; ) {
+      const most = 250
+      const answer = (await this.change(() =>
+        owner.link.run(script('hold-delayed'), keys, [owner.worker, Date.now(), most]),
+      )) as string[]
+      full = answer.length === 2 * most
+      const settlements: Settlement[] = []
+      const hopeless: (Settlement & { letter: DeadLetterReason })[] = []
+      for (let at = 0; at < answer.length; at += 2) {
+        const id = answer[at] as string
+        try {
+          settlements.push({ id, again: false, parcels: [parcelOfDelayed(queue, answer[at + 1] as string)] })
+        } catch (error) {
+          const reason = `The body is not a message: ${(error as Error).message}`
+          hopeless.push({ id, again: false, parcels: [], letter: { reason } })
+        }
+      }
+      if (settlements.length > 0) await this.change(() => settle(owner.link, source, settlements))
+      if (hopeless.length > 0) await this.change(() => deadLetter(owner.link, source, hopeless, Date.now()))
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
+ */
+import { randomUUID } from 'node:crypto'
+import { type Body, getEncoder } from '../../lib/encoder.js'
+import type { Message } from '../../lib/message.js'
+import type { Entry } from '../../lib/outcome.js'
+import type { Keys, Place, QueueKeys } from './keys.js'
+import type { Argument } from './link.js'
+import { rewrite } from './rewrite.js'
+
+/** A message on its way to a place. */
+export interface Parcel {
+  readonly place: Place
+  readonly id: string
+  readonly body: Argument
+  /** When it is due, for a place of delayed ones. */
+  readonly due: number
+}
+
+/** Whether our delays go into a sorted set, or the way Dramatiq does it, for workers in Python. */
+export type DelayQueue = 'native' | 'dramatiq'
+
+/** The priority a message asks for: 0 to 9. RabbitMQ allows more than nine, which is read as nine. */
+export function priorityOf(options: Readonly<Record<string, unknown>>): number {
+  const priority = options.broker_priority
+  return Number.isInteger(priority) && (priority as number) > 0 ? Math.min(priority as number, 9) : 0
+}
+
+/**
+ * Makes the parcel of a message: a new `redis_message_id`, which names it in Redis and stands in its options, and the
+ * name of the queue it goes to.
+ */
+export function parcelOf(
+  { message, delay }: Entry,
+  { keys, delayQueue, now, encode }: { keys: Keys; delayQueue: DelayQueue; now: number; encode: (message: Message) => Body },
+): Parcel {
+  const queue = keys.queue(message.queueName)
+  const id = randomUUID()
+  if (delay !== undefined && delayQueue === 'dramatiq') {
+    const options = { ...message.options, redis_message_id: id, eta: now + delay }
+    const body = encode(message.with({ queueName: queue.delayQueueName, options }))
+    return { place: queue.delayQueuePlace, id, body: body as Argument, due: 0 }
+  }
+  const { queueName } = queue
+  const body = encode(message.with({ queueName, options: { ...message.options, redis_message_id: id } })) as Argument
+  const priority = priorityOf(message.options)
+  return delay ? delayed(queue, id, body, priority, now + delay) : { place: queue.ready(priority), id, body, due: 0 }
+}
+
+function delayed(queue: QueueKeys, id: string, body: Argument, priority: number, due: number): Parcel {
+  const marked = typeof body === 'string' ? `${priority}${body}` : Buffer.concat([Buffer.from(`${priority}`), body as Buffer])
+  return { place: queue.delayedPlace, id, body: marked, due }
+}
+
+/**
+ * The parcel of a message that Python delayed: on its own queue, without `eta`, under a new id, all else untouched.
+ * @throws {SyntaxError} when the body isn't a message.
+ */
+export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
+  const { options } = JSON.parse(lenient(text)) as { options?: Record<string, unknown> }
+  const id = randomUUID()
+  const body = rewrite(text, {
+    queueName: queue.queueName,
+    options: { eta: undefined, redis_message_id: JSON.stringify(id) },
+  })
+  const priority = priorityOf(options ?? {})
+  const eta = options?.eta
+  return typeof eta === 'number' ? delayed(queue, id, body, priority, eta) : { place: queue.ready(priority), id, body, due: 0 }
+}
+
+/** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
+export function lenient(text: string): string {
+  return /\b(NaN|Infinity)\b/.test(text) ? text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, string) => string ?? 'null') : text
+}
+
+/**
+ * Puts parcels into the keys and arguments of a script call, grouped by their places.
+ *
+ * @param places Where each place stands among the keys; shared by all that goes into one call.
+ * @returns How many groups there are.
+ */
+export function pack(parcels: readonly Parcel[], places: Map<Place, number>, keys: string[], args: Argument[]): number {
+  const groups = new Map<Place, Parcel[]>()
+  for (const parcel of parcels) {
+    const group = groups.get(parcel.place)
+    if (group) group.push(parcel)
+    else groups.set(parcel.place, [parcel])
+  }
+  for (const [place, group] of groups) {
+    let at = places.get(place)
+    if (at === undefined) {
+      at = keys.push(...place.keys) - 2
+      places.set(place, at)
+    }
+    args.push(at, group.length, place.delayed ? 'delayed' : 'list')
+    for (const { id, body } of group) args.push(id, body)
+    if (place.delayed) for (const { due } of group) args.push(due)
+  }
+  return groups.size
+}
+
+/** Whether the encoder in use makes text, as JSON is; else bodies are read from Redis as bytes. */
+export function bodiesAreText(): boolean {
+  const encoder = getEncoder()
+  if (encoder !== probed) {
+    probed = encoder
+    const message = { queue_name: 'q', actor_name: 'a', args: [], kwargs: {}, options: {}, message_id: '', message_timestamp: 0 }
+    textual = typeof encoder.encode(message) === 'string'
+  }
+  return textual
+}
+
+let probed: unknown
+let textual = true

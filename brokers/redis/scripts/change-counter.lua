@@ -1,0 +1,9 @@
+-- Changes a counter unless that would lead out of its bounds. A change sets its time to live anew.
+--
+-- KEYS     1 counter
+-- ARGV     1 amount, negative to lower · 2 smallest value allowed · 3 largest · 4 time to live (ms)
+-- returns  1 when it was changed, else 0
+local value = (tonumber(redis.call('GET', KEYS[1])) or 0) + tonumber(ARGV[1])
+if value < tonumber(ARGV[2]) or value > tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[4])
+return 1

@@ -1,0 +1,96 @@
+-- Takes messages into a worker's hands: those that are due are promoted first, then the highest priority goes
+-- first, oldest first. What is taken stays in the hash of bodies; its id moves to the worker's ack set.
+--
+-- KEYS     1 heartbeats · 2 ack set · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list · 8 delayed
+--          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0
+-- ARGV     1 worker · 2 now (ms) · 3 how many at most (256 or fewer) · 4 how soon a due time is passed on (ms)
+-- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, id, body, … }
+--@include signal
+--@include count-lost
+local heartbeats, acks, bodies, taken, deliveries, begun, wake, delayed, delayed_bodies, delay_queue = unpack(KEYS, 1, 10)
+local worker, now, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lists = 11
+
+local function promote()
+  local ids = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, 256)
+  local stored = redis.call('HMGET', delayed_bodies, unpack(ids))
+  redis.call('ZREM', delayed, unpack(ids))
+  redis.call('HDEL', delayed_bodies, unpack(ids))
+  local pairs_, by_list = {}, {}
+  for index, id in ipairs(ids) do
+    local body = stored[index]
+    if body then
+      -- The first character is the priority, see keys.ts.
+      local list = KEYS[lists + 9 - (string.byte(body, 1) - 48)]
+      pairs_[#pairs_ + 1] = id
+      pairs_[#pairs_ + 1] = string.sub(body, 2)
+      by_list[list] = by_list[list] or {}
+      table.insert(by_list[list], id)
+    end
+  end
+  if #pairs_ > 0 then redis.call('HSET', bodies, unpack(pairs_)) end
+  for list, members in pairs(by_list) do redis.call('RPUSH', list, unpack(members)) end
+end
+
+local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+if head[2] and tonumber(head[2]) <= now then
+  promote()
+  head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+end
+
+local reply = { head[2] or '', redis.call('LLEN', delay_queue), 0, 0 }
+local runs, repeats = {}, {}
+local left = limit
+
+local function take(list, priority)
+  -- The first write of the script is one that Redis allows when its memory is full, and the rest may then follow.
+  local ids = redis.call('LPOP', list, left)
+  if not ids or #ids == 0 then return end
+  local found = redis.call('HMGET', bodies, unpack(ids))
+  -- What is in `taken` though it lay in the list was put back by a worker that knows nothing of our counts.
+  local lost = redis.call('SMISMEMBER', taken, unpack(ids))
+  redis.call('SADD', acks, unpack(ids))
+  redis.call('SADD', taken, unpack(ids))
+  for index, id in ipairs(ids) do
+    if lost[index] == 1 then count_lost(deliveries, begun, id) end
+  end
+  local counts = redis.call('EXISTS', deliveries) == 1 and redis.call('HMGET', deliveries, unpack(ids))
+  local given = 0
+  for index, id in ipairs(ids) do
+    local body = found[index]
+    if body then
+      if counts and counts[index] then
+        repeats[#repeats + 1] = (#reply - 4) / 2
+        repeats[#repeats + 1] = counts[index] + 1
+      end
+      reply[#reply + 1] = id
+      reply[#reply + 1] = body
+      given = given + 1
+    else
+      redis.call('SREM', acks, id)
+      redis.call('SREM', taken, id)
+    end
+  end
+  left = left - #ids
+  if given > 0 then
+    runs[#runs + 1] = priority
+    runs[#runs + 1] = given
+  end
+end
+
+if redis.call('EXISTS', unpack(KEYS, lists, lists + 8)) > 0 then
+  for priority = 9, 1, -1 do
+    if left > 0 then take(KEYS[lists + 9 - priority], priority) end
+  end
+end
+if left > 0 then take(KEYS[lists + 9], 0) end
+redis.call('ZADD', heartbeats, now, worker)
+
+reply[3], reply[4] = runs, repeats
+if left < limit then
+  local behind = left == 0 and redis.call('EXISTS', unpack(KEYS, lists, lists + 9)) > 0
+  -- This worker may be busy by then: another must know of a time that comes before its next poll.
+  local soon = reply[1] ~= '' and tonumber(reply[1]) < now + tonumber(ARGV[4])
+  if behind or soon then signal(wake) end
+end
+return reply

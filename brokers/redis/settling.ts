@@ -1,0 +1,62 @@
+/**
+ * The two ends a message can come to, many messages a call: done with, or given up. Both store what is sent besides
+ * in the same step, and do nothing at all for a message that isn't held any more.
+ */
+import type { DeadLetterReason } from '../../lib/broker.js'
+import type { Place, QueueKeys } from './keys.js'
+import type { Argument, Link } from './link.js'
+import { type Parcel, pack } from './parcels.js'
+import { script } from './scripts.js'
+
+/** Where messages are settled: on a queue, or on what Python delayed of it. */
+export interface Source {
+  readonly acks: string
+  readonly bodies: string
+  readonly queue: QueueKeys
+}
+
+export interface Settlement {
+  readonly id: string
+  /** Whether it had been delivered before, so that there is a count to forget. */
+  readonly again: boolean
+  readonly parcels: readonly Parcel[]
+}
+
+/** Done with. */
+export async function settle(link: Link, { acks, bodies, queue }: Source, settlements: readonly Settlement[]): Promise<void> {
+  const keys = [acks, bodies, queue.taken, queue.deliveries, queue.begun]
+  const again: string[] = []
+  const first: string[] = []
+  const senders: Settlement[] = []
+  for (const settlement of settlements) {
+    if (settlement.parcels.length > 0) senders.push(settlement)
+    else if (settlement.again) again.push(settlement.id)
+    else first.push(settlement.id)
+  }
+  const args: Argument[] = [again.length + first.length, again.length, ...again, ...first, senders.length]
+  const places = new Map<Place, number>()
+  for (const { id, parcels } of senders) {
+    const at = args.push(id, 0) - 1
+    args[at] = pack(parcels, places, keys, args)
+  }
+  await link.run(script('ack'), keys, args)
+}
+
+/** Given up. */
+export async function deadLetter(
+  link: Link,
+  { acks, bodies, queue }: Source,
+  settlements: readonly (Settlement & { letter: DeadLetterReason })[],
+  now: number,
+): Promise<void> {
+  const { taken, deliveries, begun, dead, deadMessages, deadReasons } = queue
+  const keys = [acks, bodies, taken, deliveries, begun, dead, deadMessages, deadReasons]
+  const args: Argument[] = [settlements.length]
+  const places = new Map<Place, number>()
+  for (const { id, parcels, letter } of settlements) {
+    const { reason, traceback } = letter
+    const at = args.push(id, now, JSON.stringify({ reason, traceback }), 0) - 1
+    args[at] = pack(parcels, places, keys, args)
+  }
+  await link.run(script('dead-letter'), keys, args)
+}

@@ -1,0 +1,210 @@
+/**
+ * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores, looks and revives;
+ * consuming is its consumers', writing and waiting for the lock its connection's.
+ */
+import { Broker, brokerOptionNames, type BrokerOptions, type Consumer, type DeadLetterPage, type QueueStats } from '../../lib/broker.js'
+import type { Body } from '../../lib/encoder.js'
+import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
+import { duration, refuseUnknown } from '../../lib/options.js'
+import type { Entry } from '../../lib/outcome.js'
+import { canonicalQueueName } from '../../lib/queue-names.js'
+import type { Duration } from '../../lib/time.js'
+import { defaultMiddleware } from '../../middleware/defaults.js'
+import type { Connection } from './connection.js'
+import { type ConsumerContext, SQLiteConsumer } from './consumer.js'
+import { connect, type SQLiteFileOptions } from './file.js'
+import { Job } from './job.js'
+import { Lease } from './lease.js'
+import { SQLiteResults } from './results.js'
+import { insertRows, type NewRow, priorityOf } from './rows.js'
+import type { Statements } from './statements.js'
+
+export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
+  /**
+   * How long a worker may be silent before what it holds goes to others; it renews its lease six times as often. A
+   * worker whose process is gone is noticed within a second, whatever this says.
+   * @default '1m'
+   */
+  heartbeatTimeout?: Duration
+}
+
+/**
+ * A broker in a SQLite file. Opens the file when it is first used.
+ *
+ * @example const broker = new SQLiteBroker({ path: '/var/lib/app/queue.db', synchronous: 'full' })
+ * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ */
+export class SQLiteBroker extends Broker {
+  protected override readonly reachesThreads = true
+  readonly #connection: Connection
+  readonly #lease: Lease
+  readonly #consumers = new Set<SQLiteConsumer>()
+  readonly #context: ConsumerContext
+  #sends: { job: Job<void>; rows: NewRow[] } | undefined
+
+  constructor(options: SQLiteBrokerOptions = {}) {
+    refuseUnknown(options, [...brokerOptionNames, 'path', 'synchronous', 'heartbeatTimeout'], 'SQLiteBroker')
+    const { path, synchronous, heartbeatTimeout = '1m', ...rest } = options
+    const timeout = duration(heartbeatTimeout, 'heartbeatTimeout')
+    if (timeout < 100) throw new InvalidOption(`Expected "heartbeatTimeout" to be 100 ms or more; got ${timeout}.`, 'heartbeatTimeout')
+    super({ ...rest, middleware: rest.middleware ?? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) }) })
+    this.#connection = connect({ path, synchronous })
+    this.#lease = new Lease(this.#connection, timeout)
+    this.#context = {
+      connection: this.#connection,
+      lease: this.#lease,
+      deadMessageTtl: this.deadMessageTtl,
+      toRows: (entries) => entries.map((entry) => this.#toRow(entry)),
+      wake: (rows) => this.#wake(rows),
+      closed: (consumer) => void this.#consumers.delete(consumer),
+    }
+  }
+
+  /** The file, as an absolute path. */
+  get path(): string {
+    return this.#connection.path
+  }
+
+  // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
+
+  protected override store(entries: readonly Entry[]): Promise<void> {
+    // All are encoded before one is added: a message that is refused takes its own with it, and nobody else's.
+    const added = entries.map((entry) => this.#toRow(entry))
+    this.#sends ??= this.#openSends()
+    const { job, rows } = this.#sends
+    for (const row of added) rows.push(row)
+    job.rows = rows.length
+    // Enough for a transaction; the next send begins another.
+    if (rows.length >= 500) this.#sends = undefined
+    return job.promise
+  }
+
+  #toRow({ message, delay }: Entry): NewRow {
+    return {
+      queueName: canonicalQueueName(message.queueName),
+      priority: priorityOf(message),
+      body: this.encode(message),
+      dueAt: delay ? Date.now() + delay : undefined,
+    }
+  }
+
+  /** The sends of one turn of the event loop: one job, and so one fate. */
+  #openSends(): { job: Job<void>; rows: NewRow[] } {
+    const rows: NewRow[] = []
+    const sends = {
+      rows,
+      job: new Job<void>((statements) => insertRows(statements, rows), {
+        patience: this.enqueueTimeout,
+        expired: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
+        begin: () => {
+          if (this.#sends === sends) this.#sends = undefined
+        },
+      }),
+    }
+    this.#connection.add(sends.job).then(
+      () => this.#wake(rows),
+      () => {},
+    )
+    return sends
+  }
+
+  #wake(rows: readonly NewRow[]): void {
+    let last: string | undefined
+    for (const { queueName } of rows) {
+      if (queueName !== last) this.#connection.watcher.wake(queueName)
+      last = queueName
+    }
+  }
+
+  // — Consuming and looking ——————————————————————————————————————————————————————————————————————————————
+
+  protected override makeConsumer(queueName: string): Consumer {
+    const consumer = new SQLiteConsumer(queueName, this.#context)
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  protected override async readStats(queueName: string): Promise<QueueStats> {
+    const { waiting, due, delayed, held, dead } = await this.#connection.read(
+      (statements) => statements.stats.get(queueName, Date.now()) as Record<'waiting' | 'due' | 'delayed' | 'held' | 'dead', number>,
+    )
+    return { ready: waiting + due, delayed, inFlight: held, dead }
+  }
+
+  protected override async isEmpty(queueName: string): Promise<boolean> {
+    const { empty } = await this.#connection.read((statements) => statements.isEmpty.get(queueName) as { empty: number })
+    return empty === 1
+  }
+
+  protected override changed(pause: number): Promise<void> {
+    return this.#connection.watcher.anyChange(pause)
+  }
+
+  protected override async clear(queueName: string): Promise<void> {
+    const newest = await this.#connection.read(
+      (statements) => statements.newest.get() as { message: number; delayed: number; dead: number },
+    )
+    const some = (statements: Statements): number => {
+      const { changes } = statements.flushHeld.run(queueName, newest.message)
+      const ready = statements.flushReady.run(queueName, newest.message).changes
+      const delayed = statements.flushDelayed.run(queueName, newest.delayed).changes
+      return Number(changes) + Number(ready) + Number(delayed) + Number(statements.flushDead.run(queueName, newest.dead).changes)
+    }
+    while ((await this.#connection.write(some)) > 0);
+  }
+
+  // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
+
+  protected override async readDeadLetters(queueName: string, limit: number, cursor = '0'): Promise<DeadLetterPage> {
+    type Row = { id: number; body: Body; reason: string; traceback: string | null; deadAt: number }
+    const found = await this.#connection.read(
+      (statements) => statements.deadLetters.all(queueName, readId(cursor) ?? 0, Date.now(), limit + 1) as Row[],
+    )
+    const letters = found.slice(0, limit).map(({ id, traceback, ...row }) => {
+      return { ...row, id: String(id), queueName, ...(traceback === null ? {} : { traceback }) }
+    })
+    const last = letters.at(-1)
+    return found.length > limit && last ? { letters, cursor: last.id } : { letters }
+  }
+
+  protected override async takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
+    const row = readId(id)
+    if (row === undefined) return false
+    const now = Date.now()
+    const queueName = await this.#connection.write((statements) => {
+      const letter = statements.deadLetter.get(row, now) as { queue: string; priority: number; body: Body } | undefined
+      if (!letter) return undefined
+      statements.removeDeadLetter.run(row, now)
+      if (then === 'requeue') statements.insertMessage.run(letter.queue, letter.priority, this.revive(letter.body))
+      return letter.queue
+    })
+    if (queueName !== undefined) this.#connection.watcher.wake(queueName)
+    return queueName !== undefined
+  }
+
+  // — The end ————————————————————————————————————————————————————————————————————————————————————————————
+
+  protected override async closeStore(): Promise<void> {
+    for (const consumer of this.#consumers) await consumer.close()
+    try {
+      await this.#lease.close()
+    } finally {
+      await this.#connection.release(this.enqueueTimeout)
+    }
+  }
+
+  /**
+   * For tests: dies as if the process were killed. Nothing more is taken, renewed or given back.
+   * @internal
+   */
+  async abandon(): Promise<number | undefined> {
+    const { id } = this.#lease
+    this.#lease.abandon()
+    for (const consumer of this.#consumers) await consumer.close()
+    return id
+  }
+}
+
+function readId(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
+}

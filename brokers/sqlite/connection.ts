@@ -1,0 +1,236 @@
+/**
+ * The one connection that a process (or a thread) has to a file, shared by every broker, results backend and rate
+ * limiter on that path. It opens the file when it is first used, gathers what is to be written in one turn of the event
+ * loop into one transaction, and waits for other processes without blocking.
+ */
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BrokerClosed } from '../../lib/errors.js'
+import { getLogger } from '../../lib/logger.js'
+import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
+import { isBusy, loadDriver } from './driver.js'
+import { explain, isDiskTrouble } from './faults.js'
+import { Job, type JobOptions } from './job.js'
+import type { Statements } from './statements.js'
+import { Watcher } from './watcher.js'
+
+/** How many rows go into one transaction, roughly: beyond that the event loop gets a turn and other processes the lock. */
+const rowsPerTransaction = 1000
+/** How often what has expired is purged, by processes that write anyway, in milliseconds. */
+const purgeInterval = 30_000
+
+const connections = new Map<string, Connection>()
+
+export class Connection {
+  readonly watcher = new Watcher(() => this.#open?.statements)
+  readonly #driver = loadDriver()
+  #users = 0
+  #synchronous: Synchronous = 'normal'
+  #open: OpenDatabase | undefined
+  #jobs: Job<unknown>[] = []
+  #scheduled = false
+  #retry: NodeJS.Timeout | undefined
+  #purgedAt = Date.now()
+  #whenIdle: (() => void)[] = []
+
+  private constructor(readonly path: string) {}
+
+  /**
+   * The connection of this process to a file; whoever asks for it lets it go with `release()`.
+   * @throws {DependencyMissing} when there is no driver.
+   */
+  static to(path: string | URL, synchronous: Synchronous = 'normal'): Connection {
+    const absolute = path instanceof URL ? fileURLToPath(path) : resolve(path)
+    const connection = connections.get(absolute) ?? new Connection(absolute)
+    connections.set(absolute, connection)
+    connection.#users++
+    if (synchronous === 'full') connection.#beFull()
+    return connection
+  }
+
+  /** When one user of the file wants every commit on the disk, all get it. */
+  #beFull(): void {
+    this.#synchronous = 'full'
+    this.#open?.database.exec('PRAGMA synchronous = full')
+  }
+
+  /** Lets go of it. The last user waits for what is being written (`patience` milliseconds at most) and closes the file. */
+  async release(patience = 5000): Promise<void> {
+    if (--this.#users > 0) return
+    if (this.#jobs.length > 0) {
+      let timer: NodeJS.Timeout | undefined
+      const idle = new Promise<void>((done) => {
+        this.#whenIdle.push(done)
+        timer = setTimeout(done, patience)
+      })
+      await idle.finally(() => clearTimeout(timer))
+      if (this.#users > 0) return
+    }
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    connections.delete(this.path)
+    for (const job of this.#jobs.splice(0)) job.reject(new BrokerClosed())
+    this.watcher.close()
+    this.#open?.database.close()
+    this.#open = undefined
+  }
+
+  /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
+  async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
+    for (const deadline = Date.now() + patience; ; await shortPause()) {
+      try {
+        return run(this.#opened().statements)
+      } catch (error) {
+        if (!isBusy(error) || Date.now() >= deadline) throw explain(error, this.path)
+      }
+    }
+  }
+
+  /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */
+  write<T>(run: (statements: Statements) => T, options?: JobOptions<T>): Promise<T> {
+    return this.add(new Job(run, options))
+  }
+
+  /** The same for a job that may grow until its turn comes. */
+  add<T>(job: Job<T>): Promise<T> {
+    if (this.#users === 0) job.reject(new BrokerClosed())
+    else {
+      this.#jobs.push(job as Job<unknown>)
+      this.#schedule()
+    }
+    return job.promise
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#retry) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  // — Transactions ———————————————————————————————————————————————————————————————————————————————————————
+
+  #flush(): void {
+    if (this.#jobs.length === 0) return
+    const jobs = this.#nextJobs()
+    let statements: Statements
+    try {
+      statements = this.#opened().statements
+      // A look is cheaper than the lock; idle workers that are woken together would fight over it for nothing.
+      if (jobs.every((job) => job.isIdle?.(statements))) {
+        for (const job of jobs) job.resolve(job.idleValue)
+        jobs.length = 0
+      }
+    } catch (error) {
+      if (isBusy(error)) return this.#postpone(jobs, error)
+      for (const job of jobs) job.reject(explain(error, this.path))
+      return this.#goOn()
+    }
+    if (jobs.length > 0) this.#commit(jobs, statements)
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    if (this.#jobs.length > 0) this.#schedule()
+    else for (const done of this.#whenIdle.splice(0)) done()
+  }
+
+  /** As many jobs as make a good transaction, in order. */
+  #nextJobs(): Job<unknown>[] {
+    let rows = 0
+    let count = 0
+    while (count < this.#jobs.length && rows < rowsPerTransaction) rows += (this.#jobs[count++] as Job<unknown>).rows
+    const jobs = count === this.#jobs.length ? this.#jobs : this.#jobs.slice(0, count)
+    this.#jobs = this.#jobs.slice(count)
+    for (const job of jobs) job.begin()
+    return jobs
+  }
+
+  /** All jobs in one transaction; when one of them fails, each in its own, so that nobody pays for another. */
+  #commit(jobs: Job<unknown>[], statements: Statements): void {
+    const values: unknown[] = []
+    try {
+      statements.begin.run()
+    } catch (error) {
+      return this.#failed(jobs, error)
+    }
+    try {
+      for (const job of jobs) values.push(job.run(statements))
+      statements.commit.run()
+    } catch (error) {
+      this.#rollBack(statements)
+      if (jobs.length === 1 || isBusy(error)) return this.#failed(jobs, error)
+      for (const job of jobs) this.#commit([job], statements)
+      return
+    }
+    for (let index = 0; index < jobs.length; index++) (jobs[index] as Job<unknown>).resolve(values[index])
+    this.watcher.committed()
+    if (Date.now() - this.#purgedAt >= purgeInterval) this.#purge()
+  }
+
+  #rollBack(statements: Statements): void {
+    try {
+      statements.rollback.run()
+    } catch {
+      // SQLite rolls back by itself on some errors, a full disk for one.
+    }
+  }
+
+  #failed(jobs: Job<unknown>[], error: unknown): void {
+    if (isBusy(error)) return this.#postpone(jobs, error)
+    const patient = isDiskTrouble(error) ? jobs.filter((job) => job.persistent) : []
+    for (const job of jobs) if (!patient.includes(job)) job.reject(explain(error, this.path))
+    if (patient.length === 0) return
+    getLogger().error({ err: error, path: this.path }, 'a settled message could not be written off; trying again')
+    setTimeout(() => patient.forEach((job) => this.add(job)), 250 + Math.random() * 250)
+  }
+
+  /** Puts jobs back for a moment; those that ran out of patience are told so. */
+  #postpone(jobs: Job<unknown>[], error: unknown): void {
+    const now = Date.now()
+    const waiting = jobs.filter((job) => now < job.deadline)
+    for (const job of jobs) if (now >= job.deadline) job.expire(explain(error, this.path))
+    this.#jobs = [...waiting, ...this.#jobs]
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.#flush()
+    }, randomPause())
+  }
+
+  // — The file ———————————————————————————————————————————————————————————————————————————————————————————
+
+  #opened(): OpenDatabase {
+    // Whoever deletes or replaces the file under us would make every later send vanish with it.
+    if (this.#open && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#open.inode) {
+      getLogger().error({ path: this.path }, 'the SQLite database was deleted or replaced; opening what is there now')
+      this.#open.database.close()
+      this.#open = undefined
+    }
+    this.#open ??= openDatabase(this.#driver, this.path, this.#synchronous)
+    return this.#open
+  }
+
+  #purge(): void {
+    const now = Date.now()
+    this.#purgedAt = now
+    const purge = (statements: Statements): void => {
+      for (const table of [statements.purgeResults, statements.purgeLimits, statements.purgeDeadLetters]) {
+        if (Number(table.run(now).changes) >= 500) this.#purgedAt = 0
+      }
+      // Somebody may still be on his way to read it.
+      statements.purgeNotifications.run(now - 60_000)
+    }
+    this.write(purge).catch((error) => getLogger().warn({ err: error, path: this.path }, 'purging what has expired failed'))
+  }
+}
+
+function randomPause(): number {
+  return 3 + Math.random() * 20
+}
+
+function shortPause(): Promise<void> {
+  return new Promise((done) => setTimeout(done, randomPause()))
+}

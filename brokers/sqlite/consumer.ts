@@ -1,0 +1,226 @@
+/**
+ * One queue, as a worker of this process consumes it: takes in batches, settles those of one turn of the event loop
+ * together, and sleeps until somebody sends or something is due.
+ */
+import type { Consumer, DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { Body } from '../../lib/encoder.js'
+import { BrokerError } from '../../lib/errors.js'
+import type { Entry } from '../../lib/outcome.js'
+import { systemClock } from '../../lib/time.js'
+import type { Connection } from './connection.js'
+import { codeOf } from './driver.js'
+import { Job } from './job.js'
+import type { Lease } from './lease.js'
+import { insertRows, isIdle, type NewRow, nextDue, type ReadyRow, takeRows } from './rows.js'
+import type { Statements } from './statements.js'
+
+/** After so many milliseconds a `take` that found nothing looks again by itself: no wake-up is missed for longer. */
+const longestWait = 5000
+
+export class SQLiteDelivery implements Delivery {
+  settled = false
+
+  constructor(
+    readonly queueName: string,
+    readonly body: Body,
+    readonly deliveryCount: number,
+    readonly priority: number,
+    /** The row, and the worker it was given to. */
+    readonly id: number,
+    readonly holder: number,
+  ) {}
+}
+
+export interface ConsumerContext {
+  readonly connection: Connection
+  readonly lease: Lease
+  readonly deadMessageTtl: number
+  /** Makes rows of what is sent; throws what is wrong with it. */
+  toRows(entries: readonly Entry[]): readonly NewRow[]
+  /** Wakes those who wait on the queues of these rows. */
+  wake(rows: readonly NewRow[]): void
+  closed(consumer: SQLiteConsumer): void
+}
+
+export class SQLiteConsumer implements Consumer {
+  readonly #context: ConsumerContext
+  #closed = false
+  /** What makes a waiting `take` look again. */
+  readonly #sleepers = new Set<() => void>()
+  readonly #stopWatching: () => void
+  #acks: { job: Job<void>; deliveries: SQLiteDelivery[] } | undefined
+
+  constructor(
+    readonly queueName: string,
+    context: ConsumerContext,
+  ) {
+    this.#context = context
+    this.#stopWatching = context.connection.watcher.watchQueue(queueName, () => this.#wake())
+  }
+
+  // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
+
+  async take(limit: number): Promise<readonly Delivery[]> {
+    const deadline = Date.now() + longestWait
+    while (!this.#closed && limit > 0) {
+      const deliveries = await this.#tryToTake(limit)
+      if (deliveries.length > 0 || this.#closed || Date.now() >= deadline) return deliveries
+      await this.#sleep(deadline)
+    }
+    return []
+  }
+
+  async #tryToTake(limit: number): Promise<readonly Delivery[]> {
+    const { connection, lease } = this.#context
+    if (lease.id === undefined) await lease.register()
+    const holder = lease.id
+    if (holder === undefined) return []
+    let registered = true
+    const run = (statements: Statements): readonly ReadyRow[] => {
+      if (this.#closed) return []
+      // Who was taken for dead must not hold anything: nobody would find it there.
+      registered = statements.isRegistered.get(holder) !== undefined
+      return registered ? takeRows(statements, this.queueName, holder, limit) : []
+    }
+    const rows = await connection
+      .write(run, { isIdle: (statements) => this.#closed || isIdle(statements, this.queueName), idleValue: [], patience: longestWait })
+      .catch((error) => {
+        // On a full disk many rows may not fit into the index of those held where one does; and taking is what frees space.
+        if (limit > 1 && error instanceof BrokerError && codeOf(error.cause) === 'FULL') return undefined
+        throw error
+      })
+    if (!rows) return this.#tryToTake(1)
+    if (!registered) {
+      await lease.register(holder)
+      return this.#tryToTake(limit)
+    }
+    return rows.map((row) => new SQLiteDelivery(this.queueName, row.body, row.deliveries + 1, row.priority, row.id, holder))
+  }
+
+  /** Until a message was put on the queue, by us or (perhaps) by others, until one is due, the deadline, or the end. */
+  async #sleep(deadline: number): Promise<void> {
+    const { connection } = this.#context
+    const due = await connection.read((statements) => ({
+      at: nextDue(statements, this.queueName),
+      idle: isIdle(statements, this.queueName),
+    }))
+    if (this.#closed || !due.idle) return
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        systemClock.clearTimeout(timer)
+        stop()
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      const timer = systemClock.setTimeout(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
+      const stop = connection.watcher.watchOthers(wake)
+      this.#sleepers.add(wake)
+    })
+  }
+
+  #wake(): void {
+    for (const wake of this.#sleepers) wake()
+  }
+
+  // — Settling ———————————————————————————————————————————————————————————————————————————————————————————
+
+  async begin(delivery: Delivery): Promise<void> {
+    const { id, holder } = delivery as SQLiteDelivery
+    await this.#context.connection.write((statements) => void statements.start.run(id, holder), { persistent: true })
+  }
+
+  async ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
+    if (sends.length === 0) return this.#settled(delivery) ? undefined : this.#acknowledge(delivery as SQLiteDelivery)
+    await this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
+  }
+
+  async deadLetter(delivery: Delivery, { reason, traceback }: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+    const now = Date.now()
+    const expiry = now + this.#context.deadMessageTtl
+    await this.#settle(delivery, sends, (statements, { id, holder }) => {
+      statements.bury.run(id, holder, reason, traceback ?? null, now, expiry)
+      return statements.remove.run(id, holder)
+    })
+  }
+
+  async requeue(delivery: Delivery, { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {}): Promise<void> {
+    const dueAt = Date.now() + delay
+    await this.#settle(delivery, [], (statements, { id, holder }) => {
+      if (!counted) return statements.giveBack.run(id, holder)
+      if (delay === 0) return statements.giveBackCounted.run(id, holder)
+      statements.postpone.run(id, holder, dueAt)
+      return statements.remove.run(id, holder)
+    })
+    this.#context.connection.watcher.wake(this.queueName)
+  }
+
+  /** Runs what settles a delivery and, if it was still held, stores `sends`, in one transaction. */
+  async #settle(
+    delivery: Delivery,
+    sends: readonly Entry[],
+    settle: (statements: Statements, delivery: SQLiteDelivery) => { readonly changes: number | bigint },
+  ): Promise<void> {
+    const { connection, toRows, wake } = this.#context
+    const rows = toRows(sends)
+    if (this.#settled(delivery)) return
+    const run = (statements: Statements): void => {
+      if (Number(settle(statements, delivery as SQLiteDelivery).changes) > 0) insertRows(statements, rows)
+    }
+    try {
+      await connection.write(run, { persistent: true })
+    } catch (error) {
+      ;(delivery as SQLiteDelivery).settled = false
+      throw error
+    }
+    wake(rows)
+  }
+
+  /** Marks a delivery settled; says whether it was already. */
+  #settled(delivery: Delivery): boolean {
+    const { settled } = delivery as SQLiteDelivery
+    ;(delivery as SQLiteDelivery).settled = true
+    return settled
+  }
+
+  /** Most messages end here: those of one turn are one statement. */
+  #acknowledge(delivery: SQLiteDelivery): Promise<void> {
+    this.#acks ??= this.#openAcks()
+    const { job, deliveries } = this.#acks
+    job.rows = deliveries.push(delivery)
+    return job.promise
+  }
+
+  #openAcks(): { job: Job<void>; deliveries: SQLiteDelivery[] } {
+    const deliveries: SQLiteDelivery[] = []
+    const run = (statements: Statements): void => {
+      for (const [holder, ids] of byHolder(deliveries)) statements.acknowledge.run(JSON.stringify(ids), holder)
+    }
+    const begin = (): void => {
+      this.#acks = undefined
+    }
+    const job = new Job(run, { persistent: true, begin })
+    this.#context.connection.add(job).catch(() => {
+      for (const delivery of deliveries) delivery.settled = false
+    })
+    return { job, deliveries }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopWatching()
+    this.#wake()
+    this.#context.closed(this)
+  }
+}
+
+/** All of one, nearly always; after a lost lease there may be two. */
+function byHolder(deliveries: readonly SQLiteDelivery[]): Map<number, number[]> {
+  const groups = new Map<number, number[]>()
+  for (const { id, holder } of deliveries) {
+    const ids = groups.get(holder)
+    if (ids) ids.push(id)
+    else groups.set(holder, [id])
+  }
+  return groups
+}

@@ -1,0 +1,88 @@
+/** The state of rate limiters, in the same file as the messages. Every change is one transaction. */
+import { refuseUnknown } from '../../lib/options.js'
+import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import type { Connection } from './connection.js'
+import { connect, type SQLiteFileOptions } from './file.js'
+import { type Found, KeyWaits } from './key-waits.js'
+import type { Statements } from './statements.js'
+
+/**
+ * Keeps the state of rate limiters in a SQLite file, by default the broker's own (`./dramatis.db`).
+ * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ */
+export class SQLiteRateLimits implements RateLimitBackend {
+  readonly #connection: Connection
+  readonly #waits: KeyWaits<number>
+  #closed = false
+
+  constructor(options: SQLiteFileOptions = {}) {
+    refuseUnknown(options, ['path', 'synchronous'], 'SQLiteRateLimits')
+    this.#connection = connect(options)
+    this.#waits = new KeyWaits<number>(
+      this.#connection,
+      (statements, keys) => statements.getNotifications.all(keys) as Found<number>[],
+      // A notification that was still good when the wait began, or came later.
+      (expiresAt, since) => expiresAt >= since,
+    )
+  }
+
+  async add(key: string, value: number, ttl: number): Promise<boolean> {
+    return this.#change(key, ttl, (current) => (current === undefined ? value : undefined))
+  }
+
+  async incr(key: string, amount: number, maximum: number, ttl: number): Promise<boolean> {
+    return this.#change(key, ttl, (current = 0) => (current + amount > maximum ? undefined : current + amount))
+  }
+
+  async decr(key: string, amount: number, minimum: number, ttl: number): Promise<boolean> {
+    return this.#change(key, ttl, (current = 0) => (current - amount < minimum ? undefined : current - amount))
+  }
+
+  async incrAndSum(key: string, keys: readonly string[], amount: number, maximum: number, ttl: number): Promise<boolean> {
+    const list = JSON.stringify(keys)
+    return this.#change(key, ttl, (current = 0, statements) => {
+      const { sum } = statements.sumLimits.get(list, Date.now()) as { sum: number }
+      return current + amount > maximum || sum + amount > maximum ? undefined : current + amount
+    })
+  }
+
+  /** Puts what `decide` makes of the current value, if it makes something of it; says whether it did. */
+  #change(
+    key: string,
+    ttl: number,
+    decide: (current: number | undefined, statements: Statements) => number | undefined,
+  ): Promise<boolean> {
+    return this.#connection.write(
+      (statements) => {
+        const now = Date.now()
+        const row = statements.getLimit.get(key, now) as { value: number } | undefined
+        const value = decide(row?.value, statements)
+        if (value !== undefined) statements.putLimit.run(key, value, now + ttl)
+        return value !== undefined
+      },
+      { patience: 5000 },
+    )
+  }
+
+  async wait(key: string, timeout: number): Promise<boolean> {
+    return (await this.#waits.wait(key, timeout)) !== undefined
+  }
+
+  async notify(key: string, ttl: number): Promise<void> {
+    const expiry = Date.now() + ttl
+    await this.#connection.write((statements) => void statements.notify.run(key, expiry), { patience: 5000 })
+    this.#waits.arrived(key, expiry)
+  }
+
+  now(): number {
+    return Date.now()
+  }
+
+  /** Lets go of the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#waits.close()
+    await this.#connection.release()
+  }
+}

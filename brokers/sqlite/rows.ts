@@ -1,0 +1,56 @@
+/** How messages become rows. Each function runs inside somebody's transaction. */
+import type { Body } from '../../lib/encoder.js'
+import type { Message } from '../../lib/message.js'
+import type { Statements } from './statements.js'
+
+/** A message that is to be stored. */
+export interface NewRow {
+  readonly queueName: string
+  readonly priority: number
+  readonly body: Body
+  /** Milliseconds since the epoch; at once when absent. */
+  readonly dueAt: number | undefined
+}
+
+export interface ReadyRow {
+  readonly id: number
+  readonly priority: number
+  readonly deliveries: number
+  readonly body: Body
+}
+
+export function insertRows(statements: Statements, rows: readonly NewRow[]): void {
+  for (const { queueName, priority, body, dueAt } of rows) {
+    if (dueAt === undefined) statements.insertMessage.run(queueName, priority, body)
+    else statements.insertDelayed.run(queueName, priority, dueAt, body)
+  }
+}
+
+/** Makes `limit` messages of a queue `holder`'s, the first in line first. */
+export function takeRows(statements: Statements, queueName: string, holder: number, limit: number): readonly ReadyRow[] {
+  const now = Date.now()
+  if (nextDue(statements, queueName) <= now) {
+    statements.promote.run(queueName, now)
+    statements.removePromoted.run(queueName, now)
+  }
+  const rows = statements.selectReady.all(queueName, limit) as ReadyRow[]
+  if (rows.length > 0) statements.hold.run(holder, JSON.stringify(rows.map((row) => row.id)))
+  return rows
+}
+
+/** When the next delayed message of a queue is due; infinity when there is none. */
+export function nextDue(statements: Statements, queueName: string): number {
+  const row = statements.nextDue.get(queueName) as { due_at: number } | undefined
+  return row?.due_at ?? Number.POSITIVE_INFINITY
+}
+
+/** Whether a queue has nothing to take. */
+export function isIdle(statements: Statements, queueName: string): boolean {
+  return statements.hasReady.get(queueName) === undefined && nextDue(statements, queueName) > Date.now()
+}
+
+/** The priority a message asks for, brought between 0 and 9; whatever makes no sense is 0. */
+export function priorityOf(message: Message): number {
+  const asked = message.options.broker_priority
+  return typeof asked === 'number' && Number.isFinite(asked) ? Math.min(9, Math.max(0, Math.trunc(asked))) : 0
+}

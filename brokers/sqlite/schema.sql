@@ -1,0 +1,71 @@
+-- The store as this version of dramatis makes it. A file of an older version gets here by migrations/.
+--
+-- A message is a row of `messages` from the moment it may run until it is settled, or of `delayed` while it waits for
+-- its time. Rows are narrow and indices few and partial: a message is inserted, updated once and deleted once, and each
+-- index it stands in is paid for three times. All times are milliseconds since the epoch.
+
+-- AUTOINCREMENT, so that no id comes again: a worker that still settles what was flushed must not hit a newcomer.
+CREATE TABLE messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- ascending in the order of arrival, which is the order of delivery
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,             -- 0 to 9, higher first
+  holder INTEGER,                        -- the worker that was given it (workers.id); NULL while it is ready
+  deliveries INTEGER NOT NULL DEFAULT 0, -- how many workers were given it
+  started INTEGER NOT NULL DEFAULT 0,    -- whether its holder began to run it; noted from the second delivery on
+  body NOT NULL                          -- TEXT or BLOB, as the encoder made it
+);
+CREATE INDEX messages_ready ON messages (queue, priority DESC) WHERE holder IS NULL;
+CREATE INDEX messages_held ON messages (holder) WHERE holder IS NOT NULL;
+
+CREATE TABLE delayed (
+  id INTEGER PRIMARY KEY,
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  deliveries INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  body NOT NULL
+);
+CREATE INDEX delayed_due ON delayed (queue, due_at);
+
+CREATE TABLE dead_letters (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  queue TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  body NOT NULL,
+  reason TEXT NOT NULL,
+  traceback TEXT,
+  dead_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+);
+CREATE INDEX dead_letters_of_queue ON dead_letters (queue);
+CREATE INDEX dead_letters_expiry ON dead_letters (expires_at);
+
+-- The brokers that consume. What is held by a worker that has no row here is lost, and goes back.
+CREATE TABLE workers (
+  id INTEGER PRIMARY KEY,
+  host TEXT,                             -- which machine and process namespace; NULL where that can't be told
+  pid INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+);
+
+CREATE TABLE results (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX results_expiry ON results (expires_at);
+
+CREATE TABLE rate_limits (
+  key TEXT PRIMARY KEY,
+  value INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX rate_limits_expiry ON rate_limits (expires_at);
+
+CREATE TABLE notifications (
+  key TEXT PRIMARY KEY,
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+PRAGMA application_id = 0x64726d73; -- 'drms'
+PRAGMA user_version = 2;

@@ -1,0 +1,138 @@
+/** Every statement of this broker, by name. `prepareAll` compiles them once for a connection. */
+import type { Database, Statement } from './driver.js'
+
+const sql = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  /** Changes when another connection, of this process or another, has committed. */
+  dataVersion: 'PRAGMA data_version',
+
+  // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
+  insertMessage: 'INSERT INTO messages (queue, priority, body) VALUES (?, ?, ?)',
+  insertDelayed: 'INSERT INTO delayed (queue, priority, deliveries, due_at, body) VALUES (?, ?, 0, ?, ?)',
+
+  // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
+  hasReady: 'SELECT 1 FROM messages WHERE queue = ? AND holder IS NULL LIMIT 1',
+  nextDue: 'SELECT due_at FROM delayed WHERE queue = ? ORDER BY due_at LIMIT 1',
+  // Due messages line up behind those that are ready, in the order of their times; some at a time, lest a heap of
+  // them stop the world.
+  promote: `
+    INSERT INTO messages (queue, priority, deliveries, body)
+    SELECT queue, priority, deliveries, body FROM delayed WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1000`,
+  removePromoted: `
+    DELETE FROM delayed WHERE id IN (
+      SELECT id FROM delayed WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1000)`,
+  selectReady: `
+    SELECT id, priority, deliveries, body FROM messages
+    WHERE queue = ? AND holder IS NULL ORDER BY priority DESC, id LIMIT ?`,
+  // Reading first and updating by id is quicker than UPDATE … RETURNING, which also gives no order.
+  hold: `
+    UPDATE messages SET holder = ?, deliveries = deliveries + 1, started = 0
+    WHERE id IN (SELECT value FROM json_each(?))`,
+
+  // — Settling: every one does nothing when the message is no longer held by that worker ———————————————————
+  acknowledge: 'DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND holder = ?',
+  remove: 'DELETE FROM messages WHERE id = ? AND holder = ?',
+  start: 'UPDATE messages SET started = 1 WHERE id = ? AND holder = ?',
+  giveBack: 'UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
+  giveBackCounted: 'UPDATE messages SET holder = NULL, started = 0 WHERE id = ? AND holder = ?',
+  postpone: `
+    INSERT INTO delayed (queue, priority, deliveries, due_at, body)
+    SELECT queue, priority, deliveries, ?3, body FROM messages WHERE id = ?1 AND holder = ?2`,
+  bury: `
+    INSERT INTO dead_letters (queue, priority, body, reason, traceback, dead_at, expires_at)
+    SELECT queue, priority, body, ?3, ?4, ?5, ?6 FROM messages WHERE id = ?1 AND holder = ?2`,
+
+  // — Workers ————————————————————————————————————————————————————————————————————————————————————————————
+  register: 'INSERT INTO workers (id, host, pid, expires_at) VALUES (?, ?, ?, ?)',
+  isRegistered: 'SELECT 1 FROM workers WHERE id = ?',
+  renew: 'UPDATE workers SET expires_at = ? WHERE id = ?',
+  otherWorkers: 'SELECT id, host, pid, expires_at AS expiresAt FROM workers WHERE id <> ?',
+  dismiss: 'DELETE FROM workers WHERE id = ?',
+  dismissExpired: 'DELETE FROM workers WHERE id = ? AND expires_at <= ?',
+  giveAllBack: 'UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - 1 WHERE holder = ?',
+  // The first loss counts, whoever it was. From the second on a message that had not begun to run is innocent: it only
+  // lay beside the one that killed its worker.
+  recoverOrphans: `
+    UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - (deliveries > 1 AND NOT started)
+    WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM workers)`,
+
+  // — Looking ————————————————————————————————————————————————————————————————————————————————————————————
+  stats: `
+    SELECT
+      (SELECT count(*) FROM messages WHERE queue = ?1 AND holder IS NULL) AS waiting,
+      (SELECT count(*) FROM delayed WHERE queue = ?1 AND due_at <= ?2) AS due,
+      (SELECT count(*) FROM delayed WHERE queue = ?1 AND due_at > ?2) AS delayed,
+      (SELECT count(*) FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL) AS held,
+      (SELECT count(*) FROM dead_letters WHERE queue = ?1 AND expires_at > ?2) AS dead`,
+  isEmpty: `
+    SELECT NOT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND holder IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM delayed WHERE queue = ?1) AS empty`,
+
+  // — Flushing: what is there when it begins, some at a time ———————————————————————————————————————————————
+  newest: `
+    SELECT
+      (SELECT coalesce(max(id), 0) FROM messages) AS message,
+      (SELECT coalesce(max(id), 0) FROM delayed) AS delayed,
+      (SELECT coalesce(max(id), 0) FROM dead_letters) AS dead`,
+  flushHeld: `
+    DELETE FROM messages WHERE id IN (
+      SELECT id FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL AND id <= ?2)`,
+  flushReady: `
+    DELETE FROM messages WHERE id IN (
+      SELECT id FROM messages WHERE queue = ?1 AND holder IS NULL AND id <= ?2 LIMIT 2000)`,
+  flushDelayed: `
+    DELETE FROM delayed WHERE id IN (SELECT id FROM delayed WHERE queue = ?1 AND id <= ?2 LIMIT 2000)`,
+  flushDead: `
+    DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE queue = ?1 AND id <= ?2 LIMIT 2000)`,
+
+  // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
+  deadLetters: `
+    SELECT id, body, reason, traceback, dead_at AS deadAt FROM dead_letters
+    WHERE queue = ? AND id > ? AND expires_at > ? ORDER BY id LIMIT ?`,
+  deadLetter: 'SELECT queue, priority, body FROM dead_letters WHERE id = ? AND expires_at > ?',
+  removeDeadLetter: 'DELETE FROM dead_letters WHERE id = ? AND expires_at > ?',
+
+  // — Results ————————————————————————————————————————————————————————————————————————————————————————————
+  putResult: `
+    INSERT INTO results (key, value, expires_at) VALUES (?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+  getResult: 'SELECT value FROM results WHERE key = ? AND expires_at > ?',
+  getResults: `
+    SELECT results.key, results.value FROM json_each(?) AS wanted
+    JOIN results ON results.key = wanted.value WHERE results.expires_at > ?`,
+
+  // — Rate limits ————————————————————————————————————————————————————————————————————————————————————————
+  getLimit: 'SELECT value FROM rate_limits WHERE key = ? AND expires_at > ?',
+  sumLimits: `
+    SELECT coalesce(sum(rate_limits.value), 0) AS sum FROM json_each(?) AS wanted
+    JOIN rate_limits ON rate_limits.key = wanted.value WHERE rate_limits.expires_at > ?`,
+  putLimit: `
+    INSERT INTO rate_limits (key, value, expires_at) VALUES (?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+  notify: `
+    INSERT INTO notifications (key, expires_at) VALUES (?, ?)
+    ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at`,
+  getNotifications: `
+    SELECT notifications.key, notifications.expires_at AS value FROM json_each(?) AS wanted
+    JOIN notifications ON notifications.key = wanted.value`,
+
+  // — Purging what has expired, some at a time ——————————————————————————————————————————————————————————————
+  purgeResults: `
+    DELETE FROM results WHERE key IN (SELECT key FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+  purgeLimits: `
+    DELETE FROM rate_limits WHERE key IN (
+      SELECT key FROM rate_limits WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+  purgeDeadLetters: `
+    DELETE FROM dead_letters WHERE id IN (
+      SELECT id FROM dead_letters WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+  purgeNotifications: 'DELETE FROM notifications WHERE expires_at <= ?',
+} as const
+
+export type Statements = Readonly<Record<keyof typeof sql, Statement>>
+
+export function prepareAll(database: Database): Statements {
+  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, database.prepare(text)])) as unknown as Statements
+}

@@ -1,0 +1,416 @@
+/**
+ * The broker contract: what every broker does alike (hooks, declarations, checks) stands here; what differs by
+ * technology (storing, taking, settling) is left to `brokers/`. It never runs an actor: that is the worker's.
+ */
+import type { Body } from './encoder.js'
+import { ActorExists, ActorNotFound, BrokerClosed, MessageTooLarge, QueueJoinTimeout } from './errors.js'
+import { mainThread } from './main-thread.js'
+import { assertMessage, Message } from './message.js'
+import { type AnyActor, Chain, type Middleware, type MiddlewareClass } from './middleware.js'
+import { count, declareOptions, duration } from './options.js'
+import type { Entry } from './outcome.js'
+import { canonicalQueueName, checkQueueName } from './queue-names.js'
+import type { ResultBackend } from './results/backend.js'
+import { type Clock, type Duration, parseDuration, systemClock } from './time.js'
+
+/** Settings that every broker takes. */
+export interface BrokerOptions {
+  /** The chain, in place of the default one. */
+  middleware?: readonly Middleware[]
+  /**
+   * How long a `send` may take to be stored before it rejects.
+   * @default '5s'
+   */
+  enqueueTimeout?: Duration
+  /**
+   * The largest message, encoded, in bytes.
+   * @default 1048576 (1 MiB)
+   */
+  maxMessageSize?: number
+  /**
+   * How long dead letters are kept.
+   * @default '7d'
+   */
+  deadMessageTtl?: Duration
+}
+
+/** The names of those settings, for brokers that check theirs with `refuseUnknown`. */
+export const brokerOptionNames = ['middleware', 'enqueueTimeout', 'maxMessageSize', 'deadMessageTtl'] as const
+
+/** A message handed to a worker, which owes the broker a settlement: exactly one of `ack`, `deadLetter`, `requeue`. */
+export interface Delivery {
+  /** The canonical name of the queue it was taken from. */
+  readonly queueName: string
+  readonly body: Body
+  /** How many workers were given it, this one included; what went back in good order doesn't count. */
+  readonly deliveryCount: number
+  /** 0 to 9. */
+  readonly priority: number
+}
+
+/** One queue, as a worker consumes it. Its calls reject when the broker can't be reached; the worker calls again. */
+export interface Consumer {
+  readonly queueName: string
+  /**
+   * Waits until there is something to do and takes it: highest priority first, then oldest first. May come back
+   * with nothing: when it was closed, or so that the caller can look around.
+   */
+  take(limit: number): Promise<readonly Delivery[]>
+  /**
+   * Notes that the actor is about to run. Called for what was delivered before (`deliveryCount` over 1): should this
+   * worker die too, the message that killed it is told from those that only lay beside it.
+   */
+  begin(delivery: Delivery): Promise<void>
+  /**
+   * Done with: removes the message and stores `sends` in one atomic step (where the broker can), so that a retry
+   * neither loses nor doubles it. Does nothing at all when the delivery was taken back meanwhile.
+   */
+  ack(delivery: Delivery, sends: readonly Entry[]): Promise<void>
+  /** Given up: moves the body, unchanged, to the dead letters, and stores `sends` in the same step. */
+  deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void>
+  /**
+   * Gives the message back: at once and uncounted, as if it had never been taken; or, `counted`, for another
+   * delivery after `delay` milliseconds.
+   */
+  requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void>
+  /** Ends every waiting `take`. What was taken can still be settled. */
+  close(): Promise<void>
+}
+
+/** Why a message was given up. */
+export interface DeadLetterReason {
+  /** A sentence for people. */
+  readonly reason: string
+  /** The stack of the error, where there was one. */
+  readonly traceback?: string | undefined
+}
+
+/** A message that was given up, as it is kept for people to look at. */
+export interface DeadLetter extends DeadLetterReason {
+  /** Names it on this broker, for `requeueDeadLetter` and `deleteDeadLetter`. */
+  readonly id: string
+  readonly queueName: string
+  readonly body: Body
+  /** When it was given up, in milliseconds since the epoch. */
+  readonly deadAt: number
+}
+
+/** A page of dead letters, oldest first. */
+export interface DeadLetterPage {
+  readonly letters: readonly DeadLetter[]
+  /** Where the next page begins; absent on the last one. */
+  readonly cursor?: string
+}
+
+/** How many messages a queue holds, by state. */
+export interface QueueStats {
+  /** Waiting to be taken. */
+  readonly ready: number
+  /** Waiting for their time. */
+  readonly delayed: number
+  /** In the hands of workers. */
+  readonly inFlight: number
+  /** Given up. */
+  readonly dead: number
+}
+
+export abstract class Broker {
+  /** Where this broker, its middleware and its workers get the time from. */
+  readonly clock: Clock = systemClock
+  /** The plugins, in order, and how they are called. */
+  readonly chain = new Chain()
+  readonly actors: ReadonlyMap<string, AnyActor>
+  readonly queues: ReadonlySet<string>
+  readonly enqueueTimeout: number
+  readonly maxMessageSize: number
+  readonly deadMessageTtl: number
+
+  /** Whether other threads can reach the same queues with a broker of their own; if not, theirs goes through the main thread. */
+  protected readonly reachesThreads: boolean = true
+
+  readonly #actors = new Map<string, AnyActor>()
+  readonly #queues = new Set<string>()
+  #closed = false
+
+  constructor({
+    middleware = [],
+    enqueueTimeout = 5000,
+    maxMessageSize = 1_048_576,
+    deadMessageTtl = 604_800_000,
+  }: BrokerOptions = {}) {
+    this.actors = this.#actors
+    this.queues = this.#queues
+    this.enqueueTimeout = duration(enqueueTimeout, 'enqueueTimeout')
+    this.maxMessageSize = count(maxMessageSize, 'maxMessageSize')
+    this.deadMessageTtl = duration(deadMessageTtl, 'deadMessageTtl')
+    for (const plugin of middleware) this.use(plugin)
+  }
+
+  // — What the technology brings —————————————————————————————————————————————————————————————————————————
+
+  /** Stores messages, all or none; resolves once they are stored. Those of one turn of the event loop may share a trip. */
+  protected abstract store(entries: readonly Entry[]): Promise<void>
+  protected abstract makeConsumer(queueName: string, options: { prefetch: number }): Consumer
+  protected abstract readStats(queueName: string): Promise<QueueStats>
+  protected abstract clear(queueName: string): Promise<void>
+  protected abstract readDeadLetters(
+    queueName: string,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<DeadLetterPage>
+  protected abstract takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean>
+  protected abstract closeStore(): Promise<void>
+
+  // — The chain ——————————————————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * Adds a plugin to the chain: at its end, or `before` or `after` the plugin of that class. A second plugin of a
+   * class takes the place of the first.
+   */
+  use(plugin: Middleware, where?: { before?: MiddlewareClass; after?: MiddlewareClass }): this {
+    if (plugin.actorOptions) declareOptions(plugin.actorOptions)
+    this.chain.add(plugin, where)
+    return this
+  }
+
+  /** The plugins, in order. */
+  get middleware(): readonly Middleware[] {
+    return this.chain.plugins
+  }
+
+  /** Where results are kept, if a plugin keeps them. */
+  get results(): ResultBackend | undefined {
+    return this.middleware.find((plugin) => plugin.results)?.results
+  }
+
+  // — Declaring ——————————————————————————————————————————————————————————————————————————————————————————
+
+  /** Makes a queue known. Declaring it again does nothing. */
+  declareQueue(queueName: string): void {
+    if (this.#queues.has(queueName)) return
+    checkQueueName(queueName)
+    this.#notify(this.chain.emit('beforeDeclareQueue', queueName, this))
+    this.#queues.add(queueName)
+    this.#notify(this.chain.emit('afterDeclareQueue', queueName, this))
+    this.#notify(this.chain.emit('afterDeclareDelayQueue', queueName, this))
+  }
+
+  /**
+   * Makes an actor known, and its queue.
+   * @throws {ActorExists} when another has its name.
+   */
+  declareActor(actor: AnyActor): void {
+    const twin = this.#actors.get(actor.actorName)
+    if (twin === actor) return
+    if (twin) throw new ActorExists(actor.actorName)
+    this.#notify(this.chain.emit('beforeDeclareActor', actor, this))
+    this.declareQueue(actor.queueName)
+    this.#actors.set(actor.actorName, actor)
+    this.#notify(this.chain.emit('afterDeclareActor', actor, this))
+  }
+
+  /** @throws {ActorNotFound} */
+  getActor(actorName: string): AnyActor {
+    const actor = this.#actors.get(actorName)
+    if (!actor) throw new ActorNotFound(actorName)
+    return actor
+  }
+
+  /** Declaring is sync; an async hook's failure is logged by the chain, and nobody waits for it. */
+  #notify(pending: Promise<void> | undefined): void {
+    pending?.catch(() => {})
+  }
+
+  // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * Stores a message. Resolved means stored.
+   *
+   * @param options.delay How long until it may run. @default at once
+   * @throws {MessageTooLarge} {EnqueueTimeout} {ConnectionFailed}
+   */
+  async enqueue(message: Message, { delay }: { delay?: Duration | undefined } = {}): Promise<Message> {
+    await this.enqueueEntries([{ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') }])
+    return message
+  }
+
+  /** Stores many messages in one go: all of them or, when it rejects, none. */
+  async enqueueMany(
+    messages: readonly Message[],
+    { delay }: { delay?: Duration | undefined } = {},
+  ): Promise<readonly Message[]> {
+    const milliseconds = delay === undefined ? undefined : parseDuration(delay, 'delay')
+    if (messages.length > 0) await this.enqueueEntries(messages.map((message) => ({ message, delay: milliseconds })))
+    return messages
+  }
+
+  /** Stores messages that each may have a delay of their own. */
+  async enqueueEntries(entries: readonly Entry[]): Promise<void> {
+    if (!this.reachesThreads) {
+      const main = mainThread()
+      if (main)
+        return void (await main.call(
+          'broker',
+          'enqueue',
+          entries.map(({ message, delay }) => [message.encode(), delay]),
+        ))
+    }
+    const before = this.beforeEnqueue(entries)
+    if (before) await before
+    await this.store(entries)
+    const after = this.afterEnqueue(entries)
+    if (after) await after
+  }
+
+  /** What comes before messages are stored, alone or in one step with an acknowledgement: checks and hooks. */
+  beforeEnqueue(entries: readonly Entry[]): Promise<void> | undefined {
+    if (this.#closed) throw new BrokerClosed()
+    for (const { message } of entries) {
+      assertMessage(message)
+      this.declareQueue(canonicalQueueName(message.queueName))
+    }
+    if (!this.chain.has('beforeEnqueue') && !this.chain.has('beforeDelayMessage')) return undefined
+    return this.#emitEach(entries, true)
+  }
+
+  /** What comes after messages were stored: hooks. They can't fail a send that is done; what they throw is logged. */
+  afterEnqueue(entries: readonly Entry[]): Promise<void> | undefined {
+    if (!this.chain.has('afterEnqueue')) return undefined
+    return this.#emitEach(entries, false).catch(() => {})
+  }
+
+  async #emitEach(entries: readonly Entry[], before: boolean): Promise<void> {
+    for (const { message, delay } of entries) {
+      await this.chain.emit(before ? 'beforeEnqueue' : 'afterEnqueue', message, delay, this)
+      if (before && delay !== undefined) await this.chain.emit('beforeDelayMessage', message, delay, this)
+    }
+  }
+
+  /**
+   * The body of a message, checked for its size.
+   * @throws {MessageTooLarge}
+   */
+  protected encode(message: Message): Body {
+    const body = message.encode()
+    // No character takes more than three bytes, so that most texts need not be measured.
+    if (body.length * 3 > this.maxMessageSize) {
+      const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+      if (size > this.maxMessageSize) throw new MessageTooLarge(message.actorName, size, this.maxMessageSize)
+    }
+    return body
+  }
+
+  // — Consuming and looking ——————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * Starts to consume a queue.
+   * @param options.prefetch How many messages the consumer will hold at most, a hint for brokers that push.
+   */
+  consume(queueName: string, { prefetch = 1 }: { prefetch?: number } = {}): Consumer {
+    this.assertOpen()
+    this.declareQueue(queueName)
+    return this.makeConsumer(queueName, { prefetch })
+  }
+
+  /** How many messages the queue holds, by state. */
+  async stats(queueName: string): Promise<QueueStats> {
+    this.assertOpen()
+    return this.readStats(canonicalQueueName(queueName))
+  }
+
+  /** Removes every message from a queue: ready, delayed, in hand and dead. */
+  async flush(queueName: string): Promise<void> {
+    this.assertOpen()
+    await this.clear(canonicalQueueName(queueName))
+  }
+
+  /** Flushes every declared queue. */
+  async flushAll(): Promise<void> {
+    for (const queueName of this.#queues) await this.flush(queueName)
+  }
+
+  /**
+   * Waits until a queue is empty: nothing ready, nothing delayed (retries are), nothing in hand.
+   *
+   * @param options.timeout How long; for ever without it.
+   * @throws {QueueJoinTimeout}
+   */
+  async join(queueName: string, { timeout }: { timeout?: Duration } = {}): Promise<void> {
+    const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+    const deadline = Date.now() + patience
+    for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+      this.assertOpen()
+      if (await this.isEmpty(canonicalQueueName(queueName))) return
+      if (Date.now() >= deadline) throw new QueueJoinTimeout(queueName, patience)
+      await this.changed(Math.min(pause, Math.max(1, deadline - Date.now())))
+    }
+  }
+
+  /** Whether nothing is ready, delayed or in hand; brokers that can tell without counting say so here. */
+  protected async isEmpty(queueName: string): Promise<boolean> {
+    const { ready, delayed, inFlight } = await this.readStats(queueName)
+    return ready + delayed + inFlight === 0
+  }
+
+  /** Waits until something may have changed; brokers that can tell come back sooner than after `pause` milliseconds. */
+  protected changed(pause: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, pause))
+  }
+
+  // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * The messages that were given up, oldest first.
+   * @param options.limit How many at most. @default 100
+   * @param options.cursor Where to go on, from the page before.
+   */
+  async deadLetters(
+    queueName: string,
+    { limit = 100, cursor }: { limit?: number; cursor?: string } = {},
+  ): Promise<DeadLetterPage> {
+    this.assertOpen()
+    return this.readDeadLetters(canonicalQueueName(queueName), count(limit, 'limit'), cursor)
+  }
+
+  /** Puts a dead letter back on its queue, delivered as if for the first time. Says whether it was still there. */
+  async requeueDeadLetter(id: string): Promise<boolean> {
+    this.assertOpen()
+    return this.takeDeadLetter(id, 'requeue')
+  }
+
+  /** Deletes a dead letter. Says whether it was still there. */
+  async deleteDeadLetter(id: string): Promise<boolean> {
+    this.assertOpen()
+    return this.takeDeadLetter(id, 'delete')
+  }
+
+  /** The body of a dead letter that gets another chance: the count of its failed attempts starts anew. */
+  protected revive(body: Body): Body {
+    try {
+      const message = Message.decode(body)
+      const { retries: _, ...options } = message.options
+      return message.with({ options }).encode()
+    } catch {
+      return body
+    }
+  }
+
+  // — The end ————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** @throws {BrokerClosed} */
+  protected assertOpen(): void {
+    if (this.#closed) throw new BrokerClosed()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Finishes what is being stored and lets go of connections and files. Nothing can be done with the broker after. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const plugin of this.middleware) await plugin.results?.close()
+    await this.closeStore()
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * `current()`: the message in hand, for the code of an actor and whatever it calls.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { DramatisError } from './errors.js'
+import type { Message } from './message.js'
+
+/** What an actor can know of the message it is running for. */
+export interface Current {
+  readonly message: Message
+  /**
+   * Aborts when the actor shall stop: at its time limit (`TimeLimitExceeded`) or when the worker shuts down
+   * (`Shutdown`); the error is the signal's `reason`. Give it to `fetch` and to whatever else takes a signal.
+   */
+  readonly signal: AbortSignal
+}
+
+const storage = new AsyncLocalStorage<Current>()
+
+/**
+ * The message in hand.
+ * @throws {DramatisError} outside an actor; `inActor()` tells.
+ */
+export function current(): Current {
+  const found = storage.getStore()
+  if (!found)
+    throw new DramatisError('current() is only there while an actor runs; this code was called from elsewhere.')
+  return found
+}
+
+/** Whether this code runs for a message. */
+export function inActor(): boolean {
+  return storage.getStore() !== undefined
+}
+
+/** The message in hand, or `undefined`; for code that is called from anywhere. */
+export function peekCurrent(): Current | undefined {
+  return storage.getStore()
+}
+
+/** What stands behind `current()`; its signal is made when it is first asked for, since most actors never do. */
+export class RunningMessage implements Current {
+  #controller: AbortController | undefined
+  #reason: unknown
+
+  constructor(readonly message: Message) {}
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.#reason ??= reason
+    this.#controller?.abort(reason)
+  }
+}
+
+/** Runs an actor's function on the arguments of a message, with `current()` set. */
+export function runActor(fn: (...args: never[]) => unknown, running: RunningMessage): unknown {
+  return storage.run(running, invoke, fn, running.message)
+}
+
+function invoke(fn: (...args: never[]) => unknown, { args, kwargs }: Message): unknown {
+  for (const _ in kwargs) return fn(...(args as never[]), kwargs as never)
+  return fn(...(args as never[]))
+}

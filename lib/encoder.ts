@@ -1,0 +1,166 @@
+/**
+ * How a message becomes bytes and bytes a message: JSON as Python's Dramatiq writes it, unless replaced.
+ */
+import { DecodeError, NotSerializable } from './errors.js'
+import { show } from './time.js'
+
+/** An encoded message. Text wherever the encoder makes text: brokers store it as it is. */
+export type Body = string | Uint8Array
+
+/** The seven fields of a message on the wire, in Python's order. */
+export interface WireMessage {
+  queue_name: string
+  actor_name: string
+  args: unknown[]
+  kwargs: Record<string, unknown>
+  options: Record<string, unknown>
+  message_id: string
+  message_timestamp: number
+}
+
+/**
+ * Turns messages into bodies and back. Every process and thread that shares queues must use the same one,
+ * so `setEncoder` belongs where the actors are declared.
+ */
+export interface Encoder {
+  encode(message: WireMessage): Body
+  /** Gives back what `encode` was given. Whatever it throws becomes the `cause` of a `DecodeError`. */
+  decode(body: Body): unknown
+}
+
+/** JSON, interchangeable with Python's: any key order, white space and escapes are read; UTF-8 without spaces is written. */
+export class JSONEncoder implements Encoder {
+  encode(message: WireMessage): string {
+    return JSON.stringify(message)
+  }
+
+  decode(body: Body): unknown {
+    return JSON.parse(typeof body === 'string' ? body : utf8.decode(body))
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+let encoder: Encoder = new JSONEncoder()
+
+/** The encoder in use. */
+export function getEncoder(): Encoder {
+  return encoder
+}
+
+/** Replaces the encoder, for this thread of this process. */
+export function setEncoder(replacement: Encoder): void {
+  encoder = replacement
+}
+
+// — Checking a decoded body ——————————————————————————————————————————————————————————————————————————————
+
+const required = { queue_name: isText, actor_name: isText, args: Array.isArray, kwargs: isRecord, options: isRecord }
+const optional = { message_id: isText, message_timestamp: Number.isFinite }
+const allowed: Readonly<Record<string, (value: unknown) => boolean>> = { ...required, ...optional }
+
+/**
+ * Checks that a decoded body has the fields of a message and no other: an unknown field would be lost on the next
+ * retry, and makes Python refuse the message. The two ids may be missing.
+ * @throws {DecodeError}
+ */
+export function checkWireMessage(value: unknown): asserts value is WireMessage {
+  if (!isRecord(value)) throw new DecodeError(`Expected a message to be an object; got ${show(value)}.`)
+  for (const name in value) {
+    const check = Object.hasOwn(allowed, name) ? allowed[name] : undefined
+    if (!check) throw new DecodeError(`A message has no field "${name}"; extra data belongs in its options.`)
+    if (!check(value[name])) throw new DecodeError(`The field "${name}" of a message can't be ${show(value[name])}.`)
+  }
+  for (const name in required) {
+    if (!(name in value)) throw new DecodeError(`The field "${name}" of the message is missing.`)
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+// — Checking what goes in ————————————————————————————————————————————————————————————————————————————————
+
+/**
+ * Refuses what JSON would lose or change in silence: functions, symbols, BigInts, NaN and the infinities, cycles,
+ * `undefined` inside an array, and objects that aren't plain (a Date would arrive as a string, a Map as `{}`).
+ * A property that is `undefined` is fine: it reads as `undefined` on the other side, too.
+ *
+ * @param name How the value is called in the error: `args`, `kwargs`, `result`.
+ * @throws {NotSerializable} with the path to the culprit.
+ */
+export function checkSerializable(value: unknown, name: string): void {
+  if (!isPlain(value, 0)) explain(value, name, new Set())
+}
+
+/** Deeper than this the quick check gives up and the thorough one, which knows cycles, decides. */
+const quickDepth = 32
+
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true
+    case 'number':
+      return Number.isFinite(value)
+    case 'object': {
+      if (value === null) return true
+      if (depth > quickDepth) return false
+      if (Array.isArray(value)) {
+        for (let index = 0; index < value.length; index++) if (!isPlain(value[index], depth + 1)) return false
+        return true
+      }
+      if (!isPlainObject(value)) return false
+      for (const key in value) {
+        const property = (value as Record<string, unknown>)[key]
+        if (property !== undefined && !isPlain(property, depth + 1)) return false
+      }
+      return true
+    }
+    default:
+      return false
+  }
+}
+
+/** An object literal, of this realm or another, or one without a prototype. */
+function isPlainObject(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
+}
+
+const advice: Readonly<Record<string, string>> = {
+  bigint: 'send it as a string',
+  function: 'send data, not code',
+  symbol: 'send a string',
+  undefined: 'send null',
+  number: 'JSON has no such number; send null or a string',
+}
+
+function explain(value: unknown, path: string, ancestors: Set<object>): void {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return
+  if (typeof value !== 'object') throw refuse(`is ${show(value)}`, path, advice[typeof value] as string)
+  if (ancestors.has(value)) throw refuse('refers back to an object that contains it', path, 'send a tree, not a cycle')
+  ancestors.add(value)
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) explain(value[index], `${path}[${index}]`, ancestors)
+  } else if (!isPlainObject(value)) {
+    const kind = value.constructor?.name ?? 'object'
+    const instead = value instanceof Date ? 'send date.toISOString()' : 'send a plain object, such as { ...value }'
+    throw refuse(`is a ${kind}, which would arrive as something else`, path, instead)
+  } else {
+    for (const [key, property] of Object.entries(value)) {
+      const inner = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`
+      if (property !== undefined) explain(property, inner, ancestors)
+    }
+  }
+  ancestors.delete(value)
+}
+
+function refuse(what: string, path: string, instead: string): NotSerializable {
+  return new NotSerializable(`${path} ${what}: JSON can't carry it; ${instead}.`, path)
+}

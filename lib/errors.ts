@@ -1,0 +1,226 @@
+/**
+ * Every error dramatis throws, one sentence each. All of them are `DramatisError`s, carry what went wrong in
+ * fields rather than in prose alone, and keep the original error in `cause`.
+ */
+
+/** The base of every error thrown by dramatis. */
+export class DramatisError extends Error {
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+// — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
+
+/** An option has an unknown name, or a value that can't be used. */
+export class InvalidOption extends DramatisError {
+  constructor(
+    message: string,
+    readonly option: string,
+  ) {
+    super(message)
+  }
+}
+
+/** A queue or actor name that Dramatiq's wire doesn't allow. */
+export class InvalidName extends DramatisError {}
+
+/** A value that JSON can't carry unharmed was given as an argument or returned as a result. */
+export class NotSerializable extends DramatisError {
+  constructor(
+    message: string,
+    /** Where the value sits, as one would write it in code: `args[0].user.id`. */
+    readonly path: string,
+  ) {
+    super(message)
+  }
+}
+
+/** An encoded message is larger than the broker's `maxMessageSize`. */
+export class MessageTooLarge extends DramatisError {
+  constructor(
+    readonly actorName: string,
+    readonly size: number,
+    readonly limit: number,
+  ) {
+    super(
+      `The message for actor "${actorName}" is ${size} bytes, over the limit of ${limit} (maxMessageSize). ` +
+        'Store the data elsewhere and send its key, or raise maxMessageSize on the broker.',
+    )
+  }
+}
+
+/** An actor of that name exists already on that broker. */
+export class ActorExists extends DramatisError {
+  constructor(readonly actorName: string) {
+    super(`An actor named "${actorName}" is already declared on this broker; give one of them another actorName.`)
+  }
+}
+
+// — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** The base of what can go wrong between us and a broker. */
+export class BrokerError extends DramatisError {}
+
+/** The broker can't be reached, or went away. */
+export class ConnectionFailed extends BrokerError {}
+
+/** The broker was used after `close()`. */
+export class BrokerClosed extends BrokerError {
+  constructor() {
+    super('The broker is closed.')
+  }
+}
+
+/** The broker could not store a message within `enqueueTimeout`. */
+export class EnqueueTimeout extends BrokerError {
+  constructor(
+    readonly timeout: number,
+    options?: ErrorOptions,
+  ) {
+    super(`The message could not be stored within ${timeout} ms (enqueueTimeout); it was not sent.`, options)
+  }
+}
+
+/** A queue that nobody declared was named. */
+export class QueueNotFound extends BrokerError {
+  constructor(readonly queueName: string) {
+    super(`No queue named "${queueName}"; declare an actor on it first, or call broker.declareQueue("${queueName}").`)
+  }
+}
+
+/** A queue didn't become empty in the time given to `join()`. */
+export class QueueJoinTimeout extends BrokerError {
+  constructor(
+    readonly queueName: string,
+    readonly timeout: number,
+  ) {
+    super(`The queue "${queueName}" was not empty after ${timeout} ms.`)
+  }
+}
+
+/** A database or a server is there, but isn't one that this version can use. */
+export class IncompatibleStore extends BrokerError {}
+
+/** An optional package that this broker needs isn't installed. */
+export class DependencyMissing extends BrokerError {
+  constructor(
+    readonly packageName: string,
+    neededFor: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${neededFor} needs the package "${packageName}". Install it: npm install ${packageName}`, options)
+  }
+}
+
+// — Running a message ————————————————————————————————————————————————————————————————————————————————————
+
+/** The body of a message isn't one: it is dead-lettered with this as the reason. */
+export class DecodeError extends DramatisError {}
+
+/** A message names an actor that this worker doesn't have. */
+export class ActorNotFound extends DramatisError {
+  constructor(readonly actorName: string) {
+    super(`No actor named "${actorName}"; import its module before starting the worker.`)
+  }
+}
+
+/** The base of what a running actor is stopped with; it is the `reason` of `current().signal`. */
+export class Interrupt extends DramatisError {}
+
+/** The actor ran longer than its `timeLimit`. */
+export class TimeLimitExceeded extends Interrupt {
+  constructor(readonly timeLimit?: number) {
+    super(timeLimit === undefined ? '' : `The actor ran longer than its time limit of ${timeLimit} ms.`)
+  }
+}
+
+/** The worker is shutting down. */
+export class Shutdown extends Interrupt {
+  constructor() {
+    super('The worker is shutting down.')
+  }
+}
+
+/** The thread that ran the message died: out of memory, an uncaught exception, `process.exit()`. */
+export class WorkerThreadLost extends DramatisError {}
+
+/** The workers that held the message died, more often than `maxRetries` allows. */
+export class WorkerLost extends DramatisError {}
+
+/** A module could not be loaded in a worker thread. */
+export class ModuleLoadError extends DramatisError {
+  constructor(
+    readonly module: string,
+    options?: ErrorOptions,
+  ) {
+    const cause = options?.cause
+    super(`The module ${module} could not be loaded: ${cause instanceof Error ? cause.message : cause}`, options)
+  }
+}
+
+/**
+ * Thrown by an actor that wants to be run again later; an intent, not a failure, so it is logged quietly.
+ *
+ * @example throw new Retry({ delay: '30s', cause: error })
+ */
+export class Retry extends DramatisError {
+  /** When to run again: milliseconds or an `ms` string. Without it the usual backoff applies. */
+  readonly delay: number | string | undefined
+
+  constructor({
+    message = 'The actor asked to be retried.',
+    delay,
+    cause,
+  }: {
+    message?: string
+    delay?: number | string
+    cause?: unknown
+  } = {}) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.delay = delay
+  }
+}
+
+/** Thrown by an actor or a middleware to leave a message undone: acknowledged all the same or, with `fail`, dead-lettered. */
+export class SkipMessage extends DramatisError {
+  /** Whether the message is given up, rather than acknowledged. */
+  readonly fail: boolean
+
+  constructor(message = 'The message was skipped.', { fail = false }: { fail?: boolean } = {}) {
+    super(message)
+    this.fail = fail
+  }
+}
+
+/** A rate limiter had no slot free. */
+export class RateLimitExceeded extends DramatisError {
+  constructor(readonly key: string) {
+    super(`The rate limit "${key}" is exceeded.`)
+  }
+}
+
+// — Results ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** The base of what can go wrong when a result is asked for. */
+export class ResultError extends DramatisError {}
+
+/** There is no result (yet). */
+export class ResultMissing extends ResultError {}
+
+/** No result arrived in the time given. */
+export class ResultTimeout extends ResultError {}
+
+/** The actor failed for good; this says with what. */
+export class ResultFailure extends ResultError {
+  constructor(
+    /** The class name of the error the actor threw. */
+    readonly type: string,
+    /** Its message. */
+    readonly reason: string,
+    /** Its stack, where it was kept. */
+    readonly traceback?: string,
+  ) {
+    super(`actor raised ${type}: ${reason}`)
+  }
+}

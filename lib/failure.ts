@@ -1,0 +1,48 @@
+/**
+ * Errors as data: what is kept of one in a message, in a result, beside a dead letter.
+ */
+
+/** The most lines of a stack that are kept; as many as Dramatiq keeps frames. */
+const mostFrames = 30
+
+/** Anything thrown, as an Error. */
+export function toError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown
+  return new Error(typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${String(thrown)}`, {
+    cause: thrown,
+  })
+}
+
+/** `Type: message`, in one line. */
+export function summary(error: Error): string {
+  return error.message ? `${error.name}: ${error.message}` : error.name
+}
+
+/** The stack as Dramatiq's readers expect it: frames first, `Type: message` in the last line, a newline at the end. */
+export function traceback(error: Error): string {
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, mostFrames)
+  const cause = error.cause instanceof Error ? `Caused by ${summary(error.cause)}\n` : ''
+  return `Traceback (most recent call first):\n${frames.map((line) => `${line}\n`).join('')}${cause}${summary(error)}\n`
+}
+
+/** The class names of an error, its own first, up to but without `Object`. */
+export function classNames(error: Error): string[] {
+  const known = (error as { [remoteNames]?: string[] })[remoteNames]
+  if (known) return known
+  const names: string[] = []
+  for (
+    let prototype = Object.getPrototypeOf(error);
+    prototype && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    if (typeof prototype.constructor?.name === 'string') names.push(prototype.constructor.name)
+  }
+  if (!names.includes(error.name)) names.unshift(error.name)
+  return names
+}
+
+/** Where an error that came from a thread keeps the class names it had there: its classes can't travel, their names can. */
+export const remoteNames = Symbol.for('dramatis.errorClasses')

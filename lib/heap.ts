@@ -1,0 +1,85 @@
+/**
+ * A binary heap of things that have a rank: the lowest comes out first; of equals, the one that went in first.
+ */
+export class Heap<T> {
+  #entries: { readonly item: T; readonly rank: number; readonly order: number }[] = []
+  #order = 0
+
+  get size(): number {
+    return this.#entries.length
+  }
+
+  /** The next to come out. */
+  peek(): T | undefined {
+    return this.#entries[0]?.item
+  }
+
+  /** The rank of the next to come out; `Infinity` when there is none. */
+  peekRank(): number {
+    return this.#entries[0]?.rank ?? Number.POSITIVE_INFINITY
+  }
+
+  push(item: T, rank: number): void {
+    this.#entries.push({ item, rank, order: this.#order++ })
+    this.#rise(this.#entries.length - 1)
+  }
+
+  /** Takes out the next. */
+  pop(): T | undefined {
+    const entries = this.#entries
+    const first = entries[0]
+    const last = entries.pop()
+    if (first && last && entries.length > 0) {
+      entries[0] = last
+      this.#sink(0)
+    }
+    return first?.item
+  }
+
+  clear(): void {
+    this.#entries = []
+  }
+
+  /** Drops everything that `keep` doesn't want. */
+  sweep(keep: (item: T) => boolean): void {
+    this.#entries = this.#entries.filter(({ item }) => keep(item))
+    for (let index = (this.#entries.length >> 1) - 1; index >= 0; index--) this.#sink(index)
+  }
+
+  #rise(from: number): void {
+    let index = from
+    while (index > 0) {
+      const parent = (index - 1) >> 1
+      if (!this.#before(index, parent)) return
+      this.#swap(index, parent)
+      index = parent
+    }
+  }
+
+  #sink(from: number): void {
+    let index = from
+    for (;;) {
+      const left = 2 * index + 1
+      let first = index
+      if (left < this.#entries.length && this.#before(left, first)) first = left
+      if (left + 1 < this.#entries.length && this.#before(left + 1, first)) first = left + 1
+      if (first === index) return
+      this.#swap(index, first)
+      index = first
+    }
+  }
+
+  #before(one: number, other: number): boolean {
+    const a = this.#entries[one]
+    const b = this.#entries[other]
+    if (!a || !b) return false
+    return a.rank === b.rank ? a.order < b.order : a.rank < b.rank
+  }
+
+  #swap(one: number, other: number): void {
+    const entries = this.#entries
+    const kept = entries[one] as (typeof entries)[number]
+    entries[one] = entries[other] as (typeof entries)[number]
+    entries[other] = kept
+  }
+}

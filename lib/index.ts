@@ -1,0 +1,65 @@
+/**
+ * The front door: every public name, grouped, and the default broker from its URL.
+ */
+import { MemoryBroker } from '../brokers/memory/index.js'
+import { SQLiteBroker } from '../brokers/sqlite/index.js'
+import type { Broker } from './broker.js'
+import { provideDefaultBroker } from './default-broker.js'
+import { InvalidOption } from './errors.js'
+
+export * from '../middleware/index.js'
+// Declaring and sending
+export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, type SendOptions } from './actor.js'
+// Brokers
+export {
+  Broker,
+  type BrokerOptions,
+  type Consumer,
+  type DeadLetter,
+  type DeadLetterPage,
+  type DeadLetterReason,
+  type Delivery,
+  type QueueStats,
+} from './broker.js'
+// Workers
+export { type Current, current } from './current.js'
+export { getBroker, setBroker } from './default-broker.js'
+export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
+// The rest
+export * from './errors.js'
+export { getLogger, type Logger, setLogger } from './logger.js'
+export { Message, type MessageFields } from './message.js'
+// Middleware
+export {
+  type AnyActor,
+  HookFailed,
+  type Hooks,
+  type Middleware,
+  type MiddlewareClass,
+  type Rejection,
+} from './middleware.js'
+export * from './options.js'
+export { type Decision, type Entry, Outcome } from './outcome.js'
+export type { RateLimitBackend } from './rate-limits/backend.js'
+export { ResultBackend, type ResultBackendOptions, type StoredFailure } from './results/backend.js'
+export { type Clock, type Duration, systemClock } from './time.js'
+export { interrupt } from './worker/execution.js'
+export { runWorker } from './worker/run-worker.js'
+export { Worker, type WorkerOptions } from './worker/worker.js'
+
+/** The broker that `DRAMATIS_URL` names; without one, the SQLite file `./dramatis.db`. */
+provideDefaultBroker((): Broker => {
+  const url = process.env.DRAMATIS_URL || 'sqlite:dramatis.db'
+  const scheme = url.slice(0, url.indexOf(':'))
+  switch (scheme) {
+    case 'memory':
+      return new MemoryBroker()
+    case 'sqlite':
+      return new SQLiteBroker({ path: url.slice('sqlite:'.length).replace(/^\/\/(?=.)/, '') })
+    default:
+      throw new InvalidOption(
+        `Expected DRAMATIS_URL to begin with sqlite: or memory:; got ${JSON.stringify(url)}.`,
+        'DRAMATIS_URL',
+      )
+  }
+})

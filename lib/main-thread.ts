@@ -1,0 +1,37 @@
+/**
+ * The way from a worker thread to the main thread, for what only the main thread has (a MemoryBroker's queues, say).
+ */
+
+/** Asks the main thread for something and waits for the answer. */
+export interface MainThread {
+  call(service: string, method: string, args: readonly unknown[]): Promise<unknown>
+  /** Says that this thread is ready to run actors; resolves when it is told to stop. What `runWorker()` does in a thread. */
+  serve(): Promise<void>
+}
+
+let link: MainThread | undefined
+
+/** The main thread as seen from a thread of a worker's pool; `undefined` everywhere else. */
+export function mainThread(): MainThread | undefined {
+  return link
+}
+
+/** Set once by a worker thread when it starts. */
+export function linkMainThread(main: MainThread): void {
+  link = main
+}
+
+/** Something on the main thread that threads may call by name. */
+export type Service = (method: string, args: readonly unknown[]) => unknown
+
+const services = new Map<string, Service>()
+
+/** Offers something to the threads, under a name. */
+export function serveThreads(name: string, service: Service): void {
+  services.set(name, service)
+}
+
+/** The service of that name. */
+export function threadService(name: string): Service | undefined {
+  return services.get(name)
+}

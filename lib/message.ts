@@ -1,0 +1,143 @@
+/**
+ * A message: what to run, with what, and how. A frozen value; to change it is to make another.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Broker } from './broker.js'
+import { getBroker } from './default-broker.js'
+import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
+import { DecodeError, DramatisError, ResultError } from './errors.js'
+import type { Duration } from './time.js'
+
+/** The fields of a message, as its constructor and `with()` take them. */
+export interface MessageFields {
+  readonly queueName: string
+  readonly actorName: string
+  readonly args: readonly unknown[]
+  readonly kwargs?: Readonly<Record<string, unknown>>
+  /** As on the wire: snake_case names, JSON values. */
+  readonly options?: Readonly<Record<string, unknown>>
+  /** Constant over retries and delays; names the result. A new uuid when absent. */
+  readonly messageId?: string
+  /** When the message was first made, in milliseconds since the epoch; constant as well. Now when absent. */
+  readonly messageTimestamp?: number
+}
+
+const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
+
+/** @typeParam R What the actor returns, and `result()` resolves to. */
+export class Message<R = unknown> implements MessageFields {
+  readonly queueName: string
+  readonly actorName: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly options: Readonly<Record<string, unknown>>
+  readonly messageId: string
+  readonly messageTimestamp: number
+  /** Only carries the type of the result. */
+  declare readonly _result?: R
+  /** The broker it was made for, where it isn't simply the default one. */
+  #origin: Broker | undefined
+
+  constructor(fields: MessageFields) {
+    this.queueName = fields.queueName
+    this.actorName = fields.actorName
+    this.args = fields.args
+    this.kwargs = fields.kwargs ?? nothing
+    this.options = fields.options ?? nothing
+    this.messageId = fields.messageId ?? randomUUID()
+    this.messageTimestamp = fields.messageTimestamp ?? Date.now()
+    Object.freeze(this)
+  }
+
+  /** A copy with some fields changed; `options` are replaced, not merged. */
+  with(changes: Partial<MessageFields>): Message<R> {
+    const copy = new Message<R>({ ...this, ...changes })
+    copy.#origin = this.#origin
+    return copy
+  }
+
+  /** Ties a message to the broker it was made for, so that `result()` asks there. */
+  static of<R>(fields: MessageFields, broker: Broker): Message<R> {
+    const message = new Message<R>(fields)
+    message.#origin = broker
+    return message
+  }
+
+  /** The seven fields as they stand on the wire. */
+  toWire(): WireMessage {
+    return {
+      queue_name: this.queueName,
+      actor_name: this.actorName,
+      args: this.args as unknown[],
+      kwargs: this.kwargs as Record<string, unknown>,
+      options: this.options as Record<string, unknown>,
+      message_id: this.messageId,
+      message_timestamp: this.messageTimestamp,
+    }
+  }
+
+  /** The message as a JSON value is its wire form, so messages nest in options and arguments as in Python. */
+  toJSON(): WireMessage {
+    return this.toWire()
+  }
+
+  /** The body that is stored on a broker. */
+  encode(): Body {
+    return getEncoder().encode(this.toWire())
+  }
+
+  /**
+   * Reads a body.
+   * @throws {DecodeError} when it isn't a message.
+   */
+  static decode(body: Body): Message {
+    try {
+      return Message.fromWire(getEncoder().decode(body))
+    } catch (cause) {
+      if (cause instanceof DecodeError) throw cause
+      throw new DecodeError(`The body is not a message: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    }
+  }
+
+  /**
+   * Makes a message of its wire form, checked.
+   * @throws {DecodeError}
+   */
+  static fromWire(wire: unknown): Message {
+    checkWireMessage(wire)
+    return new Message({
+      queueName: wire.queue_name,
+      actorName: wire.actor_name,
+      args: wire.args,
+      kwargs: wire.kwargs,
+      options: wire.options,
+      messageId: wire.message_id,
+      messageTimestamp: wire.message_timestamp,
+    })
+  }
+
+  /**
+   * Waits for what the actor returned. Only for actors with `storeResults`.
+   *
+   * @param options.timeout How long to wait; 0 asks once. @default '10s'
+   * @throws {ResultTimeout} when there is none in that time, {ResultMissing} when asked once and there is none,
+   * {ResultFailure} when the actor failed for good.
+   */
+  async result({ timeout = 10_000 }: { timeout?: Duration } = {}): Promise<R> {
+    const broker = this.#origin ?? getBroker()
+    const backend = broker.results
+    if (!backend) {
+      throw new ResultError(
+        'This broker keeps no results: add the Results middleware, broker.use(new Results({ backend })).',
+      )
+    }
+    return (await backend.get(this, { timeout })) as R
+  }
+}
+
+/** Whether a message may be sent as it is; messages of other versions or shapes are refused early. */
+export function assertMessage(value: unknown): asserts value is Message {
+  if (!(value instanceof Message)) {
+    throw new DramatisError('Expected a Message; make one with actor.message(…) or new Message({ … }).')
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Options: what may be written on an actor or a message, who understands it, and how it is named on the wire.
+ *
+ * A middleware brings its own options twice under the same names: as types, by declaration merging into the two
+ * interfaces below, and as `OptionSpec`s, by which values are checked when an actor is declared.
+ */
+import type { Broker } from './broker.js'
+import { InvalidOption } from './errors.js'
+import type { Message } from './message.js'
+import { parseDuration, show } from './time.js'
+
+/** Options that an actor may carry for all of its messages, or one message for itself (the message wins). */
+export interface MessageOptions {
+  /**
+   * 0 to 9, higher first: over the broker as well as among the messages a worker holds. On the wire `broker_priority`.
+   * @default 0
+   */
+  priority?: number
+}
+
+/** Options of an actor, given at declaration. */
+export interface ActorOptions extends MessageOptions {
+  /**
+   * The name on the wire, unique on a broker.
+   * @default the function's own name
+   */
+  actorName?: string
+  /**
+   * The queue its messages go to: a letter or `_`, then letters, digits, `.`, `_`, `-`.
+   * @default 'default'
+   */
+  queueName?: string
+  /**
+   * The broker it belongs to.
+   * @default the default broker (`getBroker()`) at the time the actor is first used
+   */
+  broker?: Broker
+}
+
+/** How an option is read. */
+export interface OptionSpec {
+  /** Its name in a message on the wire; absent when it only makes sense on an actor (because it holds code, say). */
+  readonly wire?: string
+  /** Checks a value and brings it into its normal form (durations to milliseconds, actors to their names). */
+  read(value: unknown, name: string): unknown
+}
+
+/** Every option that some module has declared, by its camelCase name. */
+const known = new Map<string, OptionSpec>()
+
+/**
+ * Makes options known, so that actors may use them. A middleware module calls it when it is loaded;
+ * a plugin that brings options must be imported before the actors that use them.
+ */
+export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): void {
+  for (const [name, spec] of Object.entries(specs)) known.set(name, spec)
+}
+
+// — Readers, to build specs from —————————————————————————————————————————————————————————————————————————
+
+/** Reads a duration into milliseconds. */
+export const duration = parseDuration
+
+/** Reads a whole number from 0 up. */
+export function count(value: unknown, name: string): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
+  throw expected('a whole number from 0 up', value, name)
+}
+
+/** Reads `true` or `false`. */
+export function flag(value: unknown, name: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw expected('true or false', value, name)
+}
+
+/** Reads a function, kept as it is. */
+export function callback(value: unknown, name: string): unknown {
+  if (typeof value === 'function') return value
+  throw expected('a function', value, name)
+}
+
+/** Reads an actor, or the name of one, into the name. */
+export function actorReference(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  const actorName = (value as { actorName?: unknown } | null)?.actorName
+  if (typeof actorName === 'string') return actorName
+  throw expected('an actor or the name of one', value, name)
+}
+
+/** Reads `null` as itself (meaning "no limit"), everything else with `read`. */
+export function nullable<T>(read: (value: unknown, name: string) => T): (value: unknown, name: string) => T | null {
+  return (value, name) => (value === null ? null : read(value, name))
+}
+
+/** The error for a value of the wrong kind. */
+export function expected(what: string, value: unknown, name: string): InvalidOption {
+  return new InvalidOption(`Expected "${name}" to be ${what}; got ${show(value)}.`, name)
+}
+
+// — Using them ———————————————————————————————————————————————————————————————————————————————————————————
+
+/**
+ * Checks the options of an actor and brings their values into normal form.
+ * @throws {InvalidOption} for an unknown name or an unusable value.
+ */
+export function readActorOptions(options: object, where: string): Readonly<Record<string, unknown>> {
+  const read: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) {
+    const spec = known.get(name) ?? unknownOption(name, known.keys(), where)
+    if (value !== undefined) read[name] = spec.read(value, name)
+  }
+  return Object.freeze(read)
+}
+
+/**
+ * Checks the options of one message and turns them into what travels: snake_case names, plain JSON values.
+ * @throws {InvalidOption} for an unknown name, one that only an actor can have, or an unusable value.
+ */
+export function readMessageOptions(options: object, where: string): Record<string, unknown> {
+  const wire: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(options)) {
+    const spec = known.get(name) ?? unknownOption(name, known.keys(), where)
+    if (spec.wire === undefined) {
+      throw new InvalidOption(`The option "${name}" belongs on the actor; a message can't carry it.`, name)
+    }
+    if (value !== undefined) wire[spec.wire] = spec.read(value, name)
+  }
+  return wire
+}
+
+/**
+ * Checks that an object of settings has no key but these; for constructors (`new Worker(broker, { … })`).
+ * @throws {InvalidOption}
+ */
+export function refuseUnknown(options: object, names: readonly string[], where: string): void {
+  for (const name of Object.keys(options)) if (!names.includes(name)) unknownOption(name, names, where)
+}
+
+/**
+ * What holds for a message: its own option (by the wire name), else its actor's, else the fallback.
+ * A `null` on the wire is a value of its own ("no limit").
+ */
+export function effective<T>(
+  message: Message,
+  actor: { readonly options: Readonly<Record<string, unknown>> } | undefined,
+  name: string,
+  wire: string,
+  fallback: T,
+): T {
+  const own = message.options[wire]
+  if (own !== undefined) return own as T
+  const inherited = actor?.options[name]
+  return inherited === undefined ? fallback : (inherited as T)
+}
+
+function unknownOption(name: string, names: Iterable<string>, where: string): never {
+  const near = nearest(name, names)
+  const advice =
+    near === undefined
+      ? ' If a plugin brings it, import that plugin before the actors that use it.'
+      : `, did you mean "${near}"?`
+  throw new InvalidOption(
+    `Unknown option "${name}"${near === undefined ? '' : advice} (on ${where})${near === undefined ? `.${advice}` : ''}`,
+    name,
+  )
+}
+
+/** The name that is the fewest edits away, if it is near enough to be what was meant. */
+export function nearest(name: string, names: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let fewest = Math.max(2, Math.round(name.length * 0.4)) + 1
+  for (const candidate of names) {
+    const edits = distance(name.toLowerCase(), candidate.toLowerCase())
+    if (edits < fewest) [best, fewest] = [candidate, edits]
+  }
+  return best
+}
+
+/** Levenshtein's distance, one row at a time. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitution, (row[j] as number) + 1, (next[j - 1] as number) + 1))
+    }
+    row = next
+  }
+  return row[b.length] as number
+}
+
+declareOptions({
+  priority: {
+    wire: 'broker_priority',
+    read(value, name) {
+      if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 9) return value
+      throw expected('a whole number from 0 to 9', value, name)
+    },
+  },
+})

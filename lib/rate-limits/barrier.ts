@@ -1,0 +1,78 @@
+import { count, expected, refuseUnknown } from '../options.js'
+import { type Duration, parseDuration } from '../time.js'
+import type { RateLimitBackend } from './backend.js'
+import { readSpan } from './rate-limiter.js'
+
+export interface BarrierOptions {
+  /**
+   * How long the barrier stands after it was last touched.
+   * @default '15m'
+   */
+  ttl?: Duration
+}
+
+export interface BarrierWaitOptions {
+  /**
+   * Whether to wait for the others.
+   * @default true
+   */
+  block?: boolean
+  /** How long to wait for them; for ever without it. */
+  timeout?: Duration
+}
+
+/** How long one wait at the backend lasts when there is no timeout: a connection that hangs is noticed. */
+const round = 60_000
+
+/**
+ * Lets nobody through until everybody is there, over all processes.
+ *
+ * @example
+ * const barrier = new Barrier(backend, 'import-42')
+ * await barrier.create(3)
+ * const last = await barrier.wait({ block: false })
+ */
+export class Barrier {
+  readonly ttl: number
+
+  /**
+   * @param backend Where the count is kept.
+   * @param key Names the barrier.
+   */
+  constructor(
+    readonly backend: RateLimitBackend,
+    readonly key: string,
+    options: BarrierOptions = {},
+  ) {
+    if (typeof key !== 'string' || key === '') throw expected("a text that isn't empty", key, 'key')
+    refuseUnknown(options, ['ttl'], 'a Barrier')
+    this.ttl = readSpan(options.ttl ?? '15m', 'ttl')
+  }
+
+  /** Sets the barrier up for so many parties. Says whether it did: `false` when it stands already. */
+  async create(parties: number): Promise<boolean> {
+    if (count(parties, 'parties') === 0) throw expected('1 or more', parties, 'parties')
+    return this.backend.add(this.key, parties, this.ttl)
+  }
+
+  /**
+   * Arrives at the barrier. The last to arrive, and everybody after, gets `true` at once and wakes those who wait; so
+   * does one who comes when the barrier isn't there any more. The others wait until then and get `true`, or `false`
+   * when their timeout is over first; with `block: false` they get `false` at once.
+   */
+  async wait({ block = true, timeout }: BarrierWaitOptions = {}): Promise<boolean> {
+    const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+    const { backend, key, ttl } = this
+    const events = `${key}@events`
+    // The count never goes under 1, which is how the last one is known, and known again when it comes twice.
+    if (!(await backend.decr(key, 1, 1, ttl))) {
+      await backend.notify(events, ttl)
+      return true
+    }
+    if (!block) return false
+    for (let left = patience; left > 0; left -= round) {
+      if (await backend.wait(events, Math.min(left, round))) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,46 @@
+import { refuseUnknown } from '../options.js'
+import type { Duration } from '../time.js'
+import type { RateLimitBackend } from './backend.js'
+import { RateLimiter, readLimit, readSpan } from './rate-limiter.js'
+
+export interface BucketRateLimiterOptions {
+  /**
+   * How many slots a bucket holds.
+   * @default 1
+   */
+  limit?: number
+  /**
+   * How long a bucket lasts.
+   * @default '1s'
+   */
+  bucket?: Duration
+}
+
+/**
+ * Lets so many through per bucket of time; slots aren't given back. Cheap: one key a bucket.
+ *
+ * Don't use it where bursts hurt: the buckets stand at fixed times, so that twice the limit may come through around
+ * the moment one ends and the next begins. `WindowRateLimiter` has no such moment.
+ *
+ * @example
+ * const limiter = new BucketRateLimiter(backend, 'mails', { limit: 100, bucket: '1m' })
+ */
+export class BucketRateLimiter extends RateLimiter {
+  readonly limit: number
+  readonly bucket: number
+
+  constructor(backend: RateLimitBackend, key: string, options: BucketRateLimiterOptions = {}) {
+    super(backend, key)
+    refuseUnknown(options, ['limit', 'bucket'], 'a BucketRateLimiter')
+    const { limit = 1, bucket = '1s' } = options
+    this.limit = readLimit(limit)
+    this.bucket = readSpan(bucket, 'bucket')
+  }
+
+  protected async take(): Promise<boolean> {
+    const { backend, limit, bucket } = this
+    const now = backend.now()
+    const key = `${this.key}@${now - (now % bucket)}`
+    return (await backend.add(key, 1, bucket)) || backend.incr(key, 1, limit, bucket)
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Time: the clock that every timer goes through, durations as people write them, and the backoff curve.
+ */
+import ms from 'ms'
+import { InvalidOption } from './errors.js'
+
+/** A span of time: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. */
+export type Duration = number | string
+
+/**
+ * Where a broker and its middleware get the time and their timers from. The system's clock by default; the
+ * MemoryBroker brings one that a test can move.
+ */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Calls back once after `delay` milliseconds; the handle goes to `clearTimeout`. */
+  setTimeout(callback: () => void, delay: number): unknown
+  clearTimeout(timer: unknown): void
+}
+
+/** `setTimeout` fires at once for anything longer than this (2^31 - 1 ms, about 24.8 days). */
+const longestTimeout = 2_147_483_647
+
+/** The machine's own clock. Its timers don't keep a process alive; they may be longer than 24 days. */
+export const systemClock: Clock = {
+  now: Date.now,
+  setTimeout(callback, delay) {
+    if (delay <= longestTimeout) return setTimeout(callback, delay).unref()
+    const long = { timer: undefined as unknown }
+    long.timer = setTimeout(() => {
+      long.timer = systemClock.setTimeout(callback, delay - longestTimeout)
+    }, longestTimeout).unref()
+    return long
+  },
+  clearTimeout(timer) {
+    const plain = timer as { timer?: unknown } | undefined
+    if (plain && Object.hasOwn(plain, 'timer')) systemClock.clearTimeout(plain.timer)
+    else clearTimeout(timer as NodeJS.Timeout | undefined)
+  },
+}
+
+/**
+ * Reads a duration into whole milliseconds.
+ *
+ * @param name What the duration is called where it was written, for the error.
+ * @throws {InvalidOption} when it is negative, not finite, or a string that `ms` can't read.
+ */
+export function parseDuration(value: unknown, name: string): number {
+  let parsed: number | undefined
+  if (typeof value === 'number') parsed = value
+  else if (typeof value === 'string' && value !== '' && value.length <= 100) parsed = ms(value as ms.StringValue)
+  if (parsed === undefined || !Number.isFinite(parsed) || parsed < 0) {
+    throw new InvalidOption(
+      `Expected "${name}" to be a duration: milliseconds from 0 up, or a string such as "15s", "5m" or "7d"; got ${show(value)}.`,
+      name,
+    )
+  }
+  return Math.round(parsed)
+}
+
+/** A value as an error message shows it: short, and with its type made plain. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'function') return `a function${value.name ? ` (${value.name})` : ''}`
+  if (value === null || typeof value !== 'object') return String(value)
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  return `an object (${value.constructor?.name ?? 'no prototype'})`
+}
+
+/** Dramatiq never waits longer than this for a retry: seven days, in milliseconds. */
+export const longestBackoff = 604_800_000
+
+/**
+ * How long to wait before the next attempt, in milliseconds: exponential with jitter, Dramatiq's curve
+ * (`dramatiq.common.compute_backoff`; captured in `test/vectors/backoff.json`).
+ *
+ * With `base = factor · 2^min(attempts, 32)` the delay is drawn evenly from `base … 2·base`; when that is over
+ * `max`, from `max/2 … max`.
+ *
+ * @param attempts How many retries there were before this one, from 0.
+ * @param random A source of numbers from 0 up to 1.
+ */
+export function backoff(
+  attempts: number,
+  { factor, max, random = Math.random }: { factor: number; max: number; random?: () => number },
+): number {
+  const delay = Math.trunc(factor * 2 ** Math.min(attempts, 32) * (1 + random()))
+  return delay > max ? Math.trunc(max * (0.5 + random() / 2)) : delay
+}

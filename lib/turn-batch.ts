@@ -1,0 +1,61 @@
+/**
+ * What is asked for within one turn of the event loop, done in one go: sends become one transaction or one script
+ * call, acknowledgements another. Everybody in a batch shares its promise, and so its fate.
+ */
+export class TurnBatch<T> {
+  readonly #run: (items: T[]) => Promise<void> | void
+  readonly #most: number
+  #items: T[] = []
+  #promise: Promise<void> | undefined
+  readonly #underWay = new Set<Promise<void>>()
+
+  /**
+   * @param run Does the work for a batch.
+   * @param most How many items go in one batch.
+   */
+  constructor(run: (items: T[]) => Promise<void> | void, { most = Number.POSITIVE_INFINITY }: { most?: number } = {}) {
+    this.#run = run
+    this.#most = most
+  }
+
+  /** Adds one item to the batch of this turn; the promise settles with the batch. */
+  add(item: T): Promise<void> {
+    this.#promise ??= this.#open()
+    const promise = this.#promise
+    this.#items.push(item)
+    if (this.#items.length >= this.#most) this.#flush()
+    return promise
+  }
+
+  /** Resolves when every batch that was begun is done, well or badly. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+
+  #flush: () => void = () => {}
+
+  #open(): Promise<void> {
+    const promise = new Promise<void>((resolve, reject) => {
+      const flush = (): void => {
+        if (this.#flush !== flush) return
+        const items = this.#items
+        this.#items = []
+        this.#promise = undefined
+        this.#flush = () => {}
+        try {
+          const running = this.#run(items)
+          if (running) running.then(resolve, reject)
+          else resolve()
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.#flush = flush
+      setImmediate(flush)
+    })
+    this.#underWay.add(promise)
+    const done = (): void => void this.#underWay.delete(promise)
+    promise.then(done, done)
+    return promise
+  }
+}

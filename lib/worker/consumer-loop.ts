@@ -1,0 +1,139 @@
+/**
+ * Keeps one queue's messages coming: takes as many as the worker has room for, hands them over, and again. When the
+ * broker can't be reached it waits, longer each time, and goes on. It never runs a message.
+ */
+import pRetry, { AbortError } from 'p-retry'
+import type { Consumer, Delivery } from '../broker.js'
+import { BrokerClosed, BrokerError, DramatisError } from '../errors.js'
+import { getLogger } from '../logger.js'
+
+export interface ConsumerLoopOptions {
+  /** How many messages it may hold, running ones included. */
+  readonly prefetch: number
+  /** Whether `prefetch` may grow while messages take little time. */
+  readonly adaptive: boolean
+  /** Takes over what was taken. */
+  readonly accept: (delivery: Delivery, loop: ConsumerLoop) => void
+}
+
+/** However fast messages are, no more than these are held. */
+const mostHeld = 1000
+
+export class ConsumerLoop {
+  /** Messages taken and not settled yet. */
+  held = 0
+  #stopping = new AbortController()
+  #wakeUp: (() => void) | undefined
+  #done: Promise<void> | undefined
+  #settledSince = 0
+  #measuredAt = performance.now()
+  #prefetch: number
+
+  constructor(
+    readonly consumer: Consumer,
+    private readonly options: ConsumerLoopOptions,
+  ) {
+    this.#prefetch = options.prefetch
+  }
+
+  start(): void {
+    this.#done = this.#run()
+  }
+
+  /** Called when a message is settled, and so no longer held. */
+  release(): void {
+    this.held--
+    this.#settledSince++
+    if (this.#wakeUp && this.held <= this.#prefetch / 2) this.#wakeUp()
+  }
+
+  /** Takes no more. What is held remains to be settled. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    this.#wakeUp?.()
+    await this.consumer.close()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      if (this.held > this.#prefetch / 2) {
+        await new Promise<void>((resolve) => {
+          this.#wakeUp = resolve
+        })
+        this.#wakeUp = undefined
+        continue
+      }
+      const deliveries = await this.#take(this.#room())
+      this.held += deliveries.length
+      for (const delivery of deliveries) this.options.accept(delivery, this)
+      // A broker that always has more must not keep the event loop from its other work.
+      await new Promise(setImmediate)
+    }
+  }
+
+  /**
+   * How many to take. A worker whose messages take no time would spend it fetching, so it may hold what it settled
+   * in the last 50 ms; one whose messages take long holds no more than it can run soon, and leaves the rest to others.
+   */
+  #room(): number {
+    const elapsed = performance.now() - this.#measuredAt
+    if (this.options.adaptive && elapsed >= 5) {
+      const lately = Math.round((this.#settledSince * 50) / elapsed)
+      this.#prefetch = Math.min(mostHeld, Math.max(this.options.prefetch, lately))
+      this.#settledSince = 0
+      this.#measuredAt = performance.now()
+    }
+    return this.#prefetch - this.held
+  }
+
+  async #take(limit: number): Promise<readonly Delivery[]> {
+    try {
+      return await this.consumer.take(limit)
+    } catch (error) {
+      return this.#takeAgain(limit, error)
+    }
+  }
+
+  /** The broker is away, or at fault: whatever it is, a worker doesn't give up its queue. */
+  async #takeAgain(limit: number, first: unknown): Promise<readonly Delivery[]> {
+    const { signal } = this.#stopping
+    if (first instanceof BrokerClosed) this.#stopping.abort()
+    if (signal.aborted) return []
+    const { queueName } = this.consumer
+    getLogger().warn({ err: first, queueName }, `Can't take messages from "${queueName}"; trying again until it works`)
+    try {
+      const deliveries = await persist(() => this.consumer.take(limit), signal)
+      getLogger().info({ queueName }, `Taking messages from "${queueName}" again`)
+      return deliveries
+    } catch {
+      this.#stopping.abort()
+      return []
+    }
+  }
+}
+
+/**
+ * Does something with the broker until it works: at once, then after 50 ms, then after longer waits up to 5 s. Ends
+ * only when the signal aborts, when the broker is closed, or when the error isn't the broker's (a message too large
+ * stays too large).
+ */
+export async function persist<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return pRetry(
+    async () => {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (isFinal(error)) throw new AbortError(error as Error)
+        // p-retry takes a TypeError for a mistake that another attempt can't mend; from a driver it needn't be.
+        throw error instanceof TypeError ? new BrokerError(error.message, { cause: error }) : error
+      }
+    },
+    { retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 5000, randomize: true, signal },
+  )
+}
+
+/** Whether trying again is no use. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof BrokerClosed || (error instanceof DramatisError && !(error instanceof BrokerError))
+}

@@ -1,0 +1,57 @@
+/**
+ * The messages a worker took and didn't start yet: highest priority first, then oldest first.
+ */
+
+/** A first-in, first-out list that gives up its head without moving the rest. */
+class Line<T> {
+  #items: (T | undefined)[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head]
+    this.#items[this.#head++] = undefined
+    if (this.#head === this.#items.length) {
+      this.#items = []
+      this.#head = 0
+    }
+    return item
+  }
+}
+
+export class LocalQueue<T> {
+  readonly #lines = Array.from({ length: 10 }, () => new Line<T>())
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** @param priority 0 to 9; what lies outside is taken as the nearer end. */
+  push(item: T, priority: number): void {
+    ;(this.#lines[Math.min(9, Math.max(0, priority))] as Line<T>).push(item)
+    this.#size++
+  }
+
+  shift(): T | undefined {
+    if (this.#size === 0) return undefined
+    for (let priority = 9; ; priority--) {
+      const line = this.#lines[priority] as Line<T>
+      if (line.size === 0) continue
+      this.#size--
+      return line.shift()
+    }
+  }
+
+  /** Empties it, in order. */
+  *drain(): Generator<T> {
+    while (this.#size > 0) yield this.shift() as T
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * The main thread's side of one worker thread: what it was given, what it says, how it ends. It decides nothing: the
+ * pool does.
+ */
+import { once } from 'node:events'
+import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
+import { ModuleLoadError, WorkerThreadLost } from '../errors.js'
+import { toError } from '../failure.js'
+import { threadService } from '../main-thread.js'
+import type { Execution } from './execution.js'
+import {
+  Activity,
+  type FromThread,
+  packError,
+  type Task,
+  type ThreadData,
+  type ToThread,
+  unpackError,
+} from './protocol.js'
+import { bootstrap, typescriptLoader } from './typescript.js'
+
+/** One message on the thread. */
+export interface Run {
+  readonly execution: Execution
+  readonly slot: number
+  readonly givenAt: number
+  /** The thread has aborted its signal, so its event loop was alive. */
+  heard: boolean
+  /** Milliseconds in which it couldn't run that were already granted. */
+  granted: number
+  resolve(result: unknown): void
+  reject(error: unknown): void
+}
+
+/** What the pool wants to know of a thread. */
+export interface ThreadEvents {
+  /** Runs ended and slots are free. */
+  onFree(): void
+  /** It is of no more use. The culprits, where they are known, are to blame; `error` says for what. */
+  onLost(thread: PoolThread, error: Error, culprit: Run | undefined): void
+}
+
+export interface ThreadOptions {
+  readonly modules: readonly string[]
+  readonly concurrency: number
+  readonly resourceLimits: ResourceLimits | undefined
+  readonly ownBroker: boolean
+}
+
+/** From source there is no thread.js beside this file, but a thread.ts. */
+const script = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
+
+/** How long a thread that was told to stop may take for its own clean-up, in milliseconds. */
+const farewell = 2000
+
+export class PoolThread {
+  readonly runs = new Map<number, Run>()
+  readonly activity: Activity
+  ready = false
+  readonly #thread: NodeThread
+  readonly #events: ThreadEvents
+  readonly #freeSlots: number[]
+  #byExecution = new Map<Execution, number>()
+  #outbox: Task[] = []
+  #lastId = 0
+  #gone = false
+  /** Told to stop: its end is no loss. */
+  #stopping = false
+  #lastError: Error | undefined
+
+  constructor({ modules, concurrency, resourceLimits, ownBroker }: ThreadOptions, events: ThreadEvents) {
+    this.#events = events
+    this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
+    this.activity = Activity.for(concurrency)
+    const workerData: ThreadData = { dramatis: true, modules, activity: this.activity.buffer, ownBroker }
+    const loader = typescriptLoader()
+    this.#thread = new NodeThread(loader ? bootstrap(loader, script) : script, {
+      eval: loader !== undefined,
+      workerData,
+      resourceLimits,
+      argv: process.argv.slice(2),
+      name: 'dramatis',
+    })
+  }
+
+  get id(): number {
+    return this.#thread.threadId
+  }
+
+  get free(): number {
+    return this.ready && !this.#gone ? this.#freeSlots.length : 0
+  }
+
+  /**
+   * Resolves once every module is loaded.
+   * @throws {ModuleLoadError}
+   */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#thread.on('error', (error) => {
+        this.#lastError = toError(error)
+      })
+      this.#thread.on('messageerror', (error) => this.#events.onLost(this, error, undefined))
+      this.#thread.on('exit', (code) => {
+        if (!this.ready) {
+          const cause = this.#lastError ?? new Error(`the thread exited with code ${code} while loading`)
+          reject(new ModuleLoadError('of the worker', { cause }))
+        } else if (!this.#gone && !this.#stopping) {
+          this.#events.onLost(this, this.#obituary(code), this.#blocking())
+        }
+        this.#gone = true
+      })
+      this.#thread.on('message', (message: FromThread) => {
+        if (message.type === 'ready') {
+          this.ready = true
+          resolve()
+        } else if (message.type === 'failed') {
+          reject(new ModuleLoadError(message.module, { cause: unpackError(message.error) }))
+        } else if (message.type === 'crashed' && !this.ready) {
+          reject(new ModuleLoadError('of the worker', { cause: unpackError(message.error) }))
+        } else {
+          this.#hear(message)
+        }
+      })
+    })
+  }
+
+  give(execution: Execution, resolve: Run['resolve'], reject: Run['reject']): void {
+    const id = ++this.#lastId
+    const slot = this.#freeSlots.pop() as number
+    this.activity.clear(slot)
+    this.runs.set(id, { execution, slot, givenAt: Date.now(), heard: false, granted: 0, resolve, reject })
+    this.#byExecution.set(execution, id)
+    this.#outbox.push([id, slot, execution.body, execution.wanted])
+    if (this.#outbox.length === 1) setImmediate(() => this.#flush())
+  }
+
+  runOf(execution: Execution): Run | undefined {
+    const id = this.#byExecution.get(execution)
+    return id === undefined ? undefined : this.runs.get(id)
+  }
+
+  abort(execution: Execution, reason: Error): void {
+    const id = this.#byExecution.get(execution)
+    if (id === undefined) return
+    this.#flush()
+    this.#post({ type: 'abort', id, reason: packError(reason) })
+  }
+
+  /** Whether another message's function blocks the thread, and for how long it has, in milliseconds. */
+  blockedFor(run: Run): number {
+    const { blockedBy, blockedSince } = this.activity
+    return blockedBy === undefined || blockedBy === run.slot ? 0 : Math.max(1, Date.now() - blockedSince)
+  }
+
+  /** Ends it at once, whatever it does. */
+  destroy(): void {
+    this.#gone = true
+    void this.#thread.terminate()
+  }
+
+  /** Lets it end by itself, for a while. */
+  async stop(): Promise<void> {
+    if (this.#gone) return
+    this.#stopping = true
+    this.#post({ type: 'stop' })
+    const timer = setTimeout(() => void this.#thread.terminate(), farewell)
+    await once(this.#thread, 'exit').catch(() => {})
+    clearTimeout(timer)
+    this.#gone = true
+  }
+
+  #post(message: ToThread): void {
+    this.#thread.postMessage(message)
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0 || this.#gone) return
+    const tasks = this.#outbox
+    this.#outbox = []
+    this.#post({ type: 'run', tasks })
+  }
+
+  #hear(message: FromThread): void {
+    if (this.#gone) return
+    switch (message.type) {
+      case 'done':
+        for (const [id, result, error] of message.ends) {
+          const run = this.runs.get(id)
+          if (!run) continue
+          this.runs.delete(id)
+          this.#byExecution.delete(run.execution)
+          this.#freeSlots.push(run.slot)
+          if (error) run.reject(unpackError(error))
+          else run.resolve(result)
+        }
+        return this.#events.onFree()
+      case 'aborted': {
+        const run = this.runs.get(message.id)
+        if (run) run.heard = true
+        return
+      }
+      case 'crashed':
+        return this.#events.onLost(
+          this,
+          unpackError(message.error),
+          message.id === undefined ? undefined : this.runs.get(message.id),
+        )
+      case 'call':
+        return void this.#answer(message)
+    }
+  }
+
+  async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {
+    let answer: ToThread
+    try {
+      const serve = threadService(service)
+      if (!serve) throw new Error(`The main thread offers no "${service}" to its threads.`)
+      answer = { type: 'answer', id, result: await serve(method, args) }
+    } catch (error) {
+      answer = { type: 'answer', id, error: packError(error) }
+    }
+    if (!this.#gone) this.#post(answer)
+  }
+
+  /** Whose function was being run when the thread ended, if that can be told. */
+  #blocking(): Run | undefined {
+    const { blockedBy } = this.activity
+    if (blockedBy !== undefined) for (const run of this.runs.values()) if (run.slot === blockedBy) return run
+    return this.runs.size === 1 ? this.runs.values().next().value : undefined
+  }
+
+  #obituary(code: number): Error {
+    const cause = this.#lastError
+    const why =
+      (cause as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
+        ? 'it ran out of memory (see resourceLimits)'
+        : (cause?.message ?? `it exited with code ${code}`)
+    return new WorkerThreadLost(`The thread that ran the message died: ${why}.`, cause && { cause })
+  }
+}

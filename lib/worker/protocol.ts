@@ -1,0 +1,149 @@
+/**
+ * What the main thread and a worker thread say to each other: one message each way a turn of the event loop, with
+ * everything that is ready, and a few numbers in shared memory for what must be known while a thread is too busy to talk.
+ */
+import type { Body } from '../encoder.js'
+import * as errors from '../errors.js'
+import { classNames, remoteNames, toError } from '../failure.js'
+import type { WantedResult } from '../middleware.js'
+
+/** One message to run: its number, the slot it takes, its body, and what is wanted of its result. */
+export type Task = readonly [id: number, slot: number, body: Body, wanted: WantedResult]
+
+/** How one ended: with a result or, in the third place, an error. */
+export type TaskEnd = readonly [id: number, result: unknown, error?: ErrorData]
+
+export type ToThread =
+  | { readonly type: 'run'; readonly tasks: readonly Task[] }
+  | { readonly type: 'abort'; readonly id: number; readonly reason: ErrorData }
+  | { readonly type: 'answer'; readonly id: number; readonly result?: unknown; readonly error?: ErrorData }
+  | { readonly type: 'stop' }
+
+export type FromThread =
+  /** Every module is loaded; or this one could not be. */
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly module: string; readonly error: ErrorData }
+  | { readonly type: 'done'; readonly ends: readonly TaskEnd[] }
+  /** The signal of a task was aborted: the thread isn't blocked. */
+  | { readonly type: 'aborted'; readonly id: number }
+  /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */
+  | { readonly type: 'crashed'; readonly id: number | undefined; readonly error: ErrorData }
+  /** The thread wants something that only the main thread has. */
+  | {
+      readonly type: 'call'
+      readonly id: number
+      readonly service: string
+      readonly method: string
+      readonly args: readonly unknown[]
+    }
+
+/** What a thread is started with. */
+export interface ThreadData {
+  readonly dramatis: true
+  /** What it imports to find the actors: file URLs or package names, in order. */
+  readonly modules: readonly string[]
+  readonly activity: SharedArrayBuffer
+  /** Whether the default broker, as the environment names it, is the worker's; if not, the thread sends through the main one. */
+  readonly ownBroker: boolean
+}
+
+/**
+ * What a thread is doing, for the main thread to see while the thread is blocked: which slot's function it is inside
+ * of (before that function's first `await`) and since when, and when the task in each slot began. Times are
+ * `Date.now()`, 0 means none.
+ */
+export class Activity {
+  readonly #numbers: Float64Array
+
+  constructor(readonly buffer: SharedArrayBuffer) {
+    this.#numbers = new Float64Array(buffer)
+  }
+
+  static for(slots: number): Activity {
+    return new Activity(new SharedArrayBuffer(8 * (slots + 2)))
+  }
+
+  enter(slot: number, now: number): void {
+    this.#numbers[slot + 2] = now
+    this.#numbers[1] = now
+    this.#numbers[0] = slot + 1
+  }
+
+  leave(): void {
+    this.#numbers[0] = 0
+  }
+
+  /** Before a task is handed to a slot: it hasn't begun. */
+  clear(slot: number): void {
+    this.#numbers[slot + 2] = 0
+  }
+
+  /** The slot whose function blocks the thread, if one does. */
+  get blockedBy(): number | undefined {
+    const slot = this.#numbers[0] as number
+    return slot === 0 ? undefined : slot - 1
+  }
+
+  get blockedSince(): number {
+    return this.#numbers[1] as number
+  }
+
+  /** When the task in that slot began, 0 if it didn't. */
+  begun(slot: number): number {
+    return this.#numbers[slot + 2] as number
+  }
+}
+
+/** An error as it crosses between threads, where classes can't go. */
+export interface ErrorData {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  /** The names of its classes, its own first. */
+  readonly classes: readonly string[]
+  /** What else it carries that is plain: `code`, `delay`, … */
+  readonly fields: Readonly<Record<string, unknown>>
+  readonly cause?: ErrorData
+}
+
+export function packError(thrown: unknown, depth = 0): ErrorData {
+  const error = toError(thrown)
+  const fields = Object.fromEntries(
+    Object.entries(error).filter(([, value]) => value === null || typeof value !== 'object'),
+  )
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'function' || typeof value === 'symbol') delete fields[name]
+  }
+  return {
+    name: String(error.name),
+    message: String(error.message),
+    stack: error.stack,
+    classes: classNames(error),
+    fields,
+    ...(error.cause !== undefined && depth < 5 ? { cause: packError(error.cause, depth + 1) } : {}),
+  }
+}
+
+/**
+ * The error again: of the same class where that is the language's or ours, else an Error with the same `name`, so that
+ * `throws` and `retryWhen` still know it.
+ */
+export function unpackError({ name, message, stack, classes: names, fields, cause }: ErrorData): Error {
+  const error = new Error(message)
+  const kind = names.map((one) => classes.get(one)).find((found) => found !== undefined)
+  if (kind) Object.setPrototypeOf(error, kind.prototype as object)
+  for (const [key, value] of Object.entries(fields)) define(error, key, value, true)
+  if (error.name !== name) define(error, 'name', name)
+  define(error, 'stack', stack ?? `${name}: ${message}`)
+  define(error, remoteNames, names)
+  if (cause) define(error, 'cause', unpackError(cause))
+  return error
+}
+
+function define(error: Error, key: string | symbol, value: unknown, enumerable = false): void {
+  Object.defineProperty(error, key, { value, enumerable, configurable: true, writable: true })
+}
+
+const builtIn = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError }
+
+const classes = new Map<string, { prototype: unknown }>(Object.entries({ ...builtIn, ...errors }))

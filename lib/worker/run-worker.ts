@@ -1,0 +1,61 @@
+/**
+ * `runWorker()`: a worker on the default broker, with what a process needs around it: signals, exit codes, last words.
+ */
+import { constants } from 'node:os'
+import { getBroker } from '../default-broker.js'
+import { getLogger } from '../logger.js'
+import { mainThread } from '../main-thread.js'
+import { Worker, type WorkerOptions } from './worker.js'
+
+/**
+ * Runs a worker until SIGTERM or SIGINT, then ends the process: with code 0 after a shutdown in good order, 1 when the
+ * worker could not start or go on. A second signal ends it at once. In a thread of the worker's pool, which imports the
+ * same script, it serves that thread and resolves when the thread is told to stop.
+ *
+ * @example
+ * import { runWorker } from 'dramatis'
+ * import './actors.js'
+ * await runWorker({ threads: 2 })
+ */
+export async function runWorker(options: WorkerOptions = {}): Promise<void> {
+  const main = mainThread()
+  if (main) return main.serve()
+  let worker: Worker
+  try {
+    worker = new Worker(getBroker(), options)
+  } catch (error) {
+    return fail(error)
+  }
+  const ended = new Promise<number>((resolve) => {
+    worker.onFatal = (error) => {
+      getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
+      void worker.stop({ timeout: 0 }).finally(() => resolve(1))
+    }
+    let signalled = false
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (signalled) process.exit(128 + constants.signals[signal])
+      signalled = true
+      getLogger().info({ signal }, 'Asked to stop; once more to stop at once')
+      void worker.stop().finally(() => resolve(0))
+    }
+    process.on('SIGTERM', onSignal)
+    process.on('SIGINT', onSignal)
+  })
+  // The timers and sockets that would keep the process alive are all unref'ed or the broker's; a worker is to stay.
+  const stay = setInterval(() => {}, 2 ** 30)
+  try {
+    await worker.start()
+  } catch (error) {
+    await worker.stop({ timeout: 0 }).catch(() => {})
+    return fail(error)
+  }
+  const code = await ended
+  clearInterval(stay)
+  await worker.broker.close().catch((error) => getLogger().warn({ err: error }, 'The broker did not close cleanly'))
+  process.exit(code)
+}
+
+function fail(error: unknown): never {
+  getLogger().error({ err: error }, `The worker could not start: ${error instanceof Error ? error.message : error}`)
+  process.exit(1)
+}

@@ -1,0 +1,174 @@
+/**
+ * Runs actors on worker threads: spreads messages over them, replaces the ones that are lost, and says who is to blame.
+ *
+ * When a thread is lost, what ran on it ends in one of three ways: the culprit fails, with the reason; those that had
+ * been told to stop and hadn't yet fail with what they were told; all others are given back to the queue, uncounted.
+ * When no culprit can be told (out of memory while several messages were waiting for something), all of them fail.
+ */
+import { type Interrupt, Shutdown, WorkerThreadLost } from '../errors.js'
+import { toError } from '../failure.js'
+import { getLogger } from '../logger.js'
+import { type Execution, GivenBack, type Runner } from './execution.js'
+import { PoolThread, type Run, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
+
+export interface ThreadPoolOptions extends ThreadOptions {
+  readonly threads: number
+  /** Called when there may be room for more. */
+  readonly onFree: () => void
+  /** Called when a thread is ready, and before one is stopped. */
+  readonly onThreadReady: (threadId: number) => unknown
+  readonly onThreadStop: (threadId: number) => unknown
+  /** Called when a lost thread could not be replaced: the modules don't load any more. */
+  readonly onFatal: (error: Error) => void
+}
+
+/** How often a blocked thread is asked again whether it is still the same message that blocks it, in milliseconds. */
+const lookAgain = 50
+
+interface Waiting {
+  readonly execution: Execution
+  readonly resolve: Run['resolve']
+  readonly reject: Run['reject']
+}
+
+export class ThreadPool implements Runner, ThreadEvents {
+  readonly #options: ThreadPoolOptions
+  #threads: PoolThread[] = []
+  /** What came when no thread had room, because one had just been lost. */
+  readonly #waiting: Waiting[] = []
+  #stopping = false
+
+  constructor(options: ThreadPoolOptions) {
+    this.#options = options
+  }
+
+  get slots(): number {
+    let slots = 0
+    for (const thread of this.#threads) slots += thread.ready ? this.#options.concurrency : 0
+    return slots
+  }
+
+  async start(): Promise<void> {
+    try {
+      await Promise.all(Array.from({ length: this.#options.threads }, () => this.#spawn()))
+    } catch (error) {
+      for (const thread of this.#threads) thread.destroy()
+      throw error
+    }
+  }
+
+  async #spawn(): Promise<void> {
+    const thread = new PoolThread(this.#options, this)
+    this.#threads.push(thread)
+    await thread.start()
+    if (this.#stopping) return
+    await this.#options.onThreadReady(thread.id)
+    this.onFree()
+  }
+
+  run(execution: Execution): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const thread = this.#idlest()
+      if (thread) thread.give(execution, resolve, reject)
+      else this.#waiting.push({ execution, resolve, reject })
+    })
+  }
+
+  #idlest(): PoolThread | undefined {
+    let best: PoolThread | undefined
+    for (const thread of this.#threads) if (thread.free > (best?.free ?? 0)) best = thread
+    return best
+  }
+
+  onFree(): void {
+    while (this.#waiting.length > 0) {
+      const thread = this.#idlest()
+      if (!thread) return
+      const { execution, resolve, reject } = this.#waiting.shift() as Waiting
+      thread.give(execution, resolve, reject)
+    }
+    this.#options.onFree()
+  }
+
+  #find(execution: Execution): { thread: PoolThread; run: Run } | undefined {
+    for (const thread of this.#threads) {
+      const run = thread.runOf(execution)
+      if (run) return { thread, run }
+    }
+    return undefined
+  }
+
+  abort(execution: Execution, reason: Interrupt): void {
+    this.#find(execution)?.thread.abort(execution, reason)
+  }
+
+  kill(execution: Execution, reason: Interrupt): number {
+    const found = this.#find(execution)
+    if (!found) return 0
+    const { thread, run } = found
+    // Its event loop didn't turn since: whoever is inside of a function now is who blocks it.
+    if (!run.heard && thread.blockedFor(run) > 0) return lookAgain
+    this.#lose(thread, run, reason)
+    return 0
+  }
+
+  starvation(execution: Execution, span: number): number {
+    const found = this.#find(execution)
+    if (!found) return 0
+    const { thread, run } = found
+    const begun = thread.activity.begun(run.slot)
+    const now = Date.now()
+    // Time before it began, and time since another one began to block the thread it waits on.
+    const lost =
+      (begun === 0 ? now : begun) - run.givenAt + Math.min(thread.blockedFor(run), begun === 0 ? 0 : now - begun)
+    const more = Math.min(lost - run.granted, span)
+    run.granted += Math.max(0, more)
+    return more < 1 ? 0 : more
+  }
+
+  onLost(thread: PoolThread, error: Error, culprit: Run | undefined): void {
+    const reason = error instanceof WorkerThreadLost || culprit ? error : asLost(error)
+    getLogger().error(
+      { err: reason, threadId: thread.id, inHand: thread.runs.size },
+      'A worker thread was lost and is replaced',
+    )
+    this.#lose(thread, culprit, reason)
+  }
+
+  #lose(thread: PoolThread, culprit: Run | undefined, reason: Error): void {
+    if (!this.#threads.includes(thread)) return
+    this.#threads = this.#threads.filter((one) => one !== thread)
+    const runs = [...thread.runs.values()]
+    thread.runs.clear()
+    thread.destroy()
+    if (!this.#stopping) this.#spawn().catch((error) => this.#options.onFatal(toError(error)))
+    for (const run of runs) {
+      const { interruption } = run.execution
+      if (run === culprit) run.reject(reason)
+      else if (run.heard && interruption && !(interruption instanceof Shutdown)) run.reject(interruption)
+      else if (culprit) run.reject(new GivenBack('its thread was terminated for another message'))
+      else run.reject(reason)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    const threads = this.#threads
+    this.#threads = []
+    for (const { reject } of this.#waiting.splice(0)) reject(new GivenBack('the worker stops'))
+    await Promise.all(
+      threads.map(async (thread) => {
+        await this.#options.onThreadStop(thread.id)
+        const busy = thread.runs.size > 0
+        for (const run of thread.runs.values()) run.reject(new GivenBack('the worker stops'))
+        thread.runs.clear()
+        if (busy || !thread.ready) thread.destroy()
+        else await thread.stop()
+      }),
+    )
+  }
+}
+
+function asLost(cause: Error): WorkerThreadLost {
+  return new WorkerThreadLost(`The thread that ran the message died: ${cause.message}`, { cause })
+}

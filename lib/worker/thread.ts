@@ -1,0 +1,239 @@
+/**
+ * The inside of a worker thread: loads the modules, runs actors, reports. It knows no broker and no middleware; what
+ * an actor sends from here goes through a broker of its own.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { findActor } from '../actor.js'
+import { peekCurrent, RunningMessage, runActor } from '../current.js'
+import { peekBroker, setBroker } from '../default-broker.js'
+import { ActorNotFound, NotSerializable } from '../errors.js'
+import { getLogger } from '../logger.js'
+import { linkMainThread } from '../main-thread.js'
+import { Message } from '../message.js'
+import type { WantedResult } from '../middleware.js'
+import { MainThreadBroker } from './main-thread-broker.js'
+import {
+  Activity,
+  type FromThread,
+  packError,
+  type Task,
+  type TaskEnd,
+  type ThreadData,
+  type ToThread,
+  unpackError,
+} from './protocol.js'
+
+const port = parentPort as NonNullable<typeof parentPort>
+const { modules, activity: buffer, ownBroker } = workerData as ThreadData
+const activity = new Activity(buffer)
+
+function post(message: FromThread): void {
+  port.postMessage(message)
+}
+
+// — Running ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** A thread that has been at it for so many milliseconds lets its event loop turn before it starts the next task. */
+const longestSpell = 5
+
+const waiting: Task[] = []
+const running = new Map<number, RunningMessage>()
+const ids = new WeakMap<Message, number>()
+const abortedEarly = new Map<number, Error>()
+let pumping = false
+
+function accept(tasks: readonly Task[]): void {
+  waiting.push(...tasks)
+  if (!pumping) pump()
+}
+
+function pump(): void {
+  pumping = true
+  const spellEnd = Date.now() + longestSpell
+  let next = 0
+  while (next < waiting.length) {
+    const now = Date.now()
+    if (now > spellEnd) break
+    begin(waiting[next++] as Task, now)
+  }
+  waiting.splice(0, next)
+  pumping = waiting.length > 0
+  if (pumping) {
+    report()
+    setImmediate(pump)
+  }
+}
+
+function begin([id, slot, body, wanted]: Task, now: number): void {
+  activity.enter(slot, now)
+  try {
+    const message = Message.decode(body)
+    const actor = findActor(message.actorName, message.queueName)
+    if (!actor) throw new ActorNotFound(message.actorName)
+    const current = new RunningMessage(message)
+    running.set(id, current)
+    ids.set(message, id)
+    const early = abortedEarly.get(id)
+    if (early) current.abort(early)
+    const result = runActor(actor.fn, current)
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
+      ;(result as PromiseLike<unknown>).then(
+        (value) => succeed(id, value, wanted),
+        (error) => end([id, undefined, packError(error)]),
+      )
+    } else {
+      succeed(id, result, wanted)
+    }
+  } catch (error) {
+    end([id, undefined, packError(error)])
+  } finally {
+    activity.leave()
+  }
+}
+
+function succeed(id: number, value: unknown, wanted: WantedResult): void {
+  end(wanted === 'none' ? [id, undefined] : [id, value])
+  if (wanted === 'json') needed.add(id)
+}
+
+// — Reporting ————————————————————————————————————————————————————————————————————————————————————————————
+
+let ends: TaskEnd[] = []
+/** Whose result is an error if it can't be carried. */
+const needed = new Set<number>()
+let reporting = false
+
+function end(one: TaskEnd): void {
+  running.delete(one[0])
+  if (abortedEarly.size > 0) abortedEarly.delete(one[0])
+  ends.push(one)
+  if (reporting) return
+  reporting = true
+  setImmediate(report)
+}
+
+function report(): void {
+  reporting = false
+  if (ends.length === 0) return
+  const batch = ends
+  ends = []
+  try {
+    post({ type: 'done', ends: batch })
+  } catch {
+    // Something in there can't be cloned; find out what, and let the others through.
+    for (const one of batch) reportAlone(one)
+  }
+  needed.clear()
+}
+
+function reportAlone(one: TaskEnd): void {
+  try {
+    post({ type: 'done', ends: [one] })
+  } catch (error) {
+    const [id, , failure] = one
+    const lost = new NotSerializable(`The result can't leave its thread: ${(error as Error).message}`, 'result')
+    post({
+      type: 'done',
+      ends: [failure || !needed.has(id) ? [id, undefined, failure] : [id, undefined, packError(lost)]],
+    })
+  }
+}
+
+// — Interruptions and accidents ——————————————————————————————————————————————————————————————————————————
+
+function abort(id: number, reason: Error): void {
+  const current = running.get(id)
+  if (current) current.abort(reason)
+  else if (waiting.some(([waitingId]) => waitingId === id)) abortedEarly.set(id, reason)
+  post({ type: 'aborted', id })
+}
+
+process.on('uncaughtException', (error) => {
+  const culprit = peekCurrent()?.message
+  const only = running.size === 1 ? running.keys().next().value : undefined
+  report()
+  post({ type: 'crashed', id: (culprit && ids.get(culprit)) ?? only, error: packError(error) })
+})
+
+// — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
+
+interface Question {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+const questions = new Map<number, Question>()
+let lastQuestion = 0
+let stop: () => void = () => {}
+const stopped = new Promise<void>((resolve) => {
+  stop = resolve
+})
+let serve: () => void = () => {}
+let serving = new Promise<void>((resolve) => {
+  serve = resolve
+})
+
+linkMainThread({
+  call(service, method, args) {
+    return new Promise((resolve, reject) => {
+      const id = ++lastQuestion
+      questions.set(id, { resolve, reject })
+      post({ type: 'call', id, service, method, args })
+    })
+  },
+  serve() {
+    serve()
+    return stopped
+  },
+})
+
+port.on('message', (message: ToThread) => {
+  switch (message.type) {
+    case 'run':
+      return accept(message.tasks)
+    case 'abort':
+      return abort(message.id, unpackError(message.reason))
+    case 'answer': {
+      const question = questions.get(message.id)
+      questions.delete(message.id)
+      if (message.error) question?.reject(unpackError(message.error))
+      else question?.resolve(message.result)
+      return
+    }
+    case 'stop':
+      return void close()
+  }
+})
+
+/** Lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
+async function close(): Promise<void> {
+  stop()
+  try {
+    await peekBroker()?.close()
+  } catch (error) {
+    getLogger().warn({ err: error }, 'The broker of a worker thread did not close cleanly')
+  }
+  port.close()
+}
+
+// — Loading ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** An entry script that awaits `runWorker()` isn't loaded until the worker stops: it counts as loaded when it calls that. */
+async function load(): Promise<void> {
+  for (const module of modules) {
+    try {
+      const loading = import(module)
+      await Promise.race([loading, serving])
+      loading.catch((error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
+    } catch (error) {
+      return post({ type: 'failed', module, error: packError(error) })
+    }
+    serving = new Promise<void>((resolve) => {
+      serve = resolve
+    })
+  }
+  post({ type: 'ready' })
+}
+
+if (!ownBroker) setBroker(new MainThreadBroker())
+void load()

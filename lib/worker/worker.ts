@@ -1,0 +1,360 @@
+/**
+ * A worker. Its duties: 1. start what runs actors (threads, or the event loop it is on); 2. keep a loop a queue that
+ * takes messages; 3. start them, highest priority first, as there is room; 4. stop in good order: take no more, give
+ * back what isn't started, let the rest end, and give back what doesn't.
+ *
+ * It never looks into a message: that is the executor's.
+ */
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { ResourceLimits } from 'node:worker_threads'
+import { bindActors } from '../actor.js'
+import type { Broker, Consumer, Delivery } from '../broker.js'
+import { isFromEnvironment, peekBroker } from '../default-broker.js'
+import { BrokerClosed, DramatisError, InvalidOption, Shutdown } from '../errors.js'
+import { getLogger } from '../logger.js'
+import { mainThread, serveThreads } from '../main-thread.js'
+import type { Message } from '../message.js'
+import { count, duration, expected, nearest, refuseUnknown } from '../options.js'
+import { type Duration, show } from '../time.js'
+import { ConsumerLoop, isFinal, persist } from './consumer-loop.js'
+import { interrupt, type Runner } from './execution.js'
+import { Executor } from './executor.js'
+import { InlineRunner } from './inline-runner.js'
+import { LocalQueue } from './local-queue.js'
+import { forThreads } from './main-thread-broker.js'
+import { ThreadPool } from './thread-pool.js'
+
+export interface WorkerOptions {
+  /**
+   * How many threads run actors; 0 runs them on the main event loop.
+   * @default the number of cores
+   */
+  threads?: number
+  /**
+   * How many messages each thread runs at once. More than one is for actors that wait (for a database, the network).
+   * @default 8
+   */
+  concurrency?: number
+  /**
+   * The queues to consume.
+   * @default the queues of every actor that is declared on the broker
+   */
+  queues?: readonly string[]
+  /**
+   * How many messages of a queue the worker holds at most, running ones included.
+   * @default twice what it can run at once, and more while messages take next to no time
+   */
+  prefetch?: number
+  /**
+   * How long running messages may go on when the worker stops.
+   * @default '25s'
+   */
+  shutdownTimeout?: Duration
+  /**
+   * What each thread imports to find the actors: paths, file URLs or package names.
+   * @default the script the process was started with
+   */
+  modules?: readonly string[]
+  /** The memory each thread may use; see Node's `worker_threads`. A thread that goes over it is replaced. */
+  resourceLimits?: ResourceLimits
+}
+
+const optionNames = ['threads', 'concurrency', 'queues', 'prefetch', 'shutdownTimeout', 'modules', 'resourceLimits']
+
+/** How long actors have to end when their signals are aborted at the end of a shutdown, in milliseconds. */
+const lastGrace = 1000
+
+interface Waiting {
+  readonly delivery: Delivery
+  readonly loop: ConsumerLoop
+}
+
+let processBooted = false
+
+export class Worker {
+  readonly broker: Broker
+  readonly threads: number
+  readonly concurrency: number
+  readonly #options: WorkerOptions
+  readonly #shutdownTimeout: number
+  readonly #runner: Runner
+  readonly #executor: Executor
+  readonly #inHand = new Set<Message>()
+  readonly #local = new LocalQueue<Waiting>()
+  readonly #loops: ConsumerLoop[] = []
+  /** Every message that isn't settled yet. */
+  readonly #underWay = new Set<Promise<void>>()
+  /** Ends what is tried over and over, once the worker gave up. */
+  readonly #givingUp = new AbortController()
+  #active = 0
+  #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
+  #stopped: Promise<void> | undefined
+  /** Called when a lost thread can't be replaced; the worker can't go on. */
+  onFatal: (error: Error) => void = (error) => {
+    getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
+    void this.stop()
+  }
+
+  constructor(broker: Broker, options: WorkerOptions = {}) {
+    refuseUnknown(options, optionNames, 'a worker')
+    const { threads = availableParallelism(), concurrency = 8, shutdownTimeout = '25s', prefetch } = options
+    this.broker = broker
+    this.threads = count(threads, 'threads')
+    this.concurrency = positive(concurrency, 'concurrency')
+    if (prefetch !== undefined) positive(prefetch, 'prefetch')
+    this.#shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
+    this.#options = options
+    this.#runner = this.threads === 0 ? new InlineRunner({ concurrency: this.concurrency }) : this.#makePool()
+    this.#executor = new Executor(broker, this.#runner, this.#inHand)
+  }
+
+  #makePool(): ThreadPool {
+    const { chain } = this.broker
+    return new ThreadPool({
+      threads: this.threads,
+      concurrency: this.concurrency,
+      modules: readModules(this.#options.modules),
+      resourceLimits: this.#options.resourceLimits,
+      ownBroker: isFromEnvironment(this.broker),
+      onFree: () => this.#dispatch(),
+      onThreadReady: (threadId) => chain.emit('afterWorkerThreadBoot', threadId, this),
+      onThreadStop: (threadId) => chain.emit('beforeWorkerThreadShutdown', threadId, this),
+      onFatal: (error) => this.onFatal(error),
+    })
+  }
+
+  /** The messages whose actors run now. */
+  get messages(): Iterable<Message> {
+    return this.#inHand
+  }
+
+  /** The queues it consumes, once it is started. */
+  get queues(): readonly string[] {
+    return this.#loops.map((loop) => loop.consumer.queueName)
+  }
+
+  /**
+   * Starts to take messages. In a thread of a worker's pool, which imports the script that started that worker, it
+   * starts nothing: there it says that the thread is ready.
+   *
+   * @throws {ModuleLoadError} when a thread can't load its modules.
+   */
+  async start(): Promise<void> {
+    const main = mainThread()
+    if (main) return void main.serve()
+    if (this.#state !== 'new') throw new DramatisError('A worker can be started once; make another.')
+    this.#state = 'starting'
+    const { broker } = this
+    const { chain } = broker
+    if ((peekBroker() ?? broker) === broker) bindActors(broker)
+    const queues = this.#readQueues()
+    serveThreads('broker', (_, entries) => forThreads.enqueue(broker, entries as [string, number | undefined][]))
+    serveThreads('results', (_, [body, timeout]) => forThreads.result(broker, body as string, timeout as Duration))
+    if (!processBooted) {
+      processBooted = true
+      await chain.emit('afterProcessBoot', broker)
+    }
+    await chain.emit('beforeWorkerBoot', this)
+    await this.#runner.start()
+    this.#state = 'running'
+    for (const queueName of queues) await this.#consume(queueName)
+    await chain.emit('afterWorkerBoot', this)
+    getLogger().info({ queues, threads: this.threads, concurrency: this.concurrency }, 'Worker started')
+  }
+
+  async #consume(queueName: string): Promise<void> {
+    const { prefetch } = this.#options
+    const most = prefetch ?? 2 * Math.max(1, this.threads) * this.concurrency
+    const loop = new ConsumerLoop(this.broker.consume(queueName, { prefetch: most }), {
+      prefetch: most,
+      adaptive: prefetch === undefined,
+      accept: (delivery, from) => this.#accept(delivery, from),
+    })
+    this.#loops.push(loop)
+    loop.start()
+    await this.broker.chain.emit('afterConsumerThreadBoot', queueName, this)
+  }
+
+  #readQueues(): string[] {
+    const known = new Set([...this.broker.actors.values()].map((actor) => actor.queueName))
+    if (known.size === 0) {
+      throw new DramatisError(
+        "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one.",
+      )
+    }
+    const { queues } = this.#options
+    if (!queues) return [...known]
+    for (const name of queues) {
+      if (known.has(name)) continue
+      const near = nearest(name, known)
+      const hint = near ? `, did you mean "${near}"?` : `. The queues of the actors here are: ${[...known].join(', ')}.`
+      throw new InvalidOption(`No actor is declared on the queue "${name}"${hint}`, 'queues')
+    }
+    return [...new Set(queues)]
+  }
+
+  // — Running ————————————————————————————————————————————————————————————————————————————————————————————
+
+  #accept(delivery: Delivery, loop: ConsumerLoop): void {
+    if (this.#state === 'running') {
+      this.#local.push({ delivery, loop }, delivery.priority)
+      this.#dispatch()
+    } else {
+      this.#track(this.#giveBack({ delivery, loop }))
+    }
+  }
+
+  #dispatch(): void {
+    while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
+      this.#active++
+      this.#track(this.#process(this.#local.shift() as Waiting))
+    }
+  }
+
+  async #process({ delivery, loop }: Waiting): Promise<void> {
+    let running = true
+    const onRun = (): void => {
+      if (!running) return
+      running = false
+      this.#active--
+      if (this.#local.size > 0) this.#dispatch()
+    }
+    try {
+      await this.#executor.process(delivery, this.#persistent(loop.consumer), onRun)
+    } catch (error) {
+      if (!(error instanceof BrokerClosed) && !this.#givingUp.signal.aborted) {
+        getLogger().error(
+          { err: error, queueName: delivery.queueName },
+          'A message could not be settled; it will be delivered again',
+        )
+      }
+    } finally {
+      onRun()
+      loop.release()
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#underWay.add(work)
+    void work.finally(() => this.#underWay.delete(work))
+  }
+
+  /** A consumer whose settlements are tried until they work. */
+  #persistent(consumer: Consumer): Consumer {
+    const { signal } = this.#givingUp
+    const insist = (settle: () => Promise<void>): Promise<void> =>
+      settle().catch((error) => {
+        if (isFinal(error)) throw error
+        getLogger().warn({ err: error, queueName: consumer.queueName }, 'Could not settle a message; trying again')
+        return persist(settle, signal)
+      })
+    return {
+      queueName: consumer.queueName,
+      take: (limit) => consumer.take(limit),
+      begin: (delivery) => insist(() => consumer.begin(delivery)),
+      ack: (delivery, sends) => insist(() => consumer.ack(delivery, sends)),
+      deadLetter: (delivery, reason, sends) => insist(() => consumer.deadLetter(delivery, reason, sends)),
+      requeue: (delivery, how) => insist(() => consumer.requeue(delivery, how)),
+      close: () => consumer.close(),
+    }
+  }
+
+  // — Stopping ———————————————————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * Stops in good order. Takes no more, gives back what isn't started, lets what runs end for as long as
+   * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs.
+   */
+  stop({ timeout }: { timeout?: Duration } = {}): Promise<void> {
+    if (mainThread()) return Promise.resolve()
+    this.#stopped ??= this.#stop(timeout === undefined ? this.#shutdownTimeout : duration(timeout, 'timeout'))
+    return this.#stopped
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    const { chain } = this.broker
+    const started = this.#state === 'running'
+    this.#state = 'stopping'
+    getLogger().info({ running: this.#inHand.size, waiting: this.#local.size }, 'Worker stops')
+    if (started) await attempt(chain.emit('beforeWorkerShutdown', this))
+    for (const loop of this.#loops) {
+      await attempt(chain.emit('beforeConsumerThreadShutdown', loop.consumer.queueName, this))
+      await loop.stop()
+    }
+    for (const waiting of this.#local.drain()) this.#track(this.#giveBack(waiting))
+    await this.#idle(timeout)
+    for (const message of this.#inHand) interrupt(message, new Shutdown())
+    await this.#idle(Math.min(lastGrace, timeout))
+    await this.#runner.stop()
+    await this.#idle(lastGrace)
+    this.#givingUp.abort()
+    await this.#idle(lastGrace)
+    this.#state = 'stopped'
+    if (started) await attempt(chain.emit('afterWorkerShutdown', this))
+    getLogger().info({}, 'Worker stopped')
+  }
+
+  async #giveBack({ delivery, loop }: Waiting): Promise<void> {
+    try {
+      await this.#persistent(loop.consumer).requeue(delivery)
+    } catch (error) {
+      getLogger().warn(
+        { err: error, queueName: delivery.queueName },
+        'A message could not be given back; others get it when this worker is gone',
+      )
+    } finally {
+      loop.release()
+    }
+  }
+
+  /** Waits until every message is settled, `timeout` milliseconds at most. */
+  async #idle(timeout: number): Promise<void> {
+    const deadline = performance.now() + timeout
+    while (this.#underWay.size > 0) {
+      const left = deadline - performance.now()
+      if (left <= 0) return
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, left)
+      })
+      await Promise.race([Promise.allSettled(this.#underWay), late])
+      clearTimeout(timer)
+    }
+  }
+
+  /** Waits until every queue it consumes is empty and nothing is in hand. */
+  async join({ timeout }: { timeout?: Duration } = {}): Promise<void> {
+    await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, { timeout })))
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+}
+
+/** A plugin's failure is logged by the chain; it must not keep a worker from stopping. */
+async function attempt(pending: Promise<void> | undefined): Promise<void> {
+  await pending?.catch(() => {})
+}
+
+function positive(value: unknown, name: string): number {
+  if (count(value, name) === 0) throw expected('a whole number from 1 up', value, name)
+  return value as number
+}
+
+/** Modules as threads can import them. A path is taken from the current folder; a bare name is a package. */
+export function readModules(modules: readonly string[] | undefined): string[] {
+  if (modules === undefined) {
+    const entry = process.argv[1]
+    if (entry === undefined)
+      throw new InvalidOption('There is no script that threads could import; give "modules".', 'modules')
+    return [pathToFileURL(resolve(entry)).href]
+  }
+  if (!Array.isArray(modules) || modules.length === 0)
+    throw expected('an array of at least one module', modules, 'modules')
+  return modules.map((module: unknown) => {
+    if (module instanceof URL) return module.href
+    if (typeof module !== 'string' || module === '')
+      throw new InvalidOption(`Expected a module to be a path or a URL; got ${show(module)}.`, 'modules')
+    return /^\.{0,2}[/\\]|^[a-zA-Z]:\\/.test(module) ? pathToFileURL(resolve(module)).href : module
+  })
+}

@@ -1,0 +1,45 @@
+/**
+ * Gives up messages that waited too long to be of use: older than `maxAge` when their turn comes, they are
+ * dead-lettered without being run. For what is worthless late (a one-time code), not for what is merely urgent.
+ */
+import type { Broker } from '../lib/broker.js'
+import { SkipMessage } from '../lib/errors.js'
+import { getLogger } from '../lib/logger.js'
+import type { Message } from '../lib/message.js'
+import type { Middleware } from '../lib/middleware.js'
+import { declareOptions, duration, effective, nullable } from '../lib/options.js'
+import type { Duration } from '../lib/time.js'
+
+declare module '../lib/options.js' {
+  interface MessageOptions {
+    /**
+     * How old a message may be, from its first sending, for it still to be run; `null` or 0 for any age.
+     * @default null
+     */
+    maxAge?: Duration | null
+  }
+}
+
+declareOptions({ maxAge: { wire: 'max_age', read: nullable(duration) } })
+
+export interface AgeLimitOptions {
+  /** For actors and messages that don't say. @default null */
+  maxAge?: Duration | null
+}
+
+export class AgeLimit implements Middleware {
+  readonly essential = true
+  readonly #maxAge: number | null
+
+  constructor({ maxAge = null }: AgeLimitOptions = {}) {
+    this.#maxAge = nullable(duration)(maxAge, 'maxAge')
+  }
+
+  beforeProcessMessage(message: Message, broker: Broker): void {
+    const maxAge = effective(message, broker.actors.get(message.actorName), 'maxAge', 'max_age', this.#maxAge)
+    if (!maxAge || broker.clock.now() - message.messageTimestamp < maxAge) return
+    const { messageId, actorName } = message
+    getLogger().warn({ messageId, actorName, maxAge }, 'Message exceeded its age limit')
+    throw new SkipMessage('Message age limit exceeded', { fail: true })
+  }
+}

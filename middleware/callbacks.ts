@@ -1,0 +1,48 @@
+/**
+ * Calls other actors when a message is through: `onSuccess` with the message and its result, `onFailure` with the
+ * message and `{ type, message }` of the error, on every failed attempt. The message comes as an object of its seven
+ * fields on the wire. What is called is sent in the same step that settles the message.
+ */
+import type { ActorHandle } from '../lib/actor.js'
+import type { Broker } from '../lib/broker.js'
+import type { Message } from '../lib/message.js'
+import type { AnyActor, Middleware } from '../lib/middleware.js'
+import { actorReference, declareOptions, effective } from '../lib/options.js'
+import type { Outcome } from '../lib/outcome.js'
+
+declare module '../lib/options.js' {
+  interface MessageOptions {
+    /** The actor to call after a success. It must be declared in the worker that runs the message. */
+    // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
+    onSuccess?: ActorHandle<any, any> | string
+    /** The actor to call after each failed attempt. It must be declared in the worker that runs the message. */
+    // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
+    onFailure?: ActorHandle<any, any> | string
+  }
+}
+
+declareOptions({
+  onSuccess: { wire: 'on_success', read: actorReference },
+  onFailure: { wire: 'on_failure', read: actorReference },
+})
+
+export class Callbacks implements Middleware {
+  readonly essential = true
+
+  wantsResult(message: Message, actor: AnyActor): boolean {
+    return effective(message, actor, 'onSuccess', 'on_success', undefined) !== undefined
+  }
+
+  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
+    const actor = broker.actors.get(message.actorName)
+    const { error, result } = outcome
+    if (error) {
+      const target = effective<string | undefined>(message, actor, 'onFailure', 'on_failure', undefined)
+      const { name: type, message: text } = error
+      if (target) outcome.call(broker, target, 'onFailure', outcome.message.toWire(), { type, message: text })
+    } else {
+      const target = effective<string | undefined>(message, actor, 'onSuccess', 'on_success', undefined)
+      if (target) outcome.call(broker, target, 'onSuccess', outcome.message.toWire(), result ?? null)
+    }
+  }
+}

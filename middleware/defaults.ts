@@ -1,0 +1,26 @@
+/**
+ * The chain that every broker carries unless it is given another. `before…` hooks run from top to bottom, `after…`
+ * hooks from bottom to top.
+ */
+import type { Middleware } from '../lib/middleware.js'
+import type { ResultBackend } from '../lib/results/backend.js'
+import { AgeLimit } from './age-limit.js'
+import { Callbacks } from './callbacks.js'
+import { Pipelines } from './pipelines.js'
+import { Results } from './results.js'
+import { Retries } from './retries.js'
+import { ShutdownNotifications } from './shutdown-notifications.js'
+import { TimeLimit } from './time-limit.js'
+
+/** @param options.results Where the broker keeps results, if it can. */
+export function defaultMiddleware({ results }: { results?: ResultBackend } = {}): Middleware[] {
+  return [
+    new AgeLimit(), // first, so that nothing is begun for a message that is too old
+    new TimeLimit(), // around all that runs the actor
+    new ShutdownNotifications(),
+    new Callbacks(), // after Retries has counted the failed attempt, which callbacks are told
+    new Pipelines(), // after Results, so that a step's result is there before the next step runs
+    new Retries(), // decides before the two above, and after the result is kept
+    ...(results ? [new Results({ backend: results })] : []),
+  ]
+}

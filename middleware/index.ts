@@ -1,0 +1,9 @@
+/** `dramatis/middleware`: the plugins, one class a file. */
+export { AgeLimit, type AgeLimitOptions } from './age-limit.js'
+export { Callbacks } from './callbacks.js'
+export { defaultMiddleware } from './defaults.js'
+export { Pipelines } from './pipelines.js'
+export { Results, type ResultsOptions } from './results.js'
+export { type ErrorClass, Retries, type RetriesOptions } from './retries.js'
+export { ShutdownNotifications, type ShutdownNotificationsOptions } from './shutdown-notifications.js'
+export { TimeLimit, type TimeLimitOptions } from './time-limit.js'

@@ -1,0 +1,87 @@
+/**
+ * Keeps what actors return, for those with `storeResults`, so that `message.result()` finds it: the value after a
+ * success, the error once the message failed for good (never between retries), `null` for what was skipped.
+ *
+ * Off by default, since most results are wanted by nobody and each costs a write.
+ */
+import type { Broker } from '../lib/broker.js'
+import type { SkipMessage } from '../lib/errors.js'
+import { traceback } from '../lib/failure.js'
+import type { Message } from '../lib/message.js'
+import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
+import { declareOptions, duration, effective, flag } from '../lib/options.js'
+import type { Outcome } from '../lib/outcome.js'
+import type { ResultBackend } from '../lib/results/backend.js'
+import type { Duration } from '../lib/time.js'
+
+declare module '../lib/options.js' {
+  interface MessageOptions {
+    /**
+     * Whether what the actor returns is kept.
+     * @default false
+     */
+    storeResults?: boolean
+    /**
+     * How long it is kept.
+     * @default '10m'
+     */
+    resultTtl?: Duration
+  }
+}
+
+declareOptions({
+  storeResults: { wire: 'store_results', read: flag },
+  resultTtl: { wire: 'result_ttl', read: duration },
+})
+
+export interface ResultsOptions {
+  /** Where results are kept. */
+  backend: ResultBackend
+  /** For actors and messages that don't say. @default false */
+  storeResults?: boolean
+  /** For actors and messages that don't say. @default '10m' */
+  resultTtl?: Duration
+}
+
+export class Results implements Middleware {
+  readonly essential = true
+  readonly results: ResultBackend
+  readonly #storeResults: boolean
+  readonly #resultTtl: number
+
+  constructor({ backend, storeResults = false, resultTtl = '10m' }: ResultsOptions) {
+    this.results = backend
+    this.#storeResults = flag(storeResults, 'storeResults')
+    this.#resultTtl = duration(resultTtl, 'resultTtl')
+  }
+
+  wantsResult(message: Message, actor: AnyActor | undefined): boolean {
+    return effective(message, actor, 'storeResults', 'store_results', this.#storeResults)
+  }
+
+  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): Promise<void> | undefined {
+    const actor = broker.actors.get(message.actorName)
+    if (outcome.error || !this.wantsResult(message, actor)) return undefined
+    return this.results.storeResult(message, outcome.result, this.#ttl(message, actor))
+  }
+
+  afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Promise<void> | undefined {
+    const actor = broker.actors.get(message.actorName)
+    if (skip.fail || !this.wantsResult(message, actor)) return undefined
+    return this.results.storeResult(message, null, this.#ttl(message, actor))
+  }
+
+  beforeNack(message: Message, { reason, error }: Rejection, broker: Broker): Promise<void> | undefined {
+    const actor = broker.actors.get(message.actorName)
+    // An actor that isn't known here may be waited for all the same, but only the message can say so.
+    if (!this.wantsResult(message, actor)) return undefined
+    const failure = error
+      ? { type: error.name, message: error.message, traceback: traceback(error) }
+      : { type: 'DramatisError', message: reason }
+    return this.results.storeFailure(message, failure, this.#ttl(message, actor))
+  }
+
+  #ttl(message: Message, actor: AnyActor | undefined): number {
+    return effective(message, actor, 'resultTtl', 'result_ttl', this.#resultTtl)
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Runs failed messages again, later: exponential backoff with jitter, Dramatiq's curve and options.
+ *
+ * The story of a failing message: the actor throws; the failed attempt is counted up in the options of a copy; the
+ * copy is sent with a delay and the old one acknowledged, in one step. When the attempts are used up (`maxRetries` + 1
+ * in all), or the error is one that the actor says it `throws`, the message is dead-lettered.
+ *
+ * Leave it out for messages that must run at most once; set `maxRetries: 0` on the actor for the same, one by one.
+ */
+
+import type { ActorHandle } from '../lib/actor.js'
+import type { Broker } from '../lib/broker.js'
+import { ActorNotFound, NotSerializable, Retry } from '../lib/errors.js'
+import { classNames, summary, traceback } from '../lib/failure.js'
+import { getLogger } from '../lib/logger.js'
+import type { Message } from '../lib/message.js'
+import type { AnyActor, Middleware } from '../lib/middleware.js'
+import {
+  actorReference,
+  callback,
+  count,
+  declareOptions,
+  duration,
+  effective,
+  expected,
+  flag,
+  nullable,
+} from '../lib/options.js'
+import type { Outcome } from '../lib/outcome.js'
+import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/time.js'
+
+/** An error class, or the name of one. Names work as well for errors that come from a worker thread. */
+// biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments
+export type ErrorClass = (abstract new (...args: any[]) => Error) | string
+
+declare module '../lib/options.js' {
+  interface MessageOptions {
+    /**
+     * How often a failed message is run again; `null` for no limit.
+     * @default 20
+     */
+    maxRetries?: number | null
+    /**
+     * The wait before the first retry; it doubles with each.
+     * @default '15s'
+     */
+    minBackoff?: Duration
+    /**
+     * The longest wait, 7 days at most.
+     * @default '7d'
+     */
+    maxBackoff?: Duration
+    /**
+     * The actor to call once the retries are used up, with the message and `{ retries, max_retries }`.
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
+    onRetryExhausted?: ActorHandle<any, any> | string
+  }
+
+  interface ActorOptions {
+    /** Errors that mean there is no point in another attempt: the message is dead-lettered at once. */
+    throws?: ErrorClass | readonly ErrorClass[]
+    /**
+     * Decides in place of `maxRetries`: called with the number of retries so far (from 0) and the error; `true`
+     * retries. Errors of your own classes come from threads as plain Errors with the same `name`.
+     */
+    retryWhen?: (retries: number, error: Error) => boolean
+    /**
+     * Whether the wait is drawn at random around the backoff, so that what failed together isn't retried together.
+     * @default true
+     */
+    jitter?: boolean
+  }
+}
+
+declareOptions({
+  maxRetries: { wire: 'max_retries', read: nullable(count) },
+  minBackoff: { wire: 'min_backoff', read: duration },
+  maxBackoff: { wire: 'max_backoff', read: duration },
+  onRetryExhausted: { wire: 'on_retry_exhausted', read: actorReference },
+  retryWhen: { read: callback },
+  jitter: { read: flag },
+  throws: {
+    read(value, name) {
+      const classes = Array.isArray(value) ? value : [value]
+      if (classes.every((one) => typeof one === 'function' || typeof one === 'string')) return classes
+      throw expected('an error class, its name, or an array of these', value, name)
+    },
+  },
+})
+
+export interface RetriesOptions {
+  /** For actors and messages that don't say. @default 20 */
+  maxRetries?: number | null
+  /** @default '15s' */
+  minBackoff?: Duration
+  /** @default '7d' */
+  maxBackoff?: Duration
+  /** @default true */
+  jitter?: boolean
+  /** @default none */
+  retryWhen?: (retries: number, error: Error) => boolean
+}
+
+export class Retries implements Middleware {
+  readonly essential = true
+  readonly #maxRetries: number | null
+  readonly #minBackoff: number
+  readonly #maxBackoff: number
+  readonly #jitter: boolean
+  readonly #retryWhen: RetriesOptions['retryWhen']
+
+  constructor({
+    maxRetries = 20,
+    minBackoff = '15s',
+    maxBackoff = '7d',
+    jitter = true,
+    retryWhen,
+  }: RetriesOptions = {}) {
+    this.#maxRetries = nullable(count)(maxRetries, 'maxRetries')
+    this.#minBackoff = duration(minBackoff, 'minBackoff')
+    this.#maxBackoff = duration(maxBackoff, 'maxBackoff')
+    this.#jitter = flag(jitter, 'jitter')
+    this.#retryWhen = retryWhen
+  }
+
+  wantsResult(): boolean {
+    return false
+  }
+
+  maxDeliveries(message: Message, actor: AnyActor): number {
+    const maxRetries = effective(message, actor, 'maxRetries', 'max_retries', this.#maxRetries)
+    return maxRetries === null ? Number.POSITIVE_INFINITY : maxRetries + 1 - retriesOf(message)
+  }
+
+  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
+    const { error } = outcome
+    if (!error || outcome.decision !== 'dead-letter') return
+    const actor = broker.actors.get(message.actorName)
+    if (isHopeless(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
+      return outcome.deadLetter(`${summary(error)} (not to be retried)`)
+    }
+    const retries = retriesOf(message)
+    const copy = message.with({
+      options: {
+        ...message.options,
+        retries: retries + 1,
+        traceback: traceback(error),
+        requeue_timestamp: broker.clock.now(),
+      },
+    })
+    const maxRetries = effective(message, actor, 'maxRetries', 'max_retries', this.#maxRetries)
+    const retryWhen = (actor?.options.retryWhen as RetriesOptions['retryWhen']) ?? this.#retryWhen
+    const again = retryWhen ? retryWhen(retries, error) : maxRetries === null || retries < maxRetries
+    if (again) return outcome.retry(copy, this.#delay(message, actor, error, retries))
+
+    outcome.message = copy
+    outcome.deadLetter(`${summary(error)} (after ${retries} ${retries === 1 ? 'retry' : 'retries'})`)
+    const exhausted = effective<string | undefined>(message, actor, 'onRetryExhausted', 'on_retry_exhausted', undefined)
+    if (exhausted) {
+      outcome.call(broker, exhausted, 'onRetryExhausted', copy.toWire(), { retries, max_retries: maxRetries })
+    }
+  }
+
+  #delay(message: Message, actor: AnyActor | undefined, error: Error, retries: number): number {
+    if (error instanceof Retry && error.delay !== undefined) {
+      try {
+        return parseDuration(error.delay, 'delay')
+      } catch (invalid) {
+        getLogger().warn(
+          { err: invalid, actorName: message.actorName },
+          'A Retry with an unusable delay; the usual backoff applies',
+        )
+      }
+    }
+    const max = effective(message, actor, 'maxBackoff', 'max_backoff', this.#maxBackoff)
+    return backoff(retries, {
+      factor: effective(message, actor, 'minBackoff', 'min_backoff', this.#minBackoff),
+      max: Math.min(max, longestBackoff),
+      ...((actor?.options.jitter ?? this.#jitter) ? {} : { random: noJitter }),
+    })
+  }
+}
+
+/** Draws nothing: the plain exponential curve, up to `max` itself. */
+function noJitter(): number {
+  return 0
+}
+
+/** Failed attempts so far. A producer that wrote something else than a number there starts from 0. */
+function retriesOf({ options: { retries } }: Message): number {
+  return Number.isSafeInteger(retries) && (retries as number) > 0 ? (retries as number) : 0
+}
+
+/** Whether another attempt would fail in the same way, because the actor says so or because the message itself is at fault. */
+function isHopeless(error: Error, throws: readonly ErrorClass[] = []): boolean {
+  if (error instanceof ActorNotFound || error instanceof NotSerializable) return true
+  if (throws.length === 0) return false
+  const names = classNames(error)
+  return throws.some((kind) =>
+    typeof kind === 'string' ? names.includes(kind) : error instanceof kind || names.includes(kind.name),
+  )
+}

@@ -1,0 +1,66 @@
+/**
+ * Holds actors to a time limit. At the limit `current().signal` aborts with `TimeLimitExceeded`; an actor that ends
+ * within the grace fails with that error. One that doesn't has its thread terminated and replaced, and its neighbours
+ * on that thread go back to the queue. Without threads nothing can be terminated: the slot is freed, with a warning.
+ *
+ * What counts is the time an actor had: the time in which another one blocked their thread doesn't.
+ */
+import type { Broker } from '../lib/broker.js'
+import { TimeLimitExceeded } from '../lib/errors.js'
+import type { Message } from '../lib/message.js'
+import type { Middleware } from '../lib/middleware.js'
+import { declareOptions, duration, effective, nullable } from '../lib/options.js'
+import type { Duration } from '../lib/time.js'
+import { interrupt, starvation } from '../lib/worker/execution.js'
+
+declare module '../lib/options.js' {
+  interface MessageOptions {
+    /**
+     * How long an actor may run; `null` for no limit.
+     * @default '10m'
+     */
+    timeLimit?: Duration | null
+  }
+}
+
+declareOptions({ timeLimit: { wire: 'time_limit', read: nullable(duration) } })
+
+export interface TimeLimitOptions {
+  /** For actors and messages that don't say. @default '10m' */
+  timeLimit?: Duration | null
+  /** How long an actor has to end after its signal was aborted, before its thread is terminated. @default '1s' */
+  grace?: Duration
+}
+
+export class TimeLimit implements Middleware {
+  readonly essential = true
+  readonly #timeLimit: number | null
+  readonly #grace: number
+
+  constructor({ timeLimit = '10m', grace = '1s' }: TimeLimitOptions = {}) {
+    this.#timeLimit = nullable(duration)(timeLimit, 'timeLimit')
+    this.#grace = duration(grace, 'grace')
+  }
+
+  wantsResult(): boolean {
+    return false
+  }
+
+  async aroundProcess(message: Message, next: () => Promise<unknown>, broker: Broker): Promise<unknown> {
+    const actor = broker.actors.get(message.actorName)
+    const limit = effective(message, actor, 'timeLimit', 'time_limit', this.#timeLimit)
+    if (limit === null) return next()
+    let timer = broker.clock.setTimeout(check, limit)
+    const grace = this.#grace
+    function check(): void {
+      const starved = starvation(message, limit as number)
+      if (starved > 0) timer = broker.clock.setTimeout(check, starved)
+      else interrupt(message, new TimeLimitExceeded(limit as number), { grace })
+    }
+    try {
+      return await next()
+    } finally {
+      broker.clock.clearTimeout(timer)
+    }
+  }
+}

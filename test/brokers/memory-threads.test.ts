@@ -1,0 +1,45 @@
+/** Memory is the main thread's: what threads keep there, they share. */
+import t from 'tap'
+import { MemoryBroker, MemoryRateLimits } from '../../brokers/memory/index.js'
+import { setBroker } from '../../lib/default-broker.js'
+import { Barrier } from '../../lib/rate-limits/index.js'
+import { Worker } from '../../lib/worker/worker.js'
+import { captureLog } from '../support/log.js'
+
+captureLog()
+const broker = new MemoryBroker()
+setBroker(broker)
+const { grab, made, meet, relay, results } = await import('../support/actors/memory.js')
+const limits = new MemoryRateLimits({ name: 'threads' })
+const modules = [new URL('../support/actors/memory.ts', import.meta.url).href]
+const patience = { timeout: '20s' } as const
+
+t.before(async () => {
+  const worker = new Worker(broker, { threads: 2, concurrency: 4, modules })
+  t.teardown(async () => {
+    await worker.stop({ timeout: 0 })
+    await broker.close()
+  })
+  await worker.start()
+})
+
+t.test('a rate limit holds over all threads', async (t) => {
+  const messages = await grab.sendMany(Array.from({ length: 8 }, () => []))
+  const granted = await Promise.all(messages.map((message) => message.result(patience)))
+  t.equal(granted.filter(Boolean).length, 2)
+})
+
+t.test('threads meet at a barrier', async (t) => {
+  await new Barrier(limits, 'meeting').create(6)
+  const messages = await meet.sendMany(Array.from({ length: 6 }, () => []))
+  const met = await Promise.all(messages.map((message) => message.result(patience)))
+  t.ok(met.every(({ all }) => all))
+  t.equal(new Set(met.map(({ threadId }) => threadId)).size, 2)
+})
+
+t.test('results in memory are read and kept from threads', async (t) => {
+  const message = await relay.send('question', 'answer')
+  await results.storeResult(made('question'), { deep: ['ü'] }, 60_000)
+  t.same(await message.result(patience), { deep: ['ü'] })
+  t.same(await results.get(made('answer'), { timeout: 0 }), { deep: ['ü'] })
+})

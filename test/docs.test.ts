@@ -1,0 +1,163 @@
+/**
+ * Every block of code in README.md, CONTRIBUTING.md and docs/ is run. What that takes stands in HTML comments, which
+ * nobody sees on the rendered page; the convention is told in CONTRIBUTING.md, the reading of it is in docs/reader.ts.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { type Block, isProgram, readDocument } from './docs/reader.js'
+import { Workshop } from './docs/workshop.js'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
+  (name) => name.endsWith('.md'),
+)
+const documents = pages.map((page) => readDocument(page, readFileSync(join(root, page), 'utf8')))
+const blocks = documents.flatMap((document) => document.blocks)
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8')
+}
+
+t.test('every block is of a kind that is run or checked', async (t) => {
+  for (const { language, where, notRun } of blocks) {
+    if (notRun) t.comment(`${where} is not run: ${notRun}`)
+    else t.match(language, /^(ts|js|sh|json|python|text)$/, `${where}: ${language || 'a fence without a language'}`)
+  }
+  for (const { problems } of documents) t.same(problems, [])
+})
+
+t.test('every program compiles, runs, ends well and prints what the page says', { timeout: 300_000 }, async (t) => {
+  const workshop = new Workshop(root, blocks.filter(isProgram))
+  t.teardown(() => workshop.close())
+  await workshop.open()
+  for (const { block, complaints } of await workshop.compile()) t.equal(complaints, '', `${block} compiles`)
+  await workshop.runAll()
+  for (const { block, skipped, problem } of workshop.ends) {
+    if (skipped) t.pass(`${block.where} runs`, { skip: skipped })
+    else t.equal(problem, undefined, `${block.where} runs`)
+  }
+})
+
+t.test('shell commands exist', async (t) => {
+  const help = execFileSync(process.execPath, ['--import=tsx', join(root, 'lib/cli/dramatis.ts'), '--help'], {
+    encoding: 'utf8',
+    cwd: root,
+  })
+  for (const block of blocks.filter(({ language, notRun }) => language === 'sh' && !notRun)) {
+    for (const line of block.code.split('\n').flatMap((one) => one.split('&&'))) {
+      const command = line.replace(/\s+#.*$/, '').trim()
+      if (command !== '') t.equal(problemWith(command, block, help), undefined, `${block.where}: ${command}`)
+    }
+  }
+  const told = read('docs/workers.md')
+  for (const [flag] of help.matchAll(/--[a-z-]+/g)) {
+    if (flag !== '--help' && flag !== '--version') t.ok(told.includes(flag), `docs/workers.md tells of ${flag}`)
+  }
+})
+
+function problemWith(command: string, { document }: Block, help: string): string | undefined {
+  const words = command.split(/\s+/)
+  while (/^[A-Z_]+=/.test(words[0] ?? '')) words.shift()
+  const [program, ...rest] = words
+  const isHere = (name: string | undefined): boolean =>
+    blocks.some((block) => block.document === document && block.file === name?.replace(/^\.\//, ''))
+  switch (program) {
+    case 'npm': {
+      const [verb, ...names] = rest
+      if (verb === 'install' || verb === 'ci') return names.every(isPackage) ? undefined : `unknown package in ${names}`
+      const script = verb === 'run' ? names[0] : verb
+      return manifest.scripts[script as string] ? undefined : `package.json has no script "${script}"`
+    }
+    case 'npx': {
+      const [name, ...args] = rest
+      if (name === 'tsx') return isHere(args[0]) ? undefined : `no block of this page is the file ${args[0]}`
+      if (name !== 'dramatis') return `npx ${name} is unknown to this test`
+      const missing = args.filter(
+        (arg) => arg.startsWith('-') && !help.includes(`${arg} `) && !help.includes(`${arg},`),
+      )
+      return missing.length > 0 ? `the CLI has no ${missing}` : undefined
+    }
+    case 'node': {
+      const file = rest.find((arg) => !arg.startsWith('-'))
+      return isHere(file) ? undefined : `no block of this page is the file ${file}`
+    }
+    default:
+      return 'unknown to this test'
+  }
+}
+
+function isPackage(name: string): boolean {
+  return name.startsWith('-') || name === manifest.name || existsSync(join(root, 'node_modules', name))
+}
+
+t.test('JSON and Python blocks can be read', async (t) => {
+  for (const { language, code, where } of blocks) {
+    if (language === 'json') t.doesNotThrow(() => JSON.parse(code), where)
+    if (language !== 'python') continue
+    try {
+      execFileSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: code, stdio: 'pipe' })
+      t.pass(where)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') t.pass(where, { skip: 'there is no python3 here' })
+      else t.fail(`${where}: ${error}`)
+    }
+  }
+})
+
+t.test('every link leads somewhere', async (t) => {
+  for (const { page, links } of documents) {
+    for (const { target, line } of links) {
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? page : join(dirname(page), path)
+      if (!t.ok(existsSync(join(root, file)), `${page}:${line} leads to ${target}`) || !anchor) continue
+      const headings = documents.find((other) => other.page === file)?.anchors ?? []
+      t.ok(headings.includes(anchor), `${page}:${line} leads to the heading #${anchor}`)
+    }
+  }
+})
+
+// — Nothing is left out ——————————————————————————————————————————————————————————————————————————————————
+
+t.test('docs/actors.md lists every option, and no other', async (t) => {
+  const own = [...read('lib/options.ts').matchAll(/^ {2}(actorName|queueName|broker)\?:/gm)].map(([, name]) => name)
+  const sources = ['lib/options.ts', ...readdirSync(join(root, 'middleware')).map((name) => `middleware/${name}`)]
+  const declared = sources.flatMap((file) =>
+    [...read(file).matchAll(/^declareOptions\(\{([\s\S]*?)\}\)$/gm)].flatMap(([, list]) =>
+      [...(list as string).matchAll(/(?:^ {2}| )(\w+): \{|^ {2}(\w+): \{/gm)].map(([, one, other]) => one ?? other),
+    ),
+  )
+  const told = rows('docs/actors.md', 'Options')
+  t.same(told.toSorted(), [...new Set([...own, ...declared])].toSorted())
+})
+
+t.test('docs/middleware.md lists every hook', async (t) => {
+  const hooks = read('lib/middleware.ts').match(/^export interface Hooks \{([\s\S]*?)^\}/m)?.[1] as string
+  const names = [...hooks.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name)
+  t.same(rows('docs/middleware.md', 'Every hook').toSorted(), names.toSorted())
+})
+
+t.test('docs/retries-and-errors.md lists every error class', async (t) => {
+  const names = [...read('lib/errors.ts').matchAll(/^export class (\w+)/gm)].map(([, name]) => name)
+  t.same(rows('docs/retries-and-errors.md', 'Error classes').toSorted(), names.toSorted())
+})
+
+t.test('docs/workers.md lists every option of a worker', async (t) => {
+  const list = read('lib/worker/worker.ts').match(/^const optionNames = \[([\s\S]*?)\]/m)?.[1] as string
+  const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+  t.same(rows('docs/workers.md', 'Options').toSorted(), names.toSorted())
+})
+
+/** The names in the first column of the tables under a heading. */
+function rows(page: string, heading: string): string[] {
+  const section =
+    read(page)
+      .split(/^#+ /m)
+      .find((one) => one.startsWith(`${heading}\n`)) ?? ''
+  return [...section.matchAll(/^\| (`[^|]+?) \|/gm)].flatMap(([, cell]) =>
+    [...(cell as string).matchAll(/`(\w+)`/g)].map(([, name]) => name as string),
+  )
+}

@@ -1,0 +1,66 @@
+import t from 'tap'
+import { TurnBatch } from '../../lib/turn-batch.js'
+
+t.test('what is added in one turn is done in one go, in order', async (t) => {
+  const batches: number[][] = []
+  const batch = new TurnBatch<number>((items) => void batches.push(items))
+  const first = batch.add(1)
+  t.equal(batch.add(2), first, 'they share a promise')
+  await Promise.resolve()
+  batch.add(3)
+  t.same(batches, [], 'not before the turn is over')
+  await first
+  t.same(batches, [[1, 2, 3]])
+  await batch.add(4)
+  t.same(batches, [[1, 2, 3], [4]])
+})
+
+t.test('a batch that is full goes at once', async (t) => {
+  const batches: number[][] = []
+  const batch = new TurnBatch<number>((items) => void batches.push(items), { most: 2 })
+  const promises = [1, 2, 3].map((item) => batch.add(item))
+  t.same(batches, [[1, 2]])
+  t.not(promises[0], promises[2])
+  await Promise.all(promises)
+  t.same(batches, [[1, 2], [3]])
+})
+
+t.test('everybody in a batch shares its fate, and nobody else', async (t) => {
+  for (const fail of [
+    (): never => {
+      throw new Error('at once')
+    },
+    async (): Promise<void> => {
+      throw new Error('later')
+    },
+  ]) {
+    const batch = new TurnBatch<string>((items) => (items.includes('bad') ? fail() : undefined), { most: 2 })
+    const outcomes = await Promise.allSettled(['good', 'bad', 'good', 'good'].map((item) => batch.add(item)))
+    t.same(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected', 'fulfilled', 'fulfilled'],
+    )
+    await batch.add('good')
+  }
+})
+
+t.test('idle waits for what was begun, well or badly', async (t) => {
+  let release = (): void => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const done: string[] = []
+  const batch = new TurnBatch<string>(async ([item]) => {
+    if (item === 'slow') await held
+    done.push(item as string)
+    if (item === 'bad') throw new Error('bad')
+  })
+  await batch.idle()
+  const slow = batch.add('slow')
+  const bad = new Promise((resolve) => setImmediate(() => resolve(batch.add('bad').catch(() => {}))))
+  await bad
+  const idle = batch.idle().then(() => done.push('idle'))
+  release()
+  await Promise.all([slow, idle])
+  t.same(done, ['bad', 'slow', 'idle'])
+})

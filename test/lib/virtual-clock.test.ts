@@ -1,0 +1,150 @@
+import t from 'tap'
+import { VirtualClock } from '../../lib/virtual-clock.js'
+
+t.test('it runs with real time', async (t) => {
+  const clock = new VirtualClock()
+  const before = Date.now()
+  t.ok(clock.now() >= before && clock.now() <= Date.now())
+  const keepAlive = setInterval(() => {}, 1000)
+  await new Promise<void>((resolve) => clock.setTimeout(resolve, 5))
+  clearInterval(keepAlive)
+  t.ok(clock.now() >= before + 5 - 1)
+})
+
+t.test('advance fires timers in order of due time, each at its own moment', async (t) => {
+  const clock = new VirtualClock()
+  const start = clock.now()
+  const fired: [string, number][] = []
+  const set = (name: string, due: number): unknown =>
+    clock.setTimeout(() => fired.push([name, clock.now()]), start + due - clock.now())
+  set('day', 86_400_000)
+  set('minute', 60_000)
+  set('hour', 3_600_000)
+  set('minute too', 60_000)
+  clock.clearTimeout(set('cancelled', 1000))
+
+  await clock.advance(3_700_000)
+
+  t.same(
+    fired.map(([name]) => name),
+    ['minute', 'minute too', 'hour'],
+  )
+  t.same(
+    fired.map(([, at]) => at - start),
+    [60_000, 60_000, 3_600_000],
+  )
+  t.ok(clock.now() >= start + 3_700_000)
+  await clock.advance(86_400_000)
+  t.equal(fired.at(-1)?.[0], 'day')
+})
+
+t.test('what a timer sets going comes to rest before the next fires', async (t) => {
+  const clock = new VirtualClock()
+  const log: string[] = []
+  clock.setTimeout(async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+    log.push('the consequence')
+    clock.setTimeout(() => log.push('in between'), 10)
+  }, 1000)
+  clock.setTimeout(() => log.push('the next'), 2000)
+  await clock.advance(3000)
+  t.same(log, ['the consequence', 'in between', 'the next'])
+})
+
+t.test('a chain of timers runs through in one move', async (t) => {
+  const clock = new VirtualClock()
+  const start = clock.now()
+  const at: number[] = []
+  const again = (delay: number): unknown =>
+    clock.setTimeout(async () => {
+      at.push(clock.now() - start)
+      await new Promise(setImmediate)
+      if (at.length < 6) again(delay * 2)
+    }, delay)
+  again(1000)
+  const tick = at.length
+  await clock.advance(3_600_000)
+  t.equal(tick, 0)
+  const gaps = at.map((time, index) => time - (at[index - 1] ?? (at[0] as number) - 1000))
+  t.same(gaps, [1000, 2000, 4000, 8000, 16_000, 32_000])
+})
+
+t.test('real time stands still while it is moved', async (t) => {
+  const clock = new VirtualClock()
+  let fired = false
+  clock.setTimeout(() => {
+    fired = true
+  }, 20)
+  const seen: number[] = []
+  clock.setTimeout(async () => {
+    // Real time enough for the other timer to be due, were it running.
+    while (seen.length < 5) {
+      seen.push(clock.now())
+      await new Promise(setImmediate)
+    }
+  }, 5)
+  await clock.advance(10)
+  t.equal(new Set(seen).size, 1)
+  t.notOk(fired)
+})
+
+t.test('moves queue up', async (t) => {
+  const clock = new VirtualClock()
+  const log: string[] = []
+  clock.setTimeout(() => log.push('first'), 1000)
+  clock.setTimeout(() => log.push('second'), 2500)
+  const one = clock.advance(2000).then(() => log.push('one'))
+  const two = clock.advance(2000).then(() => log.push('two'))
+  await Promise.all([one, two])
+  t.same(log, ['first', 'one', 'second', 'two'])
+})
+
+t.test('it waits for what is under way elsewhere, as long as there are signs of life', async (t) => {
+  let steps = 0
+  let busy = true
+  const clock = new VirtualClock({ progress: () => steps, busy: () => busy })
+  const log: string[] = []
+  clock.setTimeout(() => {
+    const work = setInterval(() => {
+      if (++steps < 5) return
+      clearInterval(work)
+      busy = false
+      log.push('done')
+    }, 5)
+  }, 1000)
+  clock.setTimeout(() => log.push('next'), 2000)
+  await clock.advance(3000)
+  t.same(log, ['done', 'next'])
+})
+
+t.test('it does not wait for ever for what gives no sign', async (t) => {
+  const clock = new VirtualClock({ progress: () => 0, busy: () => true })
+  let fired = false
+  clock.setTimeout(() => {
+    fired = true
+  }, 1000)
+  await clock.advance(2000)
+  t.ok(fired)
+})
+
+t.test('timers that are set and cancelled by the thousand leave nothing behind', async (t) => {
+  const clock = new VirtualClock()
+  let fired = 0
+  for (let count = 0; count < 10_000; count++) clock.clearTimeout(clock.setTimeout(() => fired++, 600_000))
+  const kept = clock.setTimeout(() => fired++, 600_000)
+  await clock.advance(700_000)
+  t.equal(fired, 1)
+  clock.clearTimeout(kept)
+  clock.clearTimeout(undefined)
+})
+
+t.test('what a timer throws rejects the move; the clock goes on', async (t) => {
+  const clock = new VirtualClock()
+  clock.setTimeout(() => {
+    throw new Error('in a timer')
+  }, 1000)
+  const start = clock.now()
+  await t.rejects(clock.advance(2000), new Error('in a timer'))
+  t.ok(clock.now() >= start + 2000)
+  await clock.advance(1000)
+})

@@ -1,0 +1,130 @@
+/**
+ * The one exam that every rate limit backend sits: its counters, and the limiters and the barrier over them.
+ */
+import { type Test, t } from 'tap'
+import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import { until } from '../brokers/contract/exam.js'
+import { limiters } from './limiters.js'
+
+type Awaitable<T> = T | Promise<T>
+
+export interface RateLimitsCapabilities {
+  /** Another backend on the store of `backend`, as another process would have it. */
+  another?(backend: RateLimitBackend): Awaitable<RateLimitBackend>
+}
+
+/** Gives a backend on an empty store of its own; `test` is there for teardowns, and the backend's end is one. */
+export type MakeRateLimits = (test: Test) => Awaitable<RateLimitBackend>
+
+export type Ask = (title: string, answer: (test: Test, backend: RateLimitBackend) => Promise<void>) => void
+
+const ttl = 60_000
+
+/** Examines a rate limit backend. */
+export function testRateLimits(name: string, make: MakeRateLimits, { another }: RateLimitsCapabilities = {}): void {
+  const ask: Ask = (title, answer) => {
+    t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => answer(test, await make(test)))
+  }
+
+  ask('add sets what is absent, and nothing else', async (t, backend) => {
+    t.equal(await backend.add('key', 3, ttl), true)
+    t.equal(await backend.add('key', 9, ttl), false)
+    t.equal(await backend.incr('key', 1, 4, ttl), true, 'it was 3')
+    t.equal(await backend.add('other', 1, ttl), true)
+  })
+
+  ask('incr goes up to the maximum; a refusal changes nothing', async (t, backend) => {
+    t.equal(await backend.incr('key', 1, 2, ttl), true, 'what is absent counts as 0')
+    t.equal(await backend.incr('key', 2, 2, ttl), false)
+    t.equal(await backend.incr('key', 1, 2, ttl), true)
+    t.equal(await backend.incr('key', 1, 2, ttl), false)
+    t.equal(await backend.incr('key', 1, 3, ttl), true)
+    t.equal(await backend.incr('none', 2, 1, ttl), false)
+  })
+
+  ask('decr goes down to the minimum; a refusal changes nothing', async (t, backend) => {
+    await backend.add('key', 3, ttl)
+    t.equal(await backend.decr('key', 3, 1, ttl), false)
+    t.equal(await backend.decr('key', 2, 1, ttl), true)
+    t.equal(await backend.decr('key', 1, 1, ttl), false)
+    t.equal(await backend.decr('key', 1, 0, ttl), true)
+    t.equal(await backend.decr('none', 1, 0, ttl), false, 'what is absent counts as 0')
+    t.equal(await backend.add('none', 1, ttl), true, 'and stays absent when refused')
+  })
+
+  ask('incrAndSum looks at the sum as well', async (t, backend) => {
+    await backend.add('window@1', 2, ttl)
+    const keys = ['window@3', 'window@2', 'window@1']
+    t.equal(await backend.incrAndSum('window@3', keys, 1, 4, ttl), true)
+    t.equal(await backend.incrAndSum('window@3', keys, 1, 4, ttl), true)
+    t.equal(await backend.incrAndSum('window@3', keys, 1, 4, ttl), false)
+    t.equal(await backend.incrAndSum('window@4', ['window@4', 'window@3', 'window@2'], 1, 4, ttl), true)
+    t.equal(await backend.incrAndSum('window@3', [], 3, 4, ttl), false, 'the key itself counts')
+    t.equal(await backend.incrAndSum('window@3', [], 2, 4, ttl), true)
+  })
+
+  ask('what is over its time to live counts as never set', async (_, backend) => {
+    await backend.add('added', 1, 30)
+    await until(() => backend.add('added', 1, ttl), 'the end of what was added')
+    await backend.incr('raised', 5, 5, 30)
+    await until(() => backend.incr('raised', 1, 5, ttl), 'the end of what was raised')
+  })
+
+  ask('a change sets the time to live anew', async (t, backend) => {
+    await backend.add('longer', 1, 30)
+    t.equal(await backend.incr('longer', 1, 5, ttl), true)
+    await backend.add('shorter', 1, ttl)
+    await backend.decr('shorter', 1, 0, 30)
+    await until(() => backend.add('shorter', 1, ttl), 'the end of the other')
+    t.equal(await backend.add('longer', 1, ttl), false)
+  })
+
+  ask('many at once never exceed the maximum', async (t, backend) => {
+    const grants = await Promise.all(Array.from({ length: 60 }, () => backend.incr('key', 1, 10, ttl)))
+    t.equal(grants.filter(Boolean).length, 10)
+    const sums = await Promise.all(Array.from({ length: 60 }, () => backend.incrAndSum('sum', ['sum'], 1, 7, ttl)))
+    t.equal(sums.filter(Boolean).length, 7)
+  })
+
+  ask('notify wakes all who wait, and those who come later', async (t, backend) => {
+    const waiting = Promise.all([backend.wait('event', 10_000), backend.wait('event', 10_000)])
+    await backend.notify('event', ttl)
+    t.same(await waiting, [true, true])
+    t.equal(await backend.wait('event', 10_000), true)
+    await backend.notify('event', ttl)
+    t.equal(await backend.wait('event', 10_000), true, 'twice notified')
+  })
+
+  ask('a wait that nobody answers ends', async (t, backend) => {
+    t.equal(await backend.wait('silence', 30), false)
+    await backend.notify('elsewhere', ttl)
+    t.equal(await backend.wait('silence', 30), false)
+  })
+
+  ask('a notification is gone after its time to live', async (_, backend) => {
+    await backend.notify('brief', 30)
+    await until(async () => !(await backend.wait('brief', 10)), 'the end of the notification')
+  })
+
+  ask('it knows what time it is', async (t, backend) => {
+    // A minute of grace: the clock may be another machine's.
+    t.ok(Math.abs(backend.now() - Date.now()) < 60_000)
+  })
+
+  if (another) {
+    ask('processes share the counts and the notifications', async (t, backend) => {
+      const other = await another(backend)
+      await backend.add('key', 1, ttl)
+      t.equal(await other.add('key', 1, ttl), false)
+      const grants = await Promise.all(
+        Array.from({ length: 40 }, (_, index) => (index % 2 ? backend : other).incr('shared', 1, 10, ttl)),
+      )
+      t.equal(grants.filter(Boolean).length, 10)
+      const waiting = other.wait('event', 10_000)
+      await backend.notify('event', ttl)
+      t.equal(await waiting, true)
+    })
+  }
+
+  limiters(ask)
+}

@@ -1,0 +1,137 @@
+/** The limiters and the barrier, over whatever backend; asked by the exam in `contract.ts`. */
+import { RateLimitExceeded } from '../../lib/errors.js'
+import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import {
+  Barrier,
+  BucketRateLimiter,
+  ConcurrentRateLimiter,
+  type RateLimiter,
+  WindowRateLimiter,
+} from '../../lib/rate-limits/index.js'
+import { until } from '../brokers/contract/exam.js'
+import type { Ask } from './contract.js'
+
+export function limiters(ask: Ask): void {
+  ask('a concurrent limiter lets so many at it, and others when they are done', async (t, backend) => {
+    const limiter = new ConcurrentRateLimiter(backend, 'pair', { limit: 2 })
+    const first = await limiter.acquire()
+    const second = await limiter.acquire()
+    await t.rejects(limiter.acquire(), RateLimitExceeded)
+    t.equal(await limiter.tryAcquire(), undefined)
+    await first.release()
+    await first.release()
+    const third = await limiter.tryAcquire()
+    t.ok(third)
+    t.equal(await limiter.tryAcquire(), undefined, 'released twice is released once')
+    await second.release()
+    await third?.release()
+    t.ok(await limiter.tryAcquire())
+  })
+
+  ask('acquire runs a function in its slot and gives the slot back', async (t, backend) => {
+    const mutex = new ConcurrentRateLimiter(backend, 'mutex')
+    const result = await mutex.acquire(async () => {
+      await t.rejects(
+        mutex.acquire(() => t.fail('ran without a slot')),
+        new RateLimitExceeded('mutex'),
+      )
+      return 'done'
+    })
+    t.equal(result, 'done')
+    const failing = mutex.acquire(() => {
+      throw new Error('inside')
+    })
+    await t.rejects(failing, new Error('inside'))
+    t.equal(await mutex.acquire(() => 'free again'), 'free again')
+  })
+
+  ask('of many who want the mutex at once one gets it', async (t, backend) => {
+    const slots = await Promise.all(
+      Array.from({ length: 20 }, () => new ConcurrentRateLimiter(backend, 'mutex').tryAcquire()),
+    )
+    t.equal(slots.filter(Boolean).length, 1)
+  })
+
+  ask('a bucket lets so many through, then the next bucket does', async (t, backend) => {
+    const clock = at(backend, 1_795_414_007_986)
+    const limiter = new BucketRateLimiter(clock, 'bucket', { limit: 2, bucket: '1m' })
+    t.same(await granted(limiter, 3), [true, true, false])
+    await (await limiter.tryAcquire())?.release()
+    clock.time = 1_795_414_019_999
+    t.same(await granted(limiter, 1), [false], 'still the same minute')
+    clock.time++
+    t.same(await granted(limiter, 3), [true, true, false])
+  })
+
+  ask('a window looks back from every moment', async (t, backend) => {
+    const clock = at(backend, 1_795_414_007_900)
+    const limiter = new WindowRateLimiter(clock, 'window', { limit: 3, window: '1m' })
+    t.same(await granted(limiter, 2), [true, true])
+    clock.time += 20_000
+    t.same(await granted(limiter, 2), [true, false])
+    clock.time += 20_000
+    t.same(await granted(limiter, 1), [false])
+    clock.time += 20_000
+    t.same(await granted(limiter, 3), [true, true, false], 'the first two are out of sight')
+  })
+
+  ask('keys are told apart', async (t, backend) => {
+    const one = new ConcurrentRateLimiter(backend, 'one')
+    const other = new ConcurrentRateLimiter(backend, 'other')
+    t.ok(await one.tryAcquire())
+    t.ok(await other.tryAcquire())
+  })
+
+  ask('a barrier lets through when everybody is there', async (t, backend) => {
+    const barrier = new Barrier(backend, 'barrier')
+    t.equal(await barrier.create(3), true)
+    t.equal(await barrier.create(3), false, 'it stands already')
+    t.equal(await barrier.wait({ block: false }), false)
+    t.equal(await barrier.wait({ block: false }), false)
+    t.equal(await barrier.wait({ block: false }), true)
+    t.equal(await barrier.wait({ block: false }), true, 'so do those who come twice')
+  })
+
+  ask('who waits at a barrier is woken by the last one', async (t, backend) => {
+    const barrier = new Barrier(backend, 'barrier')
+    await barrier.create(3)
+    const waiting = Promise.all([barrier.wait({ timeout: '10s' }), barrier.wait()])
+    // Raised by nothing, it stays at or under 1 only once both have arrived.
+    await until(() => backend.incr('barrier', 0, 1, 60_000), 'the two to arrive')
+    t.equal(await barrier.wait({ block: false }), true)
+    t.same(await waiting, [true, true])
+  })
+
+  ask('a wait at a barrier gives up after its timeout', async (t, backend) => {
+    const barrier = new Barrier(backend, 'barrier')
+    await barrier.create(2)
+    t.equal(await barrier.wait({ timeout: 30 }), false)
+  })
+
+  ask('a barrier that is not there any more lets everybody through', async (t, backend) => {
+    t.equal(await new Barrier(backend, 'gone').wait({ block: false }), true)
+  })
+}
+
+/** Whether each of some acquisitions in a row is granted. */
+async function granted(limiter: RateLimiter, times: number): Promise<boolean[]> {
+  const results: boolean[] = []
+  for (let count = 0; count < times; count++) results.push((await limiter.tryAcquire()) !== undefined)
+  return results
+}
+
+/** The backend, in a moment of our choice: what names windows and buckets. */
+function at(backend: RateLimitBackend, time: number): RateLimitBackend & { time: number } {
+  return {
+    time,
+    now() {
+      return this.time
+    },
+    add: (...args) => backend.add(...args),
+    incr: (...args) => backend.incr(...args),
+    decr: (...args) => backend.decr(...args),
+    incrAndSum: (...args) => backend.incrAndSum(...args),
+    wait: (...args) => backend.wait(...args),
+    notify: (...args) => backend.notify(...args),
+  }
+}

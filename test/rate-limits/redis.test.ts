@@ -1,0 +1,27 @@
+import { t } from 'tap'
+import { RedisRateLimits } from '../../brokers/redis/index.js'
+import { withRedis } from '../support/redis-server.js'
+import { testRateLimits } from './contract.js'
+
+// A server of its own: the keys of rate limiters have no namespace.
+await withRedis((server) => {
+  const { url } = server
+  const client = server.client()
+  const open: RedisRateLimits[] = []
+  const make = (): RedisRateLimits => {
+    const backend = new RedisRateLimits({ url })
+    open.push(backend)
+    return backend
+  }
+  t.afterEach(async () => {
+    for (const backend of open.splice(0)) await backend.close()
+  })
+  testRateLimits(
+    'RedisRateLimits',
+    async () => {
+      await client.flushdb()
+      return make()
+    },
+    { another: make },
+  )
+})

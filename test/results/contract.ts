@@ -1,0 +1,161 @@
+/**
+ * The one exam that every results backend sits.
+ */
+import { type Test, t } from 'tap'
+import { NotSerializable, ResultFailure, ResultMissing, ResultTimeout } from '../../lib/errors.js'
+import { Message } from '../../lib/message.js'
+import type { ResultBackend, ResultBackendOptions } from '../../lib/results/backend.js'
+import { inTime, until } from '../brokers/contract/exam.js'
+
+type Awaitable<T> = T | Promise<T>
+
+export interface ResultsCapabilities {
+  /** Another backend on the store of `backend`, as another process would have it. */
+  another?(backend: ResultBackend, options: ResultBackendOptions): Awaitable<ResultBackend>
+}
+
+/** Gives a backend on an empty store of its own. `test` is there for teardowns. */
+export type MakeResults = (options: ResultBackendOptions, test: Test) => Awaitable<ResultBackend>
+
+const ttl = 600_000
+
+/**
+ * Examines a results backend.
+ *
+ * @param make Gives one on an empty store of its own. The exam closes it.
+ */
+export function testResults(name: string, make: MakeResults, { another }: ResultsCapabilities = {}): void {
+  const ask = (title: string, answer: (test: Test, backend: ResultBackend) => Promise<void>): void => {
+    t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => {
+      const backend = await make({}, test)
+      test.teardown(() => backend.close())
+      await answer(test, backend)
+    })
+  }
+  const askTwo = (
+    title: string,
+    answer: (test: Test, backend: ResultBackend, open: NonNullable<typeof another>) => Promise<void>,
+  ): void => {
+    if (another) return ask(title, (test, backend) => answer(test, backend, another))
+    t.test(`${name}: ${title}`, { skip: `${name} can't be reached by another process` }, async () => {})
+  }
+
+  ask('what was stored comes back, as often as it is asked for', async (t, backend) => {
+    const values = [42, 1.5, 'hé 世界 😀', '', null, true, false, 0, [], {}, [1, 'a', null], { a: { b: [1] } }]
+    for (const value of values) {
+      const message = run()
+      await backend.storeResult(message, value, ttl)
+      t.same(await backend.get(message, { timeout: 0 }), value)
+      t.same(await backend.get(message, { timeout: '5s' }), value)
+    }
+  })
+
+  ask('nothing returned reads as null', async (t, backend) => {
+    const message = run()
+    await backend.storeResult(message, undefined, ttl)
+    t.equal(await backend.get(message, { timeout: 0 }), null)
+  })
+
+  ask('a large result comes back', async (t, backend) => {
+    const message = run()
+    const value = { text: 'ü'.repeat(500_000) }
+    await backend.storeResult(message, value, ttl)
+    t.same(await backend.get(message), value)
+  })
+
+  ask('a failure is thrown, saying what was thrown', async (t, backend) => {
+    const message = run()
+    await backend.storeFailure(message, { type: 'TypeError', message: 'no “such” thing' }, ttl)
+    const error = await backend.get(message).catch((error: unknown) => error)
+    t.ok(error instanceof ResultFailure)
+    t.match(error, { type: 'TypeError', reason: 'no “such” thing' })
+  })
+
+  ask('no result: missing when asked once, a timeout when waited for', async (t, backend) => {
+    await t.rejects(backend.get(run(), { timeout: 0 }), ResultMissing)
+    await t.rejects(backend.get(run(), { timeout: 30 }), ResultTimeout)
+  })
+
+  ask('a result that comes while it is waited for is given to all who wait', async (t, backend) => {
+    const message = run()
+    const waiting = Promise.all([1, 2, 3].map(() => backend.get(message, { timeout: '10s' })))
+    await backend.storeResult(message, 'at last', ttl)
+    t.same(await inTime(waiting, 'the result'), ['at last', 'at last', 'at last'])
+  })
+
+  ask('a failure that comes while it is waited for is thrown', async (t, backend) => {
+    const message = run()
+    const waiting = backend.get(message, { timeout: '10s' }).catch((error: unknown) => error)
+    await backend.storeFailure(message, { type: 'Error', message: 'late' }, ttl)
+    t.ok((await inTime(waiting, 'the failure')) instanceof ResultFailure)
+  })
+
+  ask('a second result replaces the first', async (t, backend) => {
+    const message = run()
+    await backend.storeFailure(message, { type: 'Error', message: 'first' }, ttl)
+    await backend.storeResult(message, 'second', ttl)
+    t.equal(await backend.get(message), 'second')
+  })
+
+  ask('a result is gone after its time to live', async (_, backend) => {
+    const message = run()
+    await backend.storeResult(message, 'brief', 30)
+    const gone = (): Promise<boolean> => backend.get(message, { timeout: 0 }).then(() => false, isMissing)
+    await until(gone, 'the end of the result')
+  })
+
+  ask('results are told apart by queue, actor and message, not by which name of the queue', async (t, backend) => {
+    const message = run()
+    await backend.storeResult(message, 'mine', ttl)
+    await t.rejects(backend.get(message.with({ actorName: 'other' }), { timeout: 0 }), ResultMissing)
+    await t.rejects(backend.get(message.with({ queueName: 'other' }), { timeout: 0 }), ResultMissing)
+    await t.rejects(backend.get(message.with({ messageId: 'other' }), { timeout: 0 }), ResultMissing)
+    t.equal(await backend.get(message.with({ queueName: 'default.DQ' }), { timeout: 0 }), 'mine')
+  })
+
+  ask('what JSON can not carry is refused, with the path to it', async (t, backend) => {
+    const message = run()
+    const error = await backend.storeResult(message, { deep: [1n] }, ttl).catch((error: unknown) => error)
+    t.ok(error instanceof NotSerializable)
+    t.match(error, { path: 'result.deep[0]' })
+    await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
+  })
+
+  ask('hundreds of waits at once each get their own', async (t, backend) => {
+    const messages = Array.from({ length: 300 }, run)
+    const waiting = Promise.all(messages.map((message) => backend.get(message, { timeout: '30s' })))
+    await Promise.all(messages.map((message, index) => backend.storeResult(message, index, ttl)))
+    t.same(
+      await inTime(waiting, 'the results'),
+      messages.map((_, index) => index),
+    )
+  })
+
+  askTwo('what one process stored another gets', async (t, backend, open) => {
+    const other = await open(backend, {})
+    t.teardown(() => other.close())
+    const [before, after] = [run(), run()]
+    await backend.storeResult(before, 'before', ttl)
+    t.equal(await other.get(before, { timeout: 0 }), 'before')
+    const waiting = other.get(after, { timeout: '10s' })
+    await backend.storeResult(after, 'after', ttl)
+    t.equal(await inTime(waiting, 'the result'), 'after')
+  })
+
+  askTwo('namespaces are told apart', async (t, backend, open) => {
+    const other = await open(backend, { namespace: 'elsewhere' })
+    t.teardown(() => other.close())
+    const message = run()
+    await backend.storeResult(message, 'here', ttl)
+    await t.rejects(other.get(message, { timeout: 0 }), ResultMissing)
+  })
+}
+
+function run(): Message {
+  return new Message({ queueName: 'default', actorName: 'run', args: [] })
+}
+
+function isMissing(error: unknown): boolean {
+  if (error instanceof ResultMissing) return true
+  throw error
+}

@@ -1,0 +1,30 @@
+/** Actors that keep state in the main thread's memory, whatever thread they run on. */
+import { threadId } from 'node:worker_threads'
+import { MemoryRateLimits, MemoryResults } from '../../../brokers/memory/index.js'
+import { actor, Message } from '../../../lib/index.js'
+import { Barrier, ConcurrentRateLimiter } from '../../../lib/rate-limits/index.js'
+
+const shared = { storeResults: true, maxRetries: 0 } as const
+const limits = new MemoryRateLimits({ name: 'threads' })
+export const results = new MemoryResults({ namespace: 'threads' })
+
+/** Whether it got one of two slots; it keeps it. */
+export const grab = actor(async function grab() {
+  return (await new ConcurrentRateLimiter(limits, 'pair', { limit: 2 }).tryAcquire()) !== undefined
+}, shared)
+
+/** Waits for as many others as the barrier was made for. */
+export const meet = actor(async function meet() {
+  return { all: await new Barrier(limits, 'meeting').wait({ timeout: '20s' }), threadId }
+}, shared)
+
+/** Waits for a result that is kept by hand, and keeps one. */
+export const relay = actor(async function relay(from: string, to: string) {
+  const value = await results.get(made(from), { timeout: '20s' })
+  await results.storeResult(made(to), value, 60_000)
+  return results.get(made(to), { timeout: 0 })
+}, shared)
+
+export function made(messageId: string): Message {
+  return new Message({ queueName: 'default', actorName: 'by-hand', args: [], messageId })
+}

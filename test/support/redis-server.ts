@@ -1,0 +1,100 @@
+/**
+ * A redis-server of the tests' own: on a free port, in a temporary folder, gone when the test file ends. `REDIS_URL`
+ * names a server to use in place of it, where a test doesn't need to restart or configure it.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { t } from 'tap'
+
+export class RedisServer {
+  readonly port: number
+  readonly url: string
+  readonly #folder = mkdtempSync(join(tmpdir(), 'dramatis-redis-'))
+  readonly #settings: readonly string[]
+  readonly #clients: Redis[] = []
+  #process: ChildProcess | undefined
+
+  constructor(port: number, settings: readonly string[]) {
+    this.port = port
+    this.url = `redis://127.0.0.1:${port}/0`
+    this.#settings = settings
+  }
+
+  /** Starts it, with what an earlier run saved; resolves when it answers. */
+  async start(): Promise<void> {
+    const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '']
+    const child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' })
+    this.#process = child
+    const kill = (): boolean => child.kill('SIGKILL')
+    process.once('exit', kill)
+    child.once('exit', () => process.off('exit', kill))
+    const probe = new Redis(this.url, { maxRetriesPerRequest: null, retryStrategy: () => 10 })
+    probe.on('error', () => {})
+    await probe.ping()
+    probe.disconnect()
+  }
+
+  /** Stops it in good order; `save` keeps the data for the next start. */
+  async stop({ save = false } = {}): Promise<void> {
+    const child = this.#process
+    if (!child || child.exitCode !== null) return
+    if (save) await this.client().save()
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+  }
+
+  /** A plain client, to look at the keys behind the broker's back. */
+  client(): Redis {
+    const client = new Redis(this.url)
+    client.on('error', () => {})
+    this.#clients.push(client)
+    return client
+  }
+
+  async end(): Promise<void> {
+    for (const client of this.#clients) client.disconnect()
+    await this.stop()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Runs tests against a server of their own. Where there is no redis-server they are skipped with that reason, or
+ * fail in CI.
+ *
+ * @param settings More arguments of `redis-server`.
+ */
+export async function withRedis(run: (server: RedisServer) => Promise<void> | void, settings: string[] = []): Promise<void> {
+  if (spawnSync('redis-server', ['--version']).error) {
+    const reason = 'There is no redis-server here: install it, node test/support/ensure-redis.js does.'
+    if (process.env.CI) return void t.fail(reason)
+    return t.plan(0, reason)
+  }
+  const server = new RedisServer(await freePort(), settings)
+  await server.start()
+  t.teardown(() => server.end())
+  await run(server)
+}
+
+/**
+ * The URL of a server for tests that only need a few keys of their own: `REDIS_URL`, or a server of their own.
+ */
+export async function withRedisUrl(run: (url: string) => Promise<void> | void): Promise<void> {
+  const { REDIS_URL } = process.env
+  return REDIS_URL ? run(REDIS_URL) : withRedis((server) => run(server.url))
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

@@ -1,0 +1,57 @@
+/** Plugins: any object with the hooks it cares about, and options of its own by declaration merging. */
+import { expectTypeOf } from 'expect-type'
+import { actor, type Broker, type Message, type Middleware, type Outcome, Retries, Worker } from '../../lib/index.js'
+
+declare module '../../lib/index.js' {
+  interface MessageOptions {
+    /** What a plugin of this test understands. */
+    tenant?: string
+  }
+  interface ActorOptions {
+    audit?: (message: Message) => void
+  }
+}
+
+const timing: Middleware = {
+  async aroundProcess(message, next) {
+    expectTypeOf(message).toEqualTypeOf<Message>()
+    expectTypeOf(next).returns.resolves.toBeUnknown()
+    return next()
+  },
+  afterProcessMessage(message, outcome, broker) {
+    expectTypeOf(outcome).toEqualTypeOf<Outcome>()
+    expectTypeOf(outcome.error).toEqualTypeOf<Error | undefined>()
+    expectTypeOf(broker).toEqualTypeOf<Broker>()
+    return message.messageId.length > 0 ? undefined : Promise.resolve()
+  },
+}
+
+export async function aPluginIsAnyObjectWithHooks(broker: Broker): Promise<void> {
+  broker.use(timing)
+  broker.use({ name: 'small', beforeEnqueue: (message) => console.log(message.actorName) }, { before: Retries })
+  // @ts-expect-error should be known: it is `beforeEnqueue`
+  broker.use({ beforeEnqueu: () => {} })
+  // @ts-expect-error should be the class of a plugin
+  broker.use(timing, { before: 'Retries' })
+  // @ts-expect-error should be a function
+  broker.use({ beforeAck: 'now' })
+}
+
+export async function aPluginBringsOptions(): Promise<void> {
+  const one = actor(() => {}, { actorName: 'one', tenant: 'acme', audit: (message) => console.log(message.messageId) })
+  await one.sendWithOptions({ tenant: 'other' })
+  // @ts-expect-error should be a string
+  await one.sendWithOptions({ tenant: 1 })
+  // @ts-expect-error should be an option of the actor
+  await one.sendWithOptions({ audit: () => {} })
+}
+
+export function aWorkerTakesItsOptionsOnly(broker: Broker): void {
+  new Worker(broker, { threads: 2, concurrency: 8, queues: ['a'], prefetch: 10, shutdownTimeout: '5s', modules: ['x'] })
+  // @ts-expect-error should be known: it is `threads`
+  new Worker(broker, { thread: 2 })
+  // @ts-expect-error should be an array
+  new Worker(broker, { queues: 'a,b' })
+  // @ts-expect-error should be given a broker
+  new Worker({ threads: 2 })
+}
