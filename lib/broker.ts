@@ -2,9 +2,9 @@
  * The broker contract: what every broker does alike (hooks, declarations, checks) stands here; what differs by
  * technology (storing, taking, settling) is left to `brokers/`. It never runs an actor: that is the worker's.
  */
-import type { Body } from './encoder.js'
+import { type Body, getEncoder, type WireMessage } from './encoder.js'
 import { ActorExists, ActorNotFound, BrokerClosed, MessageTooLarge, QueueJoinTimeout } from './errors.js'
-import { mainThread } from './main-thread.js'
+import { type MainThread, mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import { type AnyActor, Chain, type Middleware, type MiddlewareClass } from './middleware.js'
 import { count, declareOptions, duration } from './options.js'
@@ -245,21 +245,30 @@ export abstract class Broker {
   }
 
   /** Stores messages that each may have a delay of their own. */
-  async enqueueEntries(entries: readonly Entry[]): Promise<void> {
-    if (!this.reachesThreads) {
-      const main = mainThread()
-      if (main)
-        return void (await main.call(
-          'broker',
-          'enqueue',
-          entries.map(({ message, delay }) => [message.encode(), delay]),
-        ))
+  enqueueEntries(entries: readonly Entry[]): Promise<void> {
+    try {
+      const main = this.reachesThreads ? undefined : mainThread()
+      if (main) return this.#enqueueOnMain(main, entries)
+      const before = this.beforeEnqueue(entries)
+      if (!before && !this.chain.has('afterEnqueue')) return this.store(entries)
+      return this.#enqueueWithHooks(entries, before)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const before = this.beforeEnqueue(entries)
-    if (before) await before
+  }
+
+  async #enqueueWithHooks(entries: readonly Entry[], before: Promise<void> | undefined): Promise<void> {
+    await before
     await this.store(entries)
-    const after = this.afterEnqueue(entries)
-    if (after) await after
+    await this.afterEnqueue(entries)
+  }
+
+  async #enqueueOnMain(main: MainThread, entries: readonly Entry[]): Promise<void> {
+    await main.call(
+      'broker',
+      'enqueue',
+      entries.map(({ message, delay }) => [message.encode(), delay]),
+    )
   }
 
   /** What comes before messages are stored, alone or in one step with an acknowledgement: checks and hooks. */
@@ -288,10 +297,11 @@ export abstract class Broker {
 
   /**
    * The body of a message, checked for its size.
+   * @param wire Its form on the wire, where the broker has something to add.
    * @throws {MessageTooLarge}
    */
-  protected encode(message: Message): Body {
-    const body = message.encode()
+  protected encode(message: Message, wire: WireMessage = message.toWire()): Body {
+    const body = getEncoder().encode(wire)
     // No character takes more than three bytes, so that most texts need not be measured.
     if (body.length * 3 > this.maxMessageSize) {
       const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length

@@ -229,13 +229,15 @@ export class Chain {
    * that the caller need not wait; else a promise.
    * @throws {HookFailed} when an essential plugin failed; `SkipMessage` and `Retry` pass as they are.
    */
-  emit<N extends HookName>(name: N, ...args: Parameters<Hooks[N]>): Promise<void> | undefined {
+  emit<N extends HookName>(name: N, ...args: Parameters<Hooks[N]>): Promise<void> | undefined
+  // Spelled out, since an array for the arguments of each call costs more than most hooks do.
+  emit(name: HookName, a: unknown, b?: unknown, c?: unknown): Promise<void> | undefined {
     const list = this.#implementers[name]
     for (let index = 0; index < list.length; index++) {
       const { plugin, call } = list[index] as Implementer
       try {
-        const pending = call(...args)
-        if (pending instanceof Promise) return this.#emitRest(name, args, list, index, pending)
+        const pending = call(a, b, c)
+        if (pending instanceof Promise) return this.#emitRest(name, [a, b, c], list, index, pending)
       } catch (error) {
         this.#failed(plugin, name, error)
       }

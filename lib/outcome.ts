@@ -16,6 +16,9 @@ export interface Entry {
 /** The three ends a delivery can come to. */
 export type Decision = 'ack' | 'retry' | 'dead-letter'
 
+/** Most messages send nothing on, and need no list for it. */
+const none: readonly Entry[] = []
+
 export class Outcome {
   /**
    * The message as it stands now: `Retries` counts a failed attempt up in its options, for those that come after it
@@ -23,10 +26,14 @@ export class Outcome {
    */
   message: Message
   /** What is sent in the same step that acknowledges the message: a retry, the next step of a pipeline, callbacks. */
-  readonly sends: Entry[] = []
+  get sends(): readonly Entry[] {
+    return this.#sends
+  }
+
   /** Why it was dead-lettered, when it was. */
   reason: string | undefined
   #decision: Decision
+  #sends: readonly Entry[] = none
 
   constructor(
     message: Message,
@@ -47,7 +54,7 @@ export class Outcome {
   /** Sends `copy` after `delay` milliseconds in place of this message. */
   retry(copy: Message, delay: number): void {
     this.message = copy
-    this.sends.push({ message: copy, delay })
+    this.#sends = [...this.#sends, { message: copy, delay }]
     this.#decision = 'retry'
   }
 
@@ -59,7 +66,7 @@ export class Outcome {
 
   /** Sends another message in the same step in which this one is settled. */
   send(message: Message, delay?: number): void {
-    this.sends.push({ message, delay })
+    this.#sends = [...this.#sends, { message, delay }]
   }
 
   /**

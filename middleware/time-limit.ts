@@ -6,12 +6,11 @@
  * What counts is the time an actor had: the time in which another one blocked their thread doesn't.
  */
 import type { Broker } from '../lib/broker.js'
-import { TimeLimitExceeded } from '../lib/errors.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, duration, effective, nullable } from '../lib/options.js'
 import type { Duration } from '../lib/time.js'
-import { interrupt, starvation } from '../lib/worker/execution.js'
+import { limitTime } from '../lib/worker/execution.js'
 
 declare module '../lib/options.js' {
   interface MessageOptions {
@@ -42,25 +41,9 @@ export class TimeLimit implements Middleware {
     this.#grace = duration(grace, 'grace')
   }
 
-  wantsResult(): boolean {
-    return false
-  }
-
-  async aroundProcess(message: Message, next: () => Promise<unknown>, broker: Broker): Promise<unknown> {
+  beforeProcessMessage(message: Message, broker: Broker): void {
     const actor = broker.actors.get(message.actorName)
     const limit = effective(message, actor, 'timeLimit', 'time_limit', this.#timeLimit)
-    if (limit === null) return next()
-    let timer = broker.clock.setTimeout(check, limit)
-    const grace = this.#grace
-    function check(): void {
-      const starved = starvation(message, limit as number)
-      if (starved > 0) timer = broker.clock.setTimeout(check, starved)
-      else interrupt(message, new TimeLimitExceeded(limit as number), { grace })
-    }
-    try {
-      return await next()
-    } finally {
-      broker.clock.clearTimeout(timer)
-    }
+    if (limit !== null) limitTime(message, { limit, grace: this.#grace })
   }
 }

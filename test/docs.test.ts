@@ -16,6 +16,14 @@ const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')
 )
 const documents = pages.map((page) => readDocument(page, readFileSync(join(root, page), 'utf8')))
 const blocks = documents.flatMap((document) => document.blocks)
+/** A page on which everything is wrong, to see that it is noticed. */
+const faulty = readDocument(
+  'faulty.md',
+  [
+    "```ts\nconst one: number = 'two'\nthrow one\n```",
+    "```js\nconsole.log('one')\n```\n<!-- prints -->\n```text\ntwo\n```",
+  ].join('\n'),
+)
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 function read(file: string): string {
@@ -23,21 +31,26 @@ function read(file: string): string {
 }
 
 t.test('every block is of a kind that is run or checked', async (t) => {
-  for (const { language, where, notRun } of blocks) {
+  for (const { language, where, notRun, isOutput } of blocks) {
     if (notRun) t.comment(`${where} is not run: ${notRun}`)
-    else t.match(language, /^(ts|js|sh|json|python|text)$/, `${where}: ${language || 'a fence without a language'}`)
+    else if (language === 'text') t.ok(isOutput, `${where}: a text block is what a program prints`)
+    else t.match(language, /^(ts|js|sh|json|python)$/, `${where}: ${language || 'a fence without a language'}`)
   }
   for (const { problems } of documents) t.same(problems, [])
 })
 
 t.test('every program compiles, runs, ends well and prints what the page says', { timeout: 300_000 }, async (t) => {
-  const workshop = new Workshop(root, blocks.filter(isProgram))
+  const workshop = new Workshop(root, [...blocks, ...faulty.blocks].filter(isProgram))
   t.teardown(() => workshop.close())
   await workshop.open()
-  for (const { block, complaints } of await workshop.compile()) t.equal(complaints, '', `${block} compiles`)
+  for (const { block, complaints } of await workshop.compile()) {
+    if (block.document !== faulty.page) t.equal(complaints, '', `${block.where} compiles`)
+    else if (block.code.includes('number')) t.match(complaints, /not assignable/, 'what the types forbid is noticed')
+  }
   await workshop.runAll()
   for (const { block, skipped, problem } of workshop.ends) {
-    if (skipped) t.pass(`${block.where} runs`, { skip: skipped })
+    if (block.document === faulty.page) t.match(problem, /^It (printed|ended)/, `${block.where} is noticed`)
+    else if (skipped) t.pass(`${block.where} runs`, { skip: skipped })
     else t.equal(problem, undefined, `${block.where} runs`)
   }
 })
@@ -74,8 +87,9 @@ function problemWith(command: string, { document }: Block, help: string): string
     }
     case 'npx': {
       const [name, ...args] = rest
-      if (name === 'tsx') return isHere(args[0]) ? undefined : `no block of this page is the file ${args[0]}`
-      if (name !== 'dramatis') return `npx ${name} is unknown to this test`
+      if (name === 'tsx' && args[0] !== 'node_modules/.bin/dramatis')
+        return isHere(args[0]) ? undefined : `no block of this page is the file ${args[0]}`
+      if (name !== 'dramatis' && name !== 'tsx') return `npx ${name} is unknown to this test`
       const missing = args.filter(
         (arg) => arg.startsWith('-') && !help.includes(`${arg} `) && !help.includes(`${arg},`),
       )
@@ -121,6 +135,12 @@ t.test('every link leads somewhere', async (t) => {
 })
 
 // — Nothing is left out ——————————————————————————————————————————————————————————————————————————————————
+
+t.test('docs/brokers.md lists every scheme of DRAMATIS_URL', async (t) => {
+  const schemes = [...read('lib/index.ts').matchAll(/^ {4}case '(\w+)':/gm)].map(([, name]) => name)
+  const told = [...read('docs/brokers.md').matchAll(/^\| `(\w+):[^|]* \|/gm)].map(([, name]) => name)
+  t.same(told.toSorted(), schemes.filter((name) => name !== 'rediss').toSorted())
+})
 
 t.test('docs/actors.md lists every option, and no other', async (t) => {
   const own = [...read('lib/options.ts').matchAll(/^ {2}(actorName|queueName|broker)\?:/gm)].map(([, name]) => name)

@@ -173,6 +173,19 @@ t.test('packages are imported only where they belong, and each is a dependency',
   }
 })
 
+t.test('every door of a broker is an export of the package, and every export has its source', async (t) => {
+  const exported = Object.entries(JSON.parse(read('package.json')).exports as Record<string, { default?: string }>)
+  for (const [name, { default: built }] of exported) {
+    if (built) t.ok(files.includes(built.replace('./dist/', '').replace(/\.js$/, '.ts')), `${name} → ${built}`)
+  }
+  const doors = files.filter((file) => /^brokers\/[^/]+\/index\.ts$/.test(file))
+  for (const door of doors)
+    t.ok(
+      exported.some(([name]) => name === `./${brokerOf(door)}`),
+      `dramatis/${brokerOf(door)}`,
+    )
+})
+
 t.test('every dependency is imported by some source', async (t) => {
   for (const name of Object.keys(JSON.parse(read('package.json')).dependencies)) {
     t.ok(

@@ -12,7 +12,7 @@ import {
   type DeadLetterPage,
   type QueueStats,
 } from '../../lib/broker.js'
-import type { Body } from '../../lib/encoder.js'
+import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { duration, expected, refuseUnknown } from '../../lib/options.js'
@@ -27,7 +27,7 @@ import { Hand, type Owner } from './hand.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
 import { type Argument, connectionOptionNames, type RedisConnectionOptions, Unanswered } from './link.js'
-import { type DelayQueue, type Parcel, pack, parcelOf } from './parcels.js'
+import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
 import { script } from './scripts.js'
 
@@ -66,12 +66,21 @@ export class RedisBroker extends Broker {
   readonly #hands = new Map<string, Hand>()
   readonly #consumers = new Set<RedisConsumer>()
   readonly #keeper: Keeper
-  readonly #sends: TurnBatch<readonly Parcel[]>
+  readonly #sends: TurnBatch<Parcel | readonly Parcel[]>
+  readonly #sender: Sender
 
   /** Connects on first use. */
   constructor(options: RedisBrokerOptions = {}) {
     refuseUnknown(options, optionNames, 'RedisBroker')
-    const { url, redis, nodes, cluster, namespace = 'dramatiq', heartbeatTimeout = '1m', delayQueue = 'native' } = options
+    const {
+      url,
+      redis,
+      nodes,
+      cluster,
+      namespace = 'dramatiq',
+      heartbeatTimeout = '1m',
+      delayQueue = 'native',
+    } = options
     const where = { url, redis, nodes, cluster } as RedisConnectionOptions
     super({ ...options, middleware: options.middleware ?? defaultMiddleware({ results: new RedisResults(where) }) })
     if (delayQueue !== 'native' && delayQueue !== 'dramatiq') {
@@ -83,23 +92,22 @@ export class RedisBroker extends Broker {
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
     this.#keeper = new Keeper(this.#owner, this.#hands, this)
-    this.#sends = new TurnBatch((batch) => this.#send(batch.length === 1 ? (batch[0] as Parcel[]) : batch.flat()), {
-      most: mostAtOnce,
-    })
+    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce })
+    const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
+    this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
   }
 
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
 
-  protected async store(entries: readonly Entry[]): Promise<void> {
+  protected store(entries: readonly Entry[]): Promise<void> {
+    const [only] = entries
+    if (only && entries.length === 1) return this.#sends.add(parcelOf(only, this.#sender))
     const parcels = this.#parcels(entries)
-    await (parcels.length > mostAtOnce ? this.#send(parcels) : this.#sends.add(parcels))
+    return parcels.length > mostAtOnce ? this.#send(parcels) : this.#sends.add(parcels)
   }
 
-  readonly #encode = (message: Message): Body => this.encode(message)
-
   #parcels(entries: readonly Entry[]): Parcel[] {
-    const how = { keys: this.#owner.keys, delayQueue: this.delayQueue, now: this.clock.now(), encode: this.#encode }
-    return entries.map((entry) => parcelOf(entry, how))
+    return entries.map((entry) => parcelOf(entry, this.#sender))
   }
 
   /**
@@ -182,7 +190,12 @@ export class RedisBroker extends Broker {
 
   protected takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
     const { link, keys } = this.#owner
-    return takeDeadLetter(link, keys, id, then === 'requeue' ? (body: DeadLetter['body']) => this.revive(body) : undefined)
+    return takeDeadLetter(
+      link,
+      keys,
+      id,
+      then === 'requeue' ? (body: DeadLetter['body']) => this.revive(body) : undefined,
+    )
   }
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————

@@ -132,7 +132,19 @@ export class RedisConsumer implements Consumer {
   async #fetch(limit: number): Promise<Fetched> {
     const { acks, owner, queue } = this.#hand
     const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
-    const keys = [owner.keys.heartbeats, acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, ...lists]
+    const keys = [
+      owner.keys.heartbeats,
+      acks,
+      messages,
+      taken,
+      deliveries,
+      begun,
+      wake,
+      delayed,
+      delayedMessages,
+      delayQueue,
+      ...lists,
+    ]
     const now = this.#services.now()
     const binary = !bodiesAreText()
     // What was fetched is in the hand before the call counts as answered.
@@ -162,7 +174,8 @@ export class RedisConsumer implements Consumer {
         priority: runs[run] as number,
       }
       this.#hand.held.set(delivery.id, delivery)
-      if (!binary && (delivery.body as string).includes('"eta"') && isEarly(delivery.body as string, now)) waiting.push(delivery)
+      if (!binary && (delivery.body as string).includes('"eta"') && isEarly(delivery.body as string, now))
+        waiting.push(delivery)
       else result.push(delivery)
     }
     for (const delivery of waiting) void this.#putOff(delivery)
@@ -186,7 +199,12 @@ export class RedisConsumer implements Consumer {
   async #giveBack(batch: readonly Requeue[]): Promise<void> {
     const { acks, owner, queue } = this.#hand
     const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, lists } = queue
-    const args = batch.flatMap(({ delivery: { id, priority }, counted, due }) => [id, priority, counted ? '1' : '', due ?? ''])
+    const args = batch.flatMap(({ delivery: { id, priority }, counted, due }) => [
+      id,
+      priority,
+      counted ? '1' : '',
+      due ?? '',
+    ])
     const keys = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, ...lists]
     await owner.link.run(script('requeue'), keys, args)
   }

@@ -74,9 +74,16 @@ export class Keeper {
     const { link, keys, worker } = this.#owner
     const marks = hands.map((hand) => hand.mark)
     const acks = hands.map((hand) => hand.acks)
-    const [lost, ...sizes] = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker, Date.now()])) as number[]
+    const [lost, ...sizes] = (await link.run(
+      script('heartbeat'),
+      [keys.heartbeats, ...acks],
+      [worker, Date.now()],
+    )) as number[]
     if (lost === 1 && hands.some(({ held }) => held.size > 0)) {
-      getLogger().warn({ worker }, 'This worker was silent for too long and taken for dead; others may have its messages')
+      getLogger().warn(
+        { worker },
+        'This worker was silent for too long and taken for dead; others may have its messages',
+      )
     }
     hands.forEach((hand, index) => {
       hand.check(marks[index], sizes[index] as number)
@@ -126,7 +133,8 @@ export class Keeper {
     for (let found = mostAtOnce; found === mostAtOnce; count += found) {
       found = (await this.#owner.link.run(script('recover'), keys, [worker, threshold, mostAtOnce])) as number
     }
-    if (count > 0) getLogger().warn({ worker, queueName, count }, 'A worker is lost; its messages are back on their queue')
+    if (count > 0)
+      getLogger().warn({ worker, queueName, count }, 'A worker is lost; its messages are back on their queue')
   }
 
   /**

@@ -32,7 +32,7 @@ export type Client = Redis | Cluster
 export type Argument = string | number | Buffer
 
 /** How long an answer may take where nobody says otherwise, in milliseconds. */
-export const patience = 10_000
+export const patience = 5000
 /** A connection that owes an answer and says nothing for this long is given up, once somebody's patience ended. */
 const longestSilence = 2000
 
@@ -45,6 +45,8 @@ export class Link {
   #failure: Error | undefined
   #down = false
   #closed = false
+  /** Those who wait for the connection to be there. */
+  readonly #waiting = new Set<(error?: Error) => void>()
   readonly #onConnect: ((link: Link) => void) | undefined
   #introduced = false
 
@@ -145,26 +147,17 @@ export class Link {
     if (client.status === 'wait' || client.status === 'end') client.connect().catch(() => {})
     if (client.status === 'ready') return client
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
+      const settle = (error?: Error): void => {
         clearTimeout(timer)
-        client.off('ready', ready)
-        client.off('end', ended)
-      }
-      const ready = (): void => {
-        settle()
-        resolve(client)
-      }
-      const ended = (): void => {
-        settle()
-        reject(new ConnectionFailed('The connection to Redis is closed.', { cause: this.#failure }))
+        this.#waiting.delete(settle)
+        if (error) reject(error)
+        else resolve(client)
       }
       const timer = setTimeout(() => {
-        settle()
         const why = this.#failure ? ` (${this.#failure.message})` : ''
-        reject(new ConnectionFailed(`Redis could not be reached within ${timeout} ms${why}.`, { cause: this.#failure }))
+        settle(new ConnectionFailed(`Redis could not be reached within ${timeout} ms${why}.`, { cause: this.#failure }))
       }, timeout)
-      client.on('ready', ready)
-      client.on('end', ended)
+      this.#waiting.add(settle)
     })
   }
 
@@ -173,6 +166,10 @@ export class Link {
     client.on('error', (error) => this.#broke(error))
     client.on('close', () => this.#broke())
     client.on('ready', () => this.#isUp())
+    client.on('end', () => {
+      const error = new ConnectionFailed('The connection to Redis is closed.', { cause: this.#failure })
+      for (const settle of this.#waiting) settle(error)
+    })
     return client
   }
 
@@ -187,6 +184,7 @@ export class Link {
     if (this.#down) getLogger().info({ purpose: this.#purpose }, 'Redis is reached again')
     this.#down = false
     this.#failure = undefined
+    for (const settle of this.#waiting) settle()
     if (this.#pending === 0) this.#hold(false)
     if (this.#introduced) return
     this.#introduced = true
@@ -203,7 +201,9 @@ export class Link {
   #explain(error: Error): Error {
     if (error instanceof BrokerError) return error
     const { message } = error
-    if (error.name !== 'ReplyError') return new Unanswered(`The connection to Redis was lost: ${message}`, { cause: error })
+    if (message.startsWith("Stream isn't writeable")) return new ConnectionFailed('Redis is away.', { cause: error })
+    if (error.name !== 'ReplyError')
+      return new Unanswered(`The connection to Redis was lost: ${message}`, { cause: error })
     if (message.includes('READONLY')) {
       // A master that became a replica: the next connection finds the new master.
       this.reset()
@@ -249,7 +249,12 @@ function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Cli
   const redisOptions = { ...redis, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
   if (nodes) {
     const clusterRetryStrategy = retryStrategy
-    return new Cluster([...nodes], { clusterRetryStrategy, ...cluster, ...ours, redisOptions: { ...cluster?.redisOptions, ...redisOptions } })
+    return new Cluster([...nodes], {
+      clusterRetryStrategy,
+      ...cluster,
+      ...ours,
+      redisOptions: { ...cluster?.redisOptions, ...redisOptions },
+    })
   }
   const options: RedisOptions = { retryStrategy, ...redisOptions, ...ours }
   if (url !== undefined) return new Redis(url, options)

@@ -2,7 +2,7 @@
  * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
  */
 import { randomUUID } from 'node:crypto'
-import { type Body, getEncoder } from '../../lib/encoder.js'
+import { type Body, getEncoder, type WireMessage } from '../../lib/encoder.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
 import type { Keys, Place, QueueKeys } from './keys.js'
@@ -21,6 +21,14 @@ export interface Parcel {
 /** Whether our delays go into a sorted set, or the way Dramatiq does it, for workers in Python. */
 export type DelayQueue = 'native' | 'dramatiq'
 
+/** How messages are sent: what the broker knows. */
+export interface Sender {
+  readonly keys: Keys
+  readonly delayQueue: DelayQueue
+  readonly now: () => number
+  readonly encode: (message: Message, wire: WireMessage) => Body
+}
+
 /** The priority a message asks for: 0 to 9. RabbitMQ allows more than nine, which is read as nine. */
 export function priorityOf(options: Readonly<Record<string, unknown>>): number {
   const priority = options.broker_priority
@@ -31,25 +39,25 @@ export function priorityOf(options: Readonly<Record<string, unknown>>): number {
  * Makes the parcel of a message: a new `redis_message_id`, which names it in Redis and stands in its options, and the
  * name of the queue it goes to.
  */
-export function parcelOf(
-  { message, delay }: Entry,
-  { keys, delayQueue, now, encode }: { keys: Keys; delayQueue: DelayQueue; now: number; encode: (message: Message) => Body },
-): Parcel {
+export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, encode }: Sender): Parcel {
   const queue = keys.queue(message.queueName)
   const id = randomUUID()
+  const wire = message.toWire()
   if (delay !== undefined && delayQueue === 'dramatiq') {
-    const options = { ...message.options, redis_message_id: id, eta: now + delay }
-    const body = encode(message.with({ queueName: queue.delayQueueName, options }))
-    return { place: queue.delayQueuePlace, id, body: body as Argument, due: 0 }
+    wire.queue_name = queue.delayQueueName
+    wire.options = { ...wire.options, redis_message_id: id, eta: now() + delay }
+    return { place: queue.delayQueuePlace, id, body: encode(message, wire) as Argument, due: 0 }
   }
-  const { queueName } = queue
-  const body = encode(message.with({ queueName, options: { ...message.options, redis_message_id: id } })) as Argument
+  wire.queue_name = queue.queueName
+  wire.options = { ...wire.options, redis_message_id: id }
+  const body = encode(message, wire) as Argument
   const priority = priorityOf(message.options)
-  return delay ? delayed(queue, id, body, priority, now + delay) : { place: queue.ready(priority), id, body, due: 0 }
+  return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body, due: 0 }
 }
 
 function delayed(queue: QueueKeys, id: string, body: Argument, priority: number, due: number): Parcel {
-  const marked = typeof body === 'string' ? `${priority}${body}` : Buffer.concat([Buffer.from(`${priority}`), body as Buffer])
+  const marked =
+    typeof body === 'string' ? `${priority}${body}` : Buffer.concat([Buffer.from(`${priority}`), body as Buffer])
   return { place: queue.delayedPlace, id, body: marked, due }
 }
 
@@ -66,12 +74,16 @@ export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
   })
   const priority = priorityOf(options ?? {})
   const eta = options?.eta
-  return typeof eta === 'number' ? delayed(queue, id, body, priority, eta) : { place: queue.ready(priority), id, body, due: 0 }
+  return typeof eta === 'number'
+    ? delayed(queue, id, body, priority, eta)
+    : { place: queue.ready(priority), id, body, due: 0 }
 }
 
 /** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
 export function lenient(text: string): string {
-  return /\b(NaN|Infinity)\b/.test(text) ? text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, string) => string ?? 'null') : text
+  return /\b(NaN|Infinity)\b/.test(text)
+    ? text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, string) => string ?? 'null')
+    : text
 }
 
 /**
@@ -105,7 +117,15 @@ export function bodiesAreText(): boolean {
   const encoder = getEncoder()
   if (encoder !== probed) {
     probed = encoder
-    const message = { queue_name: 'q', actor_name: 'a', args: [], kwargs: {}, options: {}, message_id: '', message_timestamp: 0 }
+    const message = {
+      queue_name: 'q',
+      actor_name: 'a',
+      args: [],
+      kwargs: {},
+      options: {},
+      message_id: '',
+      message_timestamp: 0,
+    }
     textual = typeof encoder.encode(message) === 'string'
   }
   return textual

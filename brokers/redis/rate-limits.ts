@@ -19,7 +19,9 @@ export class RedisRateLimits implements RateLimitBackend {
   }
 
   async add(key: string, value: number, ttl: number): Promise<boolean> {
-    const answer = await this.#connection.commands.call((client) => client.set(key, value, 'PX', Math.max(1, ttl), 'NX'))
+    const answer = await this.#connection.commands.call((client) =>
+      client.set(key, value, 'PX', Math.max(1, ttl), 'NX'),
+    )
     return answer === 'OK'
   }
 
@@ -36,7 +38,13 @@ export class RedisRateLimits implements RateLimitBackend {
     return (await this.#connection.commands.run(script('change-counter'), [key], args)) === 1
   }
 
-  async incrAndSum(key: string, keys: readonly string[], amount: number, maximum: number, ttl: number): Promise<boolean> {
+  async incrAndSum(
+    key: string,
+    keys: readonly string[],
+    amount: number,
+    maximum: number,
+    ttl: number,
+  ): Promise<boolean> {
     const args = [amount, maximum, Math.max(1, ttl)]
     return (await this.#connection.commands.run(script('raise-within-sum'), [key, ...keys], args)) === 1
   }

@@ -5,7 +5,12 @@
 import { ResultFailure } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { refuseUnknown } from '../../lib/options.js'
-import { encodeFailure, ResultBackend, type ResultBackendOptions, type StoredFailure } from '../../lib/results/backend.js'
+import {
+  encodeFailure,
+  ResultBackend,
+  type ResultBackendOptions,
+  type StoredFailure,
+} from '../../lib/results/backend.js'
 import type { Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { Connection } from './connection.js'
@@ -46,7 +51,12 @@ export class RedisResults extends ResultBackend {
 
   async #store(batch: readonly Stored[]): Promise<void> {
     const keys = batch.flatMap(({ key }) => [key, tracebackKey(key)])
-    const args = batch.flatMap(({ key, value, ttl, traceback }) => [value, Math.max(1, ttl), traceback, this.#channel(key)])
+    const args = batch.flatMap(({ key, value, ttl, traceback }) => [
+      value,
+      Math.max(1, ttl),
+      traceback,
+      this.#channel(key),
+    ])
     await this.#connection.commands.run(script('store-results'), keys, args)
   }
 

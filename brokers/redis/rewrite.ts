@@ -44,7 +44,8 @@ function replace(text: string, { members }: Span, changes: Readonly<Record<strin
     else if (changes[name] !== undefined) parts.push(text.slice(keyStart, start) + changes[name])
   }
   for (const [name, value] of Object.entries(changes)) {
-    if (value !== undefined && !members.some((member) => member.name === name)) parts.push(`${JSON.stringify(name)}:${value}`)
+    if (value !== undefined && !members.some((member) => member.name === name))
+      parts.push(`${JSON.stringify(name)}:${value}`)
   }
   return `{${parts.join(',')}}`
 }

@@ -23,7 +23,11 @@ export interface Settlement {
 }
 
 /** Done with. */
-export async function settle(link: Link, { acks, bodies, queue }: Source, settlements: readonly Settlement[]): Promise<void> {
+export async function settle(
+  link: Link,
+  { acks, bodies, queue }: Source,
+  settlements: readonly Settlement[],
+): Promise<void> {
   const keys = [acks, bodies, queue.taken, queue.deliveries, queue.begun]
   const again: string[] = []
   const first: string[] = []

@@ -126,13 +126,13 @@ export class SQLiteBroker extends Broker {
 
   protected override async readStats(queueName: string): Promise<QueueStats> {
     const { waiting, due, delayed, held, dead } = await this.#connection.read(
-      (statements) => statements.stats.get(queueName, Date.now()) as Record<'waiting' | 'due' | 'delayed' | 'held' | 'dead', number>,
+      (statements) => statements.stats.get({ queueName, now: Date.now() }) as Record<'waiting' | 'due' | 'delayed' | 'held' | 'dead', number>,
     )
     return { ready: waiting + due, delayed, inFlight: held, dead }
   }
 
   protected override async isEmpty(queueName: string): Promise<boolean> {
-    const { empty } = await this.#connection.read((statements) => statements.isEmpty.get(queueName) as { empty: number })
+    const { empty } = await this.#connection.read((statements) => statements.isEmpty.get({ queueName }) as { empty: number })
     return empty === 1
   }
 

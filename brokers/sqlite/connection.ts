@@ -79,6 +79,7 @@ export class Connection {
   /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
   async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
     for (const deadline = Date.now() + patience; ; await shortPause()) {
+      if (this.#users === 0) throw new BrokerClosed()
       try {
         return run(this.#opened().statements)
       } catch (error) {

@@ -6,7 +6,6 @@ import type { Consumer, DeadLetterReason, Delivery } from '../../lib/broker.js'
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
-import { systemClock } from '../../lib/time.js'
 import type { Connection } from './connection.js'
 import { codeOf } from './driver.js'
 import { Job } from './job.js'
@@ -107,12 +106,13 @@ export class SQLiteConsumer implements Consumer {
     if (this.#closed || !due.idle) return
     await new Promise<void>((resolve) => {
       const wake = (): void => {
-        systemClock.clearTimeout(timer)
+        clearTimeout(timer)
         stop()
         this.#sleepers.delete(wake)
         resolve()
       }
-      const timer = systemClock.setTimeout(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
+      // This timer keeps the process alive, as a connection to a server would: somebody awaits work.
+      const timer = setTimeout(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
       const stop = connection.watcher.watchOthers(wake)
       this.#sleepers.add(wake)
     })
@@ -138,7 +138,7 @@ export class SQLiteConsumer implements Consumer {
     const now = Date.now()
     const expiry = now + this.#context.deadMessageTtl
     await this.#settle(delivery, sends, (statements, { id, holder }) => {
-      statements.bury.run(id, holder, reason, traceback ?? null, now, expiry)
+      statements.bury.run(reason, traceback ?? null, now, expiry, id, holder)
       return statements.remove.run(id, holder)
     })
   }
@@ -148,7 +148,7 @@ export class SQLiteConsumer implements Consumer {
     await this.#settle(delivery, [], (statements, { id, holder }) => {
       if (!counted) return statements.giveBack.run(id, holder)
       if (delay === 0) return statements.giveBackCounted.run(id, holder)
-      statements.postpone.run(id, holder, dueAt)
+      statements.postpone.run(dueAt, id, holder)
       return statements.remove.run(id, holder)
     })
     this.#context.connection.watcher.wake(this.queueName)

@@ -6,13 +6,14 @@ import { createRequire } from 'node:module'
 import { DependencyMissing } from '../../lib/errors.js'
 
 export type Value = string | number | null | Uint8Array
-export type Row = Readonly<Record<string, Value>>
+/** What goes into a statement's question marks; or one object, for its named places. */
+export type Parameters = Value[] | [Readonly<Record<string, Value>>]
 
 export interface Statement {
   /** Runs it; says how many rows it changed. */
-  run(...values: Value[]): { readonly changes: number | bigint }
-  get(...values: Value[]): unknown
-  all(...values: Value[]): unknown[]
+  run(...values: Parameters): { readonly changes: number | bigint }
+  get(...values: Parameters): unknown
+  all(...values: Parameters): unknown[]
 }
 
 export interface Database {

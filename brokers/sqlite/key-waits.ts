@@ -22,6 +22,7 @@ export class KeyWaits<T> {
   readonly #waiters = new Map<string, Set<Waiter<T>>>()
   #stop: (() => void) | undefined
   #looking = false
+  #closed = false
 
   /**
    * @param lookUp What is there now, of a JSON list of keys.
@@ -39,6 +40,7 @@ export class KeyWaits<T> {
 
   /** The value under a key as soon as it is there, or `undefined` after `timeout` milliseconds. */
   wait(key: string, timeout: number): Promise<T | undefined> {
+    if (this.#closed) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(key) ?? new Set()
       const settle = (value: T | undefined): void => {
@@ -64,6 +66,7 @@ export class KeyWaits<T> {
 
   /** Lets everybody go with nothing. */
   close(): void {
+    this.#closed = true
     for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.settle(undefined)
     this.#rest()
   }

@@ -19,10 +19,10 @@ const sql = {
   // them stop the world.
   promote: `
     INSERT INTO messages (queue, priority, deliveries, body)
-    SELECT queue, priority, deliveries, body FROM delayed WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1000`,
+    SELECT queue, priority, deliveries, body FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000`,
   removePromoted: `
     DELETE FROM delayed WHERE id IN (
-      SELECT id FROM delayed WHERE queue = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT 1000)`,
+      SELECT id FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000)`,
   selectReady: `
     SELECT id, priority, deliveries, body FROM messages
     WHERE queue = ? AND holder IS NULL ORDER BY priority DESC, id LIMIT ?`,
@@ -39,10 +39,10 @@ const sql = {
   giveBackCounted: 'UPDATE messages SET holder = NULL, started = 0 WHERE id = ? AND holder = ?',
   postpone: `
     INSERT INTO delayed (queue, priority, deliveries, due_at, body)
-    SELECT queue, priority, deliveries, ?3, body FROM messages WHERE id = ?1 AND holder = ?2`,
+    SELECT queue, priority, deliveries, ?, body FROM messages WHERE id = ? AND holder = ?`,
   bury: `
     INSERT INTO dead_letters (queue, priority, body, reason, traceback, dead_at, expires_at)
-    SELECT queue, priority, body, ?3, ?4, ?5, ?6 FROM messages WHERE id = ?1 AND holder = ?2`,
+    SELECT queue, priority, body, ?, ?, ?, ? FROM messages WHERE id = ? AND holder = ?`,
 
   // — Workers ————————————————————————————————————————————————————————————————————————————————————————————
   register: 'INSERT INTO workers (id, host, pid, expires_at) VALUES (?, ?, ?, ?)',
@@ -61,15 +61,15 @@ const sql = {
   // — Looking ————————————————————————————————————————————————————————————————————————————————————————————
   stats: `
     SELECT
-      (SELECT count(*) FROM messages WHERE queue = ?1 AND holder IS NULL) AS waiting,
-      (SELECT count(*) FROM delayed WHERE queue = ?1 AND due_at <= ?2) AS due,
-      (SELECT count(*) FROM delayed WHERE queue = ?1 AND due_at > ?2) AS delayed,
-      (SELECT count(*) FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL) AS held,
-      (SELECT count(*) FROM dead_letters WHERE queue = ?1 AND expires_at > ?2) AS dead`,
+      (SELECT count(*) FROM messages WHERE queue = :queueName AND holder IS NULL) AS waiting,
+      (SELECT count(*) FROM delayed WHERE queue = :queueName AND due_at <= :now) AS due,
+      (SELECT count(*) FROM delayed WHERE queue = :queueName AND due_at > :now) AS delayed,
+      (SELECT count(*) FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder IS NOT NULL) AS held,
+      (SELECT count(*) FROM dead_letters WHERE queue = :queueName AND expires_at > :now) AS dead`,
   isEmpty: `
-    SELECT NOT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND holder IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL)
-      AND NOT EXISTS (SELECT 1 FROM delayed WHERE queue = ?1) AS empty`,
+    SELECT NOT EXISTS (SELECT 1 FROM messages WHERE queue = :queueName AND holder IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM delayed WHERE queue = :queueName) AS empty`,
 
   // — Flushing: what is there when it begins, some at a time ———————————————————————————————————————————————
   newest: `
@@ -79,14 +79,14 @@ const sql = {
       (SELECT coalesce(max(id), 0) FROM dead_letters) AS dead`,
   flushHeld: `
     DELETE FROM messages WHERE id IN (
-      SELECT id FROM messages INDEXED BY messages_held WHERE queue = ?1 AND holder IS NOT NULL AND id <= ?2)`,
+      SELECT id FROM messages INDEXED BY messages_held WHERE queue = ? AND holder IS NOT NULL AND id <= ?)`,
   flushReady: `
     DELETE FROM messages WHERE id IN (
-      SELECT id FROM messages WHERE queue = ?1 AND holder IS NULL AND id <= ?2 LIMIT 2000)`,
+      SELECT id FROM messages WHERE queue = ? AND holder IS NULL AND id <= ? LIMIT 2000)`,
   flushDelayed: `
-    DELETE FROM delayed WHERE id IN (SELECT id FROM delayed WHERE queue = ?1 AND id <= ?2 LIMIT 2000)`,
+    DELETE FROM delayed WHERE id IN (SELECT id FROM delayed WHERE queue = ? AND id <= ? LIMIT 2000)`,
   flushDead: `
-    DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE queue = ?1 AND id <= ?2 LIMIT 2000)`,
+    DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters WHERE queue = ? AND id <= ? LIMIT 2000)`,
 
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
   deadLetters: `

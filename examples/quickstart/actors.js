@@ -43,7 +43,7 @@ export const neverReturn = actor(
 function mostFrequent(words, most) {
   const counts = new Map()
   for (const word of words) {
-    if (word.length > 3) counts.set(word.toLowerCase(), (counts.get(word.toLowerCase()) ?? 0) + 1)
+    if (word.length > 4) counts.set(word.toLowerCase(), (counts.get(word.toLowerCase()) ?? 0) + 1)
   }
   return [...counts].sort(([, a], [, b]) => b - a).slice(0, most)
 }

@@ -10,7 +10,7 @@ export class Progress {
   constructor(total) {
     this.#total = total
     if (!process.stdout.isTTY) return
-    this.#bar = new SingleBar({ format: 'Working {bar} {value}/{total} messages', barsize: 40, hideCursor: true })
+    this.#bar = new SingleBar({ format: 'Working {bar} {value}/{total} messages', barsize: 40, linewrap: true })
     this.#bar.start(total, 0)
   }
 

@@ -16,9 +16,15 @@ const log = openSync(logFile, 'a')
 const worker = start('worker.js', ['ignore', log, log])
 const producer = start('producer.js', 'inherit')
 
-// Ctrl-C reaches the worker and the producer by itself. Here it must only not come in the way of cleaning up.
-process.on('SIGINT', () => {})
-process.on('SIGTERM', () => producer.process.kill())
+// Ctrl-C reaches the worker and the producer by itself; a SIGTERM doesn't. Here they must only not prevent the cleaning up.
+let interrupted
+process.on('SIGINT', (signal) => {
+  interrupted = signal
+})
+process.on('SIGTERM', (signal) => {
+  interrupted = signal
+  producer.process.kill()
+})
 
 try {
   const failure = await Promise.race([
@@ -26,9 +32,11 @@ try {
     worker.ended.then((how) => `The worker ended with ${how} before its work was done.`),
   ])
   producer.process.kill()
-  worker.process.kill('SIGTERM')
+  // A second signal would end it at once, in the middle of its work.
+  if (interrupted !== 'SIGINT') worker.process.kill('SIGTERM')
   const goodbye = await worker.ended
-  if (failure) fail(failure)
+  if (interrupted) process.exitCode = 1
+  else if (failure) fail(failure)
   else if (goodbye !== 'code 0') fail(`The worker did not stop in good order; it ended with ${goodbye}.`)
 } finally {
   closeSync(log)

@@ -13,7 +13,7 @@ export interface ConsumerLoopOptions {
   /** Whether `prefetch` may grow while messages take little time. */
   readonly adaptive: boolean
   /** Takes over what was taken. */
-  readonly accept: (delivery: Delivery, loop: ConsumerLoop) => void
+  readonly accept: (delivery: Delivery) => void
 }
 
 /** However fast messages are, no more than these are held. */
@@ -66,7 +66,7 @@ export class ConsumerLoop {
       }
       const deliveries = await this.#take(this.#room())
       this.held += deliveries.length
-      for (const delivery of deliveries) this.options.accept(delivery, this)
+      for (const delivery of deliveries) this.options.accept(delivery)
       // A broker that always has more must not keep the event loop from its other work.
       await new Promise(setImmediate)
     }

@@ -2,9 +2,8 @@
  * One run of one message, and how it is interrupted. Middleware asks for an interruption by the message; who runs it,
  * inline or on a thread, is the runner's affair.
  */
-
 import type { Body } from '../encoder.js'
-import { Interrupt, Shutdown } from '../errors.js'
+import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
 import type { Clock } from '../time.js'
@@ -14,8 +13,11 @@ export interface Runner {
   /** How many messages it can run at once now: fewer while a lost thread is being replaced. */
   readonly slots: number
   start(): Promise<void>
-  /** Runs the actor; rejects with what it threw, or with `GivenBack` when it was stopped for no fault of its own. */
-  run(execution: Execution): Promise<unknown>
+  /**
+   * Runs the actor: gives its result, at once or later; fails with what it threw, or with `GivenBack` when it was
+   * stopped for no fault of its own.
+   */
+  run(execution: Execution): unknown
   /** Aborts the actor's signal. */
   abort(execution: Execution, reason: Interrupt): void
   /**
@@ -23,63 +25,88 @@ export interface Runner {
    * not the message's fault (another one blocks its thread) and it should be asked again after these.
    */
   kill(execution: Execution, reason: Interrupt): number
-  /** For how many milliseconds of the last `span` the actor couldn't run because another one blocked its thread. */
+  /** For how many milliseconds of the last `span` the actor couldn't run because another one blocked its thread; each is told once. */
   starvation(execution: Execution, span: number): number
   /** Ends everything; what still runs is given back. */
   stop(): Promise<void>
 }
 
 /** Rejection of a run that was stopped for no fault of the message: it goes back to its queue, uncounted. */
-export class GivenBack extends Interrupt {
-  constructor(reason: string, options?: ErrorOptions) {
-    super(reason, options)
+export class GivenBack extends Interrupt {}
+
+/** How long an actor may run, and how long it has to end after that. In milliseconds. */
+interface TimeAllowed {
+  readonly limit: number
+  readonly grace: number
+}
+
+/** What is in hand in this process, a map for each of its workers. */
+const inHands = new Set<InHand>()
+
+/** The messages that a worker runs now. */
+export class InHand extends Map<Message, Execution> {
+  constructor() {
+    super()
+    inHands.add(this)
+  }
+
+  /** Forgets about the worker. */
+  close(): void {
+    inHands.delete(this)
   }
 }
 
-const running = new WeakMap<Message, Execution>()
+function executionOf(message: Message): Execution | undefined {
+  for (const inHand of inHands) {
+    const execution = inHand.get(message)
+    if (execution) return execution
+  }
+  return undefined
+}
 
 export class Execution {
   /** What it was interrupted with. */
   interruption: Interrupt | undefined
-  #graceTimer: unknown
+  /** What is needed of its result. */
+  wanted: WantedResult = 'none'
+  /** What the runner keeps about the run. */
+  run: unknown
+  #allowed: TimeAllowed | undefined
+  #timer: unknown
 
   constructor(
     readonly message: Message,
     readonly body: Body,
     readonly actor: AnyActor,
-    /** What is needed of its result. */
-    readonly wanted: WantedResult,
     private readonly runner: Runner,
     private readonly clock: Clock,
   ) {}
 
-  /** Runs the actor and says how it ended, interruptions considered. */
-  async run(): Promise<unknown> {
-    running.set(this.message, this)
-    try {
-      const result = await this.runner.run(this)
-      if (this.interruption && !(this.interruption instanceof Shutdown)) throw this.interruption
-      return result
-    } catch (error) {
-      throw this.#verdict(error)
-    } finally {
-      running.delete(this.message)
-      if (this.#graceTimer !== undefined) this.clock.clearTimeout(this.#graceTimer)
-    }
+  /** Runs the actor: its result, or a rejection that `verdict` explains. */
+  start(): unknown {
+    if (this.#allowed) this.#watch(this.#allowed.limit)
+    return this.runner.run(this)
   }
 
-  /** What a rejection means: after an interruption it is that interruption, whatever the actor threw because of it. */
-  #verdict(error: unknown): unknown {
-    const { interruption } = this
-    if (!interruption || error instanceof GivenBack || error === interruption) {
-      return error === interruption && error instanceof Shutdown ? new GivenBack('The worker shuts down.') : error
-    }
-    if (!(interruption instanceof Shutdown)) {
-      interruption.cause ??= error
-      return interruption
-    }
-    // A shutdown only asks. An error that has nothing to do with it is a failure like any other.
-    return isAbort(error, interruption) ? new GivenBack('The worker shuts down.', { cause: error }) : error
+  /** Must be called when the run is over, however it ended. */
+  end(): void {
+    if (this.#timer === undefined) return
+    this.clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Holds the run to a time limit, once it starts. */
+  allow(allowed: TimeAllowed): void {
+    this.#allowed = allowed
+  }
+
+  #watch(delay: number): void {
+    this.#timer = this.clock.setTimeout(() => {
+      const { limit, grace } = this.#allowed as TimeAllowed
+      const starved = this.runner.starvation(this, limit)
+      if (starved > 0) this.#watch(starved)
+      else this.interrupt(new TimeLimitExceeded(limit), grace)
+    }, delay)
   }
 
   /** Aborts the actor's signal; with `grace`, ends the run when the actor hasn't ended after so many milliseconds. */
@@ -87,31 +114,39 @@ export class Execution {
     if (this.interruption && !(this.interruption instanceof Shutdown)) return
     this.interruption = error
     this.runner.abort(this, error)
-    if (grace !== undefined) this.#killAfter(grace, error)
+    if (grace === undefined) return
+    this.end()
+    this.#killAfter(grace, error)
   }
 
   #killAfter(delay: number, error: Interrupt): void {
-    this.#graceTimer = this.clock.setTimeout(() => {
+    this.#timer = this.clock.setTimeout(() => {
       const again = this.runner.kill(this, error)
       if (again > 0) this.#killAfter(again, error)
     }, delay)
   }
 
-  /** Time in which it couldn't run, in milliseconds; each is told once, so that it can be granted once. */
-  starvation(span: number): number {
-    return this.runner.starvation(this, span)
+  /** What a failure means: after an interruption it is that interruption, whatever the actor threw because of it. */
+  verdict(error: unknown): unknown {
+    const { interruption } = this
+    if (!interruption || error instanceof GivenBack) return error
+    if (!(interruption instanceof Shutdown)) {
+      if (error !== interruption) interruption.cause ??= error
+      return interruption
+    }
+    // A shutdown only asks. An error that has nothing to do with it is a failure like any other.
+    return isAbort(error, interruption) ? new GivenBack('the worker shuts down', { cause: error }) : error
+  }
+
+  /** What a success means: nothing, after an interruption that doesn't only ask. */
+  get failedAllTheSame(): Interrupt | undefined {
+    return this.interruption instanceof Shutdown ? undefined : this.interruption
   }
 }
 
 function isAbort(error: unknown, interruption: Interrupt): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (
-      cause === interruption ||
-      cause instanceof Shutdown ||
-      cause.name === 'AbortError' ||
-      cause.name === interruption.name
-    )
-      return true
+    if (cause === interruption || cause instanceof Shutdown || cause.name === 'AbortError') return true
   }
   return false
 }
@@ -124,12 +159,15 @@ function isAbort(error: unknown, interruption: Interrupt): boolean {
  * @returns Whether the message was running.
  */
 export function interrupt(message: Message, error: Interrupt, { grace }: { grace?: number } = {}): boolean {
-  const execution = running.get(message)
+  const execution = executionOf(message)
   execution?.interrupt(error, grace)
   return execution !== undefined
 }
 
-/** For how much of the last `span` milliseconds a running message could not run, through no fault of its own. */
-export function starvation(message: Message, span: number): number {
-  return running.get(message)?.starvation(span) ?? 0
+/**
+ * Holds a message that is about to run to a time limit; for `beforeProcessMessage` hooks. At the limit it is
+ * interrupted with `TimeLimitExceeded`. Time in which another message blocked its thread doesn't count.
+ */
+export function limitTime(message: Message, allowed: TimeAllowed): void {
+  executionOf(message)?.allow(allowed)
 }

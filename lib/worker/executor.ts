@@ -4,53 +4,108 @@
  */
 import type { Broker, Consumer, Delivery } from '../broker.js'
 import { checkSerializable } from '../encoder.js'
-import { ActorNotFound, BrokerError, Retry, SkipMessage, WorkerLost } from '../errors.js'
+import { ActorNotFound, BrokerClosed, BrokerError, Retry, SkipMessage, WorkerLost } from '../errors.js'
 import { summary, toError, traceback } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
-import { type AnyActor, HookFailed, type Rejection } from '../middleware.js'
+import { HookFailed, type Rejection } from '../middleware.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
-import { Execution, GivenBack, type Runner } from './execution.js'
+import { Execution, GivenBack, type InHand, type Runner } from './execution.js'
 
-/** Called when the actor is through, so that the next message can start while this one is being settled. */
-type OnRun = () => void
+/** Where deliveries come from, and what is told about them: one for each queue that a worker consumes. */
+export interface Desk {
+  /** Settlements through it are tried until they work. */
+  readonly consumer: Consumer
+  /** The actor is through: the next message can start while this one is being settled. */
+  ran(): void
+  /** The message is settled, or never will be from here. */
+  settled(): void
+}
 
 export class Executor {
   constructor(
     private readonly broker: Broker,
     private readonly runner: Runner,
     /** The messages whose actors run now. */
-    private readonly inHand: Set<Message>,
+    private readonly inHand: InHand,
   ) {}
 
-  /** Brings a delivery to its end. Rejects only when the broker is closed or out of reach; then others will get it. */
-  async process(delivery: Delivery, consumer: Consumer, onRun: OnRun): Promise<void> {
-    let accepted: { message: Message; actor: AnyActor }
+  /** Brings a delivery to its end. Never rejects: what can't be settled is logged, and delivered to others in time. */
+  async process(delivery: Delivery, desk: Desk): Promise<void> {
+    const { consumer } = desk
+    let execution: Execution | undefined
+    let ran = false
     try {
-      accepted = this.#accept(delivery)
-    } catch (error) {
-      onRun()
-      return this.#refuse(delivery, consumer, toError(error))
-    }
-    const { message, actor } = accepted
-    try {
+      execution = this.#accept(delivery)
+      const { message } = execution
       if (delivery.deliveryCount > 1) await consumer.begin(delivery)
-      const outcome = await this.#run(message, actor, delivery, onRun)
+      let outcome: Outcome
+      try {
+        outcome = await this.#run(execution)
+      } finally {
+        this.inHand.delete(message)
+        execution.end()
+        ran = true
+        desk.ran()
+      }
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
       if (after) await after
       await this.#settle(delivery, consumer, message, outcome)
     } catch (error) {
-      if (error instanceof BrokerError) throw error
-      if (error instanceof SkipMessage) await this.#skip(delivery, consumer, message, error)
-      else if (error instanceof GivenBack) await this.#giveBack(delivery, consumer, message, error)
-      else if (error instanceof HookFailed) await this.#redeliver(delivery, consumer, message, actor, error)
+      if (!ran) desk.ran()
+      await this.#settleOtherwise(delivery, consumer, execution, error)
+    } finally {
+      desk.settled()
+    }
+  }
+
+  /** Before, around, run: the actor's result or error. Intents and interruptions are thrown on. */
+  async #run(execution: Execution): Promise<Outcome> {
+    const { message, actor } = execution
+    const { chain } = this.broker
+    this.inHand.set(message, execution)
+    let result: unknown
+    try {
+      const before = chain.emit('beforeProcessMessage', message, this.broker)
+      if (before) await before
+      execution.wanted = chain.wantsResult(message, actor)
+      result = await (chain.has('aroundProcess')
+        ? chain.around(message, async () => execution.start(), this.broker)
+        : execution.start())
+      if (execution.failedAllTheSame) throw execution.failedAllTheSame
+      if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
+    } catch (thrown) {
+      const error = execution.verdict(thrown)
+      if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) throw error
+      return new Outcome(message, undefined, toError(error))
+    }
+    return new Outcome(message, result, undefined)
+  }
+
+  /** Every end but the ordinary ones. */
+  async #settleOtherwise(
+    delivery: Delivery,
+    consumer: Consumer,
+    execution: Execution | undefined,
+    error: unknown,
+  ): Promise<void> {
+    try {
+      if (!execution) await this.#refuse(delivery, consumer, toError(error))
+      else if (error instanceof SkipMessage) await this.#skip(delivery, consumer, execution, error)
+      else if (error instanceof GivenBack) await this.#giveBack(delivery, consumer, execution.message, error)
+      else if (error instanceof HookFailed) await this.#redeliver(delivery, consumer, execution, error)
+      else if (error instanceof BrokerError) throw error
       else await this.#refuse(delivery, consumer, toError(error))
+    } catch (failure) {
+      if (failure instanceof BrokerClosed) return
+      const { queueName } = delivery
+      getLogger().error({ err: failure, queueName }, 'A message could not be settled; it will be delivered again')
     }
   }
 
   /** Reads the body, finds the actor, and counts the deaths. */
-  #accept(delivery: Delivery): { message: Message; actor: AnyActor } {
+  #accept(delivery: Delivery): Execution {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
     if (!actor) throw new ActorNotFound(message.actorName)
@@ -63,32 +118,18 @@ export class Executor {
         )
       }
     }
-    return { message, actor }
-  }
-
-  /** Before, around, run: the actor's result or error; intents and interruptions are thrown on. */
-  async #run(message: Message, actor: AnyActor, delivery: Delivery, onRun: OnRun): Promise<Outcome> {
-    const { chain } = this.broker
-    this.inHand.add(message)
-    try {
-      const before = chain.emit('beforeProcessMessage', message, this.broker)
-      if (before) await before
-      const wanted = chain.wantsResult(message, actor)
-      const execution = new Execution(message, delivery.body, actor, wanted, this.runner, this.broker.clock)
-      const result = await chain.around(message, () => execution.run(), this.broker)
-      if (wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
-      return new Outcome(message, result, undefined)
-    } catch (error) {
-      if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) throw error
-      return new Outcome(message, undefined, toError(error))
-    } finally {
-      this.inHand.delete(message)
-      onRun()
-    }
+    return new Execution(message, delivery.body, actor, this.runner, this.broker.clock)
   }
 
   /** Carries out what was decided, in one step. */
-  async #settle(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
+  #settle(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
+    const { chain } = this.broker
+    const ordinary = !outcome.error && outcome.decision === 'ack' && outcome.sends.length === 0
+    if (ordinary && !chain.has('beforeAck') && !chain.has('afterAck')) return consumer.ack(delivery, outcome.sends)
+    return this.#settleWithHooks(delivery, consumer, message, outcome)
+  }
+
+  async #settleWithHooks(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
     const { sends, error, decision } = outcome
     if (error) this.#log(message, outcome, error)
     if (decision === 'dead-letter') {
@@ -119,7 +160,8 @@ export class Executor {
     await chain.emit('afterNack', message, rejection, this.broker)
   }
 
-  async #skip(delivery: Delivery, consumer: Consumer, message: Message, skip: SkipMessage): Promise<void> {
+  async #skip(delivery: Delivery, consumer: Consumer, execution: Execution, skip: SkipMessage): Promise<void> {
+    const { message } = execution
     getLogger().info({ messageId: message.messageId, actorName: message.actorName }, `Skipped: ${skip.message}`)
     try {
       await this.broker.chain.emit('afterSkipMessage', message, skip, this.broker)
@@ -127,7 +169,7 @@ export class Executor {
       await this.#settle(delivery, consumer, message, new Outcome(message, null, undefined))
     } catch (error) {
       if (!(error instanceof HookFailed)) throw error
-      await this.#redeliver(delivery, consumer, message, undefined, error)
+      await this.#redeliver(delivery, consumer, execution, error)
     }
   }
 
@@ -145,11 +187,10 @@ export class Executor {
   async #redeliver(
     delivery: Delivery,
     consumer: Consumer,
-    message: Message,
-    actor: AnyActor | undefined,
+    { message, actor }: Execution,
     error: HookFailed,
   ): Promise<void> {
-    const allowed = actor ? this.broker.chain.maxDeliveries(message, actor) : Number.POSITIVE_INFINITY
+    const allowed = this.broker.chain.maxDeliveries(message, actor)
     if (delivery.deliveryCount >= allowed) {
       return consumer.deadLetter(delivery, { reason: error.message, traceback: traceback(error) }, [])
     }

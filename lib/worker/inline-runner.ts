@@ -7,14 +7,14 @@ import type { Interrupt } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 
-interface Run {
-  readonly running: RunningMessage
-  readonly reject: (error: unknown) => void
+/** An actor that is waiting for something. */
+class Run extends RunningMessage {
+  reject: (error: unknown) => void = () => {}
 }
 
 export class InlineRunner implements Runner {
   readonly slots: number
-  readonly #runs = new Map<Execution, Run>()
+  readonly #waiting = new Set<Execution>()
 
   constructor({ concurrency }: { concurrency: number }) {
     this.slots = concurrency
@@ -22,49 +22,40 @@ export class InlineRunner implements Runner {
 
   async start(): Promise<void> {}
 
-  run(execution: Execution): Promise<unknown> {
-    const running = new RunningMessage(execution.message)
+  run(execution: Execution): unknown {
+    const run = new Run(execution.message)
+    execution.run = run
+    const result = runActor(execution.actor.fn, run)
+    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') return result
     return new Promise((resolve, reject) => {
-      this.#runs.set(execution, { running, reject })
-      const done = (): void => void this.#runs.delete(execution)
-      try {
-        const result = runActor(execution.actor.fn, running)
-        if (isThenable(result)) {
-          result.then(
-            (value) => {
-              done()
-              resolve(value)
-            },
-            (error) => {
-              done()
-              reject(error)
-            },
-          )
-        } else {
+      run.reject = reject
+      this.#waiting.add(execution)
+      const done = (): boolean => this.#waiting.delete(execution)
+      ;(result as PromiseLike<unknown>).then(
+        (value) => {
           done()
-          resolve(result)
-        }
-      } catch (error) {
-        done()
-        reject(error)
-      }
+          resolve(value)
+        },
+        (error) => {
+          done()
+          reject(error)
+        },
+      )
     })
   }
 
   abort(execution: Execution, reason: Interrupt): void {
-    this.#runs.get(execution)?.running.abort(reason)
+    ;(execution.run as Run | undefined)?.abort(reason)
   }
 
   kill(execution: Execution, reason: Interrupt): number {
-    const run = this.#runs.get(execution)
-    if (!run) return 0
-    this.#runs.delete(execution)
+    if (!this.#waiting.delete(execution)) return 0
     const { actorName, messageId } = execution.message
     getLogger().warn(
       { actorName, messageId },
       `"${actorName}" ignores its signal and can't be stopped without threads; it goes on, its slot is freed`,
     )
-    run.reject(reason)
+    ;(execution.run as Run).reject(reason)
     return 0
   }
 
@@ -73,13 +64,9 @@ export class InlineRunner implements Runner {
   }
 
   async stop(): Promise<void> {
-    for (const [execution, run] of this.#runs) {
-      this.#runs.delete(execution)
-      run.reject(new GivenBack('The worker stopped before the actor ended.'))
+    for (const execution of this.#waiting) {
+      this.#waiting.delete(execution)
+      ;(execution.run as Run).reject(new GivenBack('the worker stopped before the actor ended'))
     }
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }

@@ -12,15 +12,15 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { bindActors } from '../actor.js'
 import type { Broker, Consumer, Delivery } from '../broker.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
-import { BrokerClosed, DramatisError, InvalidOption, Shutdown } from '../errors.js'
+import { DramatisError, InvalidOption, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread, serveThreads } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, expected, nearest, refuseUnknown } from '../options.js'
 import { type Duration, show } from '../time.js'
 import { ConsumerLoop, isFinal, persist } from './consumer-loop.js'
-import { interrupt, type Runner } from './execution.js'
-import { Executor } from './executor.js'
+import { InHand, interrupt, type Runner } from './execution.js'
+import { type Desk, Executor } from './executor.js'
 import { InlineRunner } from './inline-runner.js'
 import { LocalQueue } from './local-queue.js'
 import { forThreads } from './main-thread-broker.js'
@@ -66,9 +66,14 @@ const optionNames = ['threads', 'concurrency', 'queues', 'prefetch', 'shutdownTi
 /** How long actors have to end when their signals are aborted at the end of a shutdown, in milliseconds. */
 const lastGrace = 1000
 
+/** One queue that is consumed: its loop, and what the executor is told to tell. */
+interface Lane extends Desk {
+  readonly loop: ConsumerLoop
+}
+
 interface Waiting {
   readonly delivery: Delivery
-  readonly loop: ConsumerLoop
+  readonly lane: Lane
 }
 
 let processBooted = false
@@ -81,11 +86,12 @@ export class Worker {
   readonly #shutdownTimeout: number
   readonly #runner: Runner
   readonly #executor: Executor
-  readonly #inHand = new Set<Message>()
+  readonly #inHand = new InHand()
   readonly #local = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
-  /** Every message that isn't settled yet. */
-  readonly #underWay = new Set<Promise<void>>()
+  /** How many messages aren't settled yet, and who waits for there to be none. */
+  #unsettled = 0
+  #onIdle: (() => void) | undefined
   /** Ends what is tried over and over, once the worker gave up. */
   readonly #givingUp = new AbortController()
   #active = 0
@@ -127,7 +133,7 @@ export class Worker {
 
   /** The messages whose actors run now. */
   get messages(): Iterable<Message> {
-    return this.#inHand
+    return this.#inHand.keys()
   }
 
   /** The queues it consumes, once it is started. */
@@ -167,11 +173,24 @@ export class Worker {
   async #consume(queueName: string): Promise<void> {
     const { prefetch } = this.#options
     const most = prefetch ?? 2 * Math.max(1, this.threads) * this.concurrency
-    const loop = new ConsumerLoop(this.broker.consume(queueName, { prefetch: most }), {
+    const consumer = this.broker.consume(queueName, { prefetch: most })
+    const loop = new ConsumerLoop(consumer, {
       prefetch: most,
       adaptive: prefetch === undefined,
-      accept: (delivery, from) => this.#accept(delivery, from),
+      accept: (delivery) => this.#accept(delivery, lane),
     })
+    const lane: Lane = {
+      loop,
+      consumer: this.#persistent(consumer),
+      ran: () => {
+        this.#active--
+        if (this.#local.size > 0) this.#dispatch()
+      },
+      settled: () => {
+        loop.release()
+        if (--this.#unsettled === 0) this.#onIdle?.()
+      },
+    }
     this.#loops.push(loop)
     loop.start()
     await this.broker.chain.emit('afterConsumerThreadBoot', queueName, this)
@@ -197,59 +216,36 @@ export class Worker {
 
   // — Running ————————————————————————————————————————————————————————————————————————————————————————————
 
-  #accept(delivery: Delivery, loop: ConsumerLoop): void {
+  #accept(delivery: Delivery, lane: Lane): void {
+    this.#unsettled++
     if (this.#state === 'running') {
-      this.#local.push({ delivery, loop }, delivery.priority)
+      this.#local.push({ delivery, lane }, delivery.priority)
       this.#dispatch()
     } else {
-      this.#track(this.#giveBack({ delivery, loop }))
+      void this.#giveBack({ delivery, lane })
     }
   }
 
   #dispatch(): void {
     while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
       this.#active++
-      this.#track(this.#process(this.#local.shift() as Waiting))
+      const { delivery, lane } = this.#local.shift() as Waiting
+      void this.#executor.process(delivery, lane)
     }
-  }
-
-  async #process({ delivery, loop }: Waiting): Promise<void> {
-    let running = true
-    const onRun = (): void => {
-      if (!running) return
-      running = false
-      this.#active--
-      if (this.#local.size > 0) this.#dispatch()
-    }
-    try {
-      await this.#executor.process(delivery, this.#persistent(loop.consumer), onRun)
-    } catch (error) {
-      if (!(error instanceof BrokerClosed) && !this.#givingUp.signal.aborted) {
-        getLogger().error(
-          { err: error, queueName: delivery.queueName },
-          'A message could not be settled; it will be delivered again',
-        )
-      }
-    } finally {
-      onRun()
-      loop.release()
-    }
-  }
-
-  #track(work: Promise<void>): void {
-    this.#underWay.add(work)
-    void work.finally(() => this.#underWay.delete(work))
   }
 
   /** A consumer whose settlements are tried until they work. */
   #persistent(consumer: Consumer): Consumer {
     const { signal } = this.#givingUp
-    const insist = (settle: () => Promise<void>): Promise<void> =>
-      settle().catch((error) => {
+    const insist = async (settle: () => Promise<void>): Promise<void> => {
+      try {
+        await settle()
+      } catch (error) {
         if (isFinal(error)) throw error
         getLogger().warn({ err: error, queueName: consumer.queueName }, 'Could not settle a message; trying again')
-        return persist(settle, signal)
-      })
+        await persist(settle, signal)
+      }
+    }
     return {
       queueName: consumer.queueName,
       take: (limit) => consumer.take(limit),
@@ -277,57 +273,58 @@ export class Worker {
     const { chain } = this.broker
     const started = this.#state === 'running'
     this.#state = 'stopping'
-    getLogger().info({ running: this.#inHand.size, waiting: this.#local.size }, 'Worker stops')
+    getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
     if (started) await attempt(chain.emit('beforeWorkerShutdown', this))
     for (const loop of this.#loops) {
       await attempt(chain.emit('beforeConsumerThreadShutdown', loop.consumer.queueName, this))
       await loop.stop()
     }
-    for (const waiting of this.#local.drain()) this.#track(this.#giveBack(waiting))
+    for (const waiting of this.#local.drain()) void this.#giveBack(waiting)
     await this.#idle(timeout)
-    for (const message of this.#inHand) interrupt(message, new Shutdown())
+    for (const message of this.messages) interrupt(message, new Shutdown())
     await this.#idle(Math.min(lastGrace, timeout))
     await this.#runner.stop()
     await this.#idle(lastGrace)
     this.#givingUp.abort()
     await this.#idle(lastGrace)
     this.#state = 'stopped'
+    this.#inHand.close()
     if (started) await attempt(chain.emit('afterWorkerShutdown', this))
     getLogger().info({}, 'Worker stopped')
   }
 
-  async #giveBack({ delivery, loop }: Waiting): Promise<void> {
+  async #giveBack({ delivery, lane }: Waiting): Promise<void> {
     try {
-      await this.#persistent(loop.consumer).requeue(delivery)
+      await lane.consumer.requeue(delivery)
     } catch (error) {
       getLogger().warn(
         { err: error, queueName: delivery.queueName },
         'A message could not be given back; others get it when this worker is gone',
       )
     } finally {
-      loop.release()
+      lane.settled()
     }
   }
 
   /** Waits until every message is settled, `timeout` milliseconds at most. */
-  async #idle(timeout: number): Promise<void> {
-    const deadline = performance.now() + timeout
-    while (this.#underWay.size > 0) {
-      const left = deadline - performance.now()
-      if (left <= 0) return
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, left)
-      })
-      await Promise.race([Promise.allSettled(this.#underWay), late])
-      clearTimeout(timer)
-    }
+  async #idle(timeout = Number.POSITIVE_INFINITY): Promise<void> {
+    if (this.#unsettled === 0 || timeout <= 0) return
+    await new Promise<void>((resolve) => {
+      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, timeout)
+      const others = this.#onIdle
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        others?.()
+        resolve()
+      }
+    })
+    if (this.#unsettled === 0) this.#onIdle = undefined
   }
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
   async join({ timeout }: { timeout?: Duration } = {}): Promise<void> {
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, { timeout })))
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    await this.#idle()
   }
 }
 

@@ -8,7 +8,7 @@
  *     <!-- beside: worker.ts -->   the program below runs while that file of the page runs as a process of its own
  *     <!-- needs: redis -->        the program below needs this server
  *     <!-- setup … -->             code that stands before the block below, unseen
- *     <!-- then … -->              code that stands after the block above, unseen
+ *     <!-- finish … -->            code that stands after the block above, unseen
  *     <!-- prints -->              the text block below is what the program above prints
  *     <!-- not run: reason -->     the block below is shown only
  */
@@ -31,6 +31,8 @@ export interface Block {
   finish: string
   /** What it prints. */
   prints?: string
+  /** It is what another one prints. */
+  isOutput?: boolean
 }
 
 /** A page, taken apart. */
@@ -102,6 +104,7 @@ function apply(comment: string, block: Block, before: readonly Block[]): boolean
     const program = before.findLast(isProgram)
     if (!program || block.language !== 'text') return false
     program.prints = block.code
+    block.isOutput = true
     return true
   }
   const [, name, value] = comment.match(/^(file|until|beside|needs|not run): (.+)$/) ?? []

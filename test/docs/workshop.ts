@@ -18,7 +18,7 @@ export interface End {
 }
 
 /** How long a program may take, in milliseconds. */
-const patience = 30_000
+const patience = 20_000
 
 export class Workshop {
   readonly ends: End[] = []
@@ -53,7 +53,7 @@ export class Workshop {
   }
 
   /** Compiles every block against the declarations that users get. */
-  async compile(): Promise<{ block: string; complaints: string }[]> {
+  async compile(): Promise<{ block: Block; complaints: string }[]> {
     for (const block of this.blocks) {
       if (this.#missing(block)) continue
       const file = join(this.#folder, 'pages', pathOf(block))
@@ -82,9 +82,10 @@ export class Workshop {
     const config = join(this.#folder, 'tsconfig.json')
     writeFileSync(config, JSON.stringify({ compilerOptions, include: ['pages'] }))
     const said = await this.#tsc('-p', config, '--pretty', 'false')
+    if (/^error /m.test(said)) throw new Error(said)
     return this.blocks.map((block) => {
       const own = said.split('\n').filter((line) => line.includes(`${pathOf(block)}(`))
-      return { block: block.where, complaints: own.join('\n') }
+      return { block, complaints: own.join('\n') }
     })
   }
 
@@ -164,8 +165,6 @@ export class Workshop {
   }
 
   async #startRedis(): Promise<{ url: string; process: ChildProcess } | string> {
-    const exported = createRequire(join(this.root, 'package.json'))('./package.json').exports['./redis']
-    if (!exported) return 'dramatis/redis is not exported yet'
     const port = await freePort()
     const options = ['--port', `${port}`, '--save', '', '--dir', this.#folder]
     const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })

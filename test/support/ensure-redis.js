@@ -8,10 +8,12 @@ const has = (command, argument = '--version') => !spawnSync(command, [argument],
 
 function run(command, ...args) {
   console.log(`$ ${command} ${args.join(' ')}`)
-  return spawnSync(command, args, {
-    stdio: 'inherit',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  }).status === 0
+  return (
+    spawnSync(command, args, {
+      stdio: 'inherit',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status === 0
+  )
 }
 
 function install() {

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
@@ -70,7 +70,10 @@ export class RedisServer {
  *
  * @param settings More arguments of `redis-server`.
  */
-export async function withRedis(run: (server: RedisServer) => Promise<void> | void, settings: string[] = []): Promise<void> {
+export async function withRedis(
+  run: (server: RedisServer) => Promise<void> | void,
+  settings: string[] = [],
+): Promise<void> {
   if (spawnSync('redis-server', ['--version']).error) {
     const reason = 'There is no redis-server here: install it, node test/support/ensure-redis.js does.'
     if (process.env.CI) return void t.fail(reason)

@@ -1,0 +1,98 @@
+/**
+ * What Redis and Node can do with nothing around them: the broker's own scripts in bare loops. The yardstick for the
+ * broker, and for every other queue.
+ */
+import { randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { Keys } from '../../brokers/redis/keys.js'
+import { script } from '../../brokers/redis/scripts.js'
+
+export interface BareOptions {
+  url: string
+  namespace: string
+  count: number
+}
+
+/** A message of about 200 bytes, as it stands on the wire. */
+export function wire(index: number, id: string): object {
+  return {
+    queue_name: 'bench',
+    actor_name: 'noop',
+    args: [index, 'x'.repeat(8)],
+    kwargs: {},
+    options: { redis_message_id: id },
+    message_id: randomUUID(),
+    message_timestamp: Date.now(),
+  }
+}
+
+/** Stores messages, 250 a call and at most eight calls on their way. */
+export async function bareEnqueue({ url, namespace, count }: BareOptions): Promise<void> {
+  const redis = new Redis(url)
+  const queue = new Keys(namespace).queue('bench')
+  const { sha, source } = script('enqueue')
+  await redis.script('LOAD', source)
+  let underWay: Promise<unknown>[] = []
+  for (let at = 0; at < count; at += 250) {
+    const most = Math.min(250, count - at)
+    const args: (string | number)[] = ['', 1, 1, most, 'list']
+    for (let index = 0; index < most; index++) {
+      const id = randomUUID()
+      args.push(id, JSON.stringify(wire(at + index, id)))
+    }
+    underWay.push(redis.evalsha(sha, 3, ...queue.ready(0).keys, ...args))
+    if (underWay.length === 8) {
+      await Promise.all(underWay)
+      underWay = []
+    }
+  }
+  await Promise.all(underWay)
+  redis.disconnect()
+}
+
+/** Fetches 256 a call, parses, and acknowledges them in one call while the next are fetched. */
+export async function bareDrain({ url, namespace, count }: BareOptions): Promise<void> {
+  const redis = new Redis(url)
+  const keys = new Keys(namespace)
+  const worker = randomUUID()
+  const queue = keys.queue('bench')
+  const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
+  const acks = keys.acks(worker, 'bench')
+  const fetchKeys = [
+    keys.heartbeats,
+    acks,
+    messages,
+    taken,
+    deliveries,
+    begun,
+    wake,
+    delayed,
+    delayedMessages,
+    delayQueue,
+    ...lists,
+  ]
+  const ackKeys = [acks, messages, taken, deliveries, begun]
+  for (const name of ['fetch', 'ack']) await redis.script('LOAD', script(name).source)
+  const fetch = (): Promise<unknown[]> =>
+    redis.evalsha(script('fetch').sha, fetchKeys.length, ...fetchKeys, worker, Date.now(), 256, 900) as Promise<
+      unknown[]
+    >
+  let done = 0
+  let acked: Promise<unknown> = Promise.resolve()
+  let next = fetch()
+  while (done < count) {
+    const answer = await next
+    next = fetch()
+    const ids: string[] = []
+    for (let at = 4; at < answer.length; at += 2) {
+      ids.push(answer[at] as string)
+      JSON.parse(answer[at + 1] as string)
+    }
+    done += ids.length
+    await acked
+    acked = redis.evalsha(script('ack').sha, ackKeys.length, ...ackKeys, ids.length, 0, ...ids, 0)
+  }
+  await acked
+  await next
+  redis.disconnect()
+}

@@ -1,0 +1,51 @@
+/** The exam once more, on a Redis Cluster, under a namespace that keeps all keys in one slot. */
+import { randomUUID } from 'node:crypto'
+import { t } from 'tap'
+import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import { Message } from '../../lib/message.js'
+import { withRedis } from '../support/redis-server.js'
+import { inTime, until } from './contract/exam.js'
+import { testBroker } from './contract.js'
+
+await withRedis(
+  async (server) => {
+    const redis = server.client()
+    await redis.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => `${slot}`))
+    await until(async () => /cluster_state:ok/.test(`${await redis.cluster('INFO')}`), 'the cluster')
+    const nodes = [{ host: '127.0.0.1', port: server.port }]
+
+    testBroker(
+      'RedisBroker on a cluster',
+      (options) => new RedisBroker({ nodes, namespace: `{${randomUUID()}}`, ...options }),
+      {
+        another: (broker, options) =>
+          new RedisBroker({ nodes, namespace: (broker as RedisBroker).namespace, ...options }),
+        async crash(broker) {
+          const { namespace, workerId } = broker as RedisBroker
+          await redis.zadd(`${namespace}:__heartbeats__`, 'XX', 0, workerId)
+        },
+      },
+    )
+
+    t.test('results lie all over a cluster, and are waited for all the same', async (t) => {
+      const results = new RedisResults({ nodes })
+      t.teardown(() => results.close())
+      const messages = Array.from({ length: 50 }, () => new Message({ queueName: 'q', actorName: 'a', args: [] }))
+      const waiting = Promise.all(messages.map((message) => results.get(message, { timeout: '10s' })))
+      await Promise.all(messages.map((message, index) => results.storeResult(message, index, 60_000)))
+      t.same(
+        await inTime(waiting, 'the results'),
+        messages.map((_, index) => index),
+      )
+    })
+
+    t.test('rate limits with a hash tag work on a cluster', async (t) => {
+      const limits = new RedisRateLimits({ nodes })
+      t.teardown(() => limits.close())
+      const keys = ['{win}@3', '{win}@2', '{win}@1']
+      t.equal(await limits.incrAndSum('{win}@3', keys, 1, 1, 60_000), true)
+      t.equal(await limits.incrAndSum('{win}@3', keys, 1, 1, 60_000), false)
+    })
+  },
+  ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+)

@@ -1,0 +1,223 @@
+/** What Redis may do to us, and that workers consume again afterwards. */
+import { randomUUID } from 'node:crypto'
+import { t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import type { Consumer } from '../../lib/broker.js'
+import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { Stall } from '../support/redis-stall.js'
+import { inTime, nameOf, note, notes, queueName, takeOne, until } from './contract/exam.js'
+
+const log = captureLog()
+
+await withRedis((server) => {
+  const open = (options: RedisBrokerOptions = {}): RedisBroker =>
+    new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+
+  /** Consumes as a worker does: whatever fails is asked for again. */
+  function consumeAll(broker: RedisBroker): { seen: unknown[]; close: () => Promise<void> } {
+    const seen: unknown[] = []
+    let closed = false
+    const again = async (what: () => Promise<unknown>): Promise<void> => {
+      while (!closed) {
+        try {
+          return void (await what())
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+    }
+    const consumer: Consumer = broker.consume(queueName, { prefetch: 10 })
+    const running = (async () => {
+      while (!closed) {
+        await again(async () => {
+          for (const delivery of await consumer.take(10)) {
+            seen.push(nameOf(delivery))
+            await again(() => consumer.ack(delivery, []))
+          }
+        })
+      }
+    })()
+    const close = async (): Promise<void> => {
+      closed = true
+      await consumer.close()
+      await running
+      await broker.close()
+    }
+    return { seen, close }
+  }
+
+  /** Breaks something while a worker sleeps and while it runs, and sees that it consumes again. */
+  function survives(what: string, breakIt: () => Promise<void>): void {
+    t.test(`a worker survives ${what}`, async (t) => {
+      const broker = open()
+      const worker = consumeAll(broker)
+      t.teardown(() => worker.close())
+      await broker.enqueue(note('before'))
+      await until(() => worker.seen.includes('before'), 'the first message')
+
+      await breakIt()
+
+      await broker.enqueue(note('after'))
+      await until(() => worker.seen.includes('after'), 'the message after')
+      await broker.enqueueMany(notes(500))
+      await until(() => worker.seen.length >= 502, 'all of them')
+      await broker.join(queueName, { timeout: '10s' })
+      t.equal(new Set(worker.seen).size, 502)
+    })
+  }
+
+  const admin = server.client()
+  survives('a CLIENT KILL of every connection', async () => {
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  })
+  survives('a flushed script cache', async () => {
+    await admin.script('FLUSH')
+  })
+  survives('a CLIENT PAUSE', async () => {
+    await admin.call('CLIENT', 'PAUSE', '300')
+  })
+  survives('a restart of the server', async () => {
+    await server.stop({ save: true })
+    await server.start()
+  })
+  survives('a master that is a replica for a while', async () => {
+    await admin.call('REPLICAOF', '127.0.0.1', '1')
+    setTimeout(() => void admin.call('REPLICAOF', 'NO', 'ONE'), 300)
+  })
+
+  t.test('kills in the middle of work lose nothing and settle nothing twice', async (t) => {
+    const broker = open()
+    const worker = consumeAll(broker)
+    t.teardown(() => worker.close())
+    const messages = notes(2000)
+    const kill = (): void => void admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => {})
+    const killing = setInterval(kill, 25)
+    try {
+      for (let at = 0; at < messages.length; at += 50) await broker.enqueueMany(messages.slice(at, at + 50))
+    } finally {
+      clearInterval(killing)
+    }
+    await until(() => new Set(worker.seen).size === 2000, 'every message')
+    await broker.join(queueName, { timeout: '10s' })
+    t.equal(new Set(worker.seen).size, 2000)
+  })
+
+  t.test('a network that falls silent is given up, and another connection made', async (t) => {
+    const stall = new Stall(server.port)
+    const url = await stall.listen()
+    const broker = open({ url, enqueueTimeout: 2500 })
+    const worker = consumeAll(broker)
+    t.teardown(async () => {
+      await worker.close()
+      stall.close()
+    })
+    await broker.enqueue(note('before'))
+    await until(() => worker.seen.includes('before'), 'the first message')
+
+    stall.freeze()
+
+    await t.rejects(broker.enqueue(note('lost in silence')), ConnectionFailed)
+    await until(async () => {
+      await broker.enqueue(note('after')).catch(() => {})
+      return worker.seen.includes('after')
+    }, 'a message over another connection')
+  })
+
+  t.test('a send while Redis is away rejects in time; the next one, when it is back, is stored', async (t) => {
+    const broker = open({ enqueueTimeout: 300 })
+    t.teardown(() => broker.close())
+    await broker.enqueue(note('before'))
+    await server.stop({ save: true })
+    // The first may have been on its way when Redis went: then nobody knows what became of it.
+    await t.rejects(inTime(broker.enqueue(note('nowhere')), 'the refusal'), BrokerError)
+    await t.rejects(inTime(broker.enqueueMany(notes(300)), 'the refusal'), EnqueueTimeout)
+    await server.start()
+    await until(
+      () =>
+        broker.enqueue(note('after')).then(
+          () => true,
+          () => false,
+        ),
+      'a send that is stored',
+    )
+    t.match(await broker.stats(queueName), { ready: 2 })
+  })
+
+  t.test('a send that waits for Redis is stored when it comes in time', async (t) => {
+    const broker = open({ enqueueTimeout: '10s' })
+    t.teardown(() => broker.close())
+    await server.stop({ save: true })
+    const sending = broker.enqueue(note('patient'))
+    await server.start()
+    await inTime(sending, 'the send')
+    t.match(await broker.stats(queueName), { ready: 1 })
+  })
+
+  t.test('a take rejects while Redis is away', async (t) => {
+    const broker = open({ url: 'redis://127.0.0.1:1' })
+    t.teardown(() => broker.close())
+    await t.rejects(inTime(broker.consume(queueName).take(1), 'the refusal'), ConnectionFailed)
+  })
+
+  t.test('a full Redis refuses sends clearly, and workers drain on', async (t) => {
+    const broker = open()
+    t.teardown(async () => {
+      await admin.config('SET', 'maxmemory', '0')
+      await broker.close()
+    })
+    await broker.enqueueMany(notes(5))
+    await broker.enqueue(note('soon'), { delay: 20 })
+    await admin.config('SET', 'maxmemory', '1000')
+
+    await t.rejects(broker.enqueue(note('too much')), { message: /full.*maxmemory/s })
+    await t.rejects(broker.enqueue(note('too much'), { delay: 50 }), BrokerError)
+
+    const consumer = broker.consume(queueName)
+    const names: unknown[] = []
+    while (names.length < 6) {
+      const delivery = await takeOne(consumer)
+      names.push(nameOf(delivery))
+      if (nameOf(delivery) === 1) await consumer.ack(delivery, [{ message: note('retried'), delay: 3_600_000 }])
+      else if (nameOf(delivery) === 2) await consumer.deadLetter(delivery, { reason: 'bad' }, [])
+      else await consumer.ack(delivery, [])
+    }
+    t.same(names.sort(), [1, 2, 3, 4, 5, 'soon'])
+    t.same(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 0, dead: 1 })
+  })
+
+  t.test('a Redis that may evict keys is warned about, once', async (t) => {
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
+    const broker = open({ redis: { connectionName: 'eviction' } })
+    t.teardown(async () => {
+      await admin.config('SET', 'maxmemory-policy', 'noeviction')
+      await broker.close()
+    })
+    const warnings = (): unknown[] => log.filter(({ text }) => text.includes('evicts keys'))
+    await broker.enqueue(note(1))
+    await until(() => warnings().length > 0, 'the warning')
+    await broker.enqueue(note(2))
+    t.equal(warnings().length, 1)
+  })
+
+  t.test('a user who may not ask for the configuration, publish or scan can work all the same', async (t) => {
+    const user = `limited${randomUUID().slice(0, 8)}`
+    await admin.acl('SETUSER', user, 'on', '>secret', '~*', '+@all', '-@admin', '-@dangerous', '-publish', '-subscribe')
+    const broker = open({ redis: { username: user, password: 'secret' } })
+    t.teardown(() => broker.close())
+    await broker.enqueue(note('modest'))
+    const consumer = broker.consume(queueName)
+    const delivery = await takeOne(consumer)
+    await consumer.ack(delivery, [])
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
+  })
+
+  t.test('a wrong password is told as the reason', async (t) => {
+    const broker = open({ redis: { username: 'nobody', password: 'wrong' }, enqueueTimeout: 300 })
+    t.teardown(() => broker.close())
+    const error = await broker.enqueue(note(1)).catch((error: unknown) => error)
+    t.ok(error instanceof EnqueueTimeout)
+    t.match((error as Error).cause, { message: /WRONGPASS/ })
+  })
+})

@@ -1,0 +1,178 @@
+/** What becomes of the messages of a worker that dies, or seems to. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+
+  /** A worker process that takes what there is; resolves when it holds it. */
+  async function worker(t: Test, { namespace }: RedisBroker, heartbeatTimeout: number): Promise<Child> {
+    const script = new URL('../support/redis-child.ts', import.meta.url).pathname
+    const args = ['--import=tsx', script, server.url, namespace, queueName, `${heartbeatTimeout}`]
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    t.teardown(() => child.kill('SIGKILL'))
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+    const line = async (): Promise<string> => (await inTime(lines.next(), 'a line of the child')).value as string
+    return { child, line, held: JSON.parse(await line()) as Child['held'] }
+  }
+
+  interface Child {
+    child: ChildProcess
+    line: () => Promise<string>
+    held: { names: unknown[]; counts: number[] }
+  }
+
+  t.test('a process killed with messages in hand: others get them, counted, while they sleep', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 400 })
+    await broker.enqueueMany(notes(5))
+    const { child, held } = await worker(t, broker, 400)
+    t.same(held, { names: [1, 2, 3, 4, 5], counts: [1, 1, 1, 1, 1] })
+    const waiting = take(consume(broker), 5)
+
+    child.kill('SIGKILL')
+
+    const deliveries = await waiting
+    t.same(deliveries.map(nameOf).sort(), [1, 2, 3, 4, 5])
+    t.same(
+      deliveries.map(({ deliveryCount }) => deliveryCount),
+      [2, 2, 2, 2, 2],
+    )
+  })
+
+  t.test('a process that lives keeps its messages, however long it holds them', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 300 })
+    await broker.enqueue(note('held'))
+    await worker(t, broker, 300)
+    const heir = open(t, { namespace: broker.namespace, heartbeatTimeout: 300 })
+    const consumer = consume(heir)
+    let taken = false
+    const taking = consumer.take(1).then((deliveries) => {
+      taken = deliveries.length > 0
+    })
+    const beats = new Set<unknown>()
+    const [holder] = await redis.zrange(`${broker.namespace}:__heartbeats__`, '0', '0')
+    await until(async () => {
+      beats.add(await redis.zscore(`${broker.namespace}:__heartbeats__`, `${holder}`))
+      return beats.size > 8
+    }, 'eight heartbeats')
+    t.equal(taken, false)
+    await consumer.close()
+    await taking
+  })
+
+  t.test('a process that hung and wakes up settles nothing, and lives on', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 400 })
+    await broker.enqueue(note('fought over'))
+    const { child, line } = await worker(t, broker, 400)
+    child.kill('SIGSTOP')
+    const consumer = consume(broker)
+    const delivery = await takeOne(consumer)
+    t.equal(delivery.deliveryCount, 2)
+
+    child.kill('SIGCONT')
+    child.stdin?.write('settle\n')
+    t.equal(await line(), 'settled')
+
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 1 }, 'no ghost, and still in our hand')
+    await consumer.ack(delivery, [])
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
+    await until(async () => (await redis.zcard(`${broker.namespace}:__heartbeats__`)) === 2, 'its heartbeat again')
+  })
+
+  t.test('what Python recovered of a dead worker of ours is counted, too', async (t) => {
+    const broker = open(t)
+    const doomed = open(t, { namespace: broker.namespace })
+    await broker.enqueueMany(notes(2))
+    const consumer = doomed.consume(queueName)
+    await take(consumer, 2)
+    // What Dramatiq's maintenance does: the ids go back to the tail, the ack set goes.
+    const acks = `${broker.namespace}:__acks__.${doomed.workerId}.${queueName}`
+    const ids = await redis.smembers(acks)
+    await redis
+      .multi()
+      .rpush(`${broker.namespace}:${queueName}`, ...ids)
+      .del(acks)
+      .exec()
+
+    const heir = consume(broker)
+    const deliveries = await take(heir, 2)
+    t.same(
+      deliveries.map(({ deliveryCount }) => deliveryCount),
+      [2, 2],
+    )
+    for (const delivery of deliveries) await heir.ack(delivery, [])
+    t.same(
+      (await redis.keys(`${broker.namespace}:*`)).filter((key) => !/heartbeats|acks|:wake/.test(key)),
+      [],
+    )
+  })
+
+  t.test('what a dead Python worker held comes back, from the queue and from its delay queue', async (t) => {
+    const broker = open(t)
+    const { namespace } = broker
+    const python = randomUUID()
+    const body = (id: string, name: string, queue: string, options = {}): string =>
+      JSON.stringify({ ...note(name, { redis_message_id: id, ...options }, queue).toWire() })
+    const [one, two] = [randomUUID(), randomUUID()]
+    await redis.zadd(`${namespace}:__heartbeats__`, Date.now() - 61_000, python)
+    await redis.hset(`${namespace}:${queueName}.msgs`, one, body(one, 'running', queueName))
+    await redis.sadd(`${namespace}:__acks__.${python}.${queueName}`, one, 'an id without a body')
+    await redis.hset(
+      `${namespace}:${queueName}.DQ.msgs`,
+      two,
+      body(two, 'delayed', `${queueName}.DQ`, { eta: Date.now() }),
+    )
+    await redis.sadd(`${namespace}:__acks__.${python}.${queueName}.DQ`, two)
+
+    const deliveries = await take(consume(broker), 2)
+
+    t.same(deliveries.map(nameOf).sort(), ['delayed', 'running'])
+    t.same(deliveries.find((delivery) => nameOf(delivery) === 'running')?.deliveryCount, 2)
+    t.equal(await redis.exists(`${namespace}:__acks__.${python}.${queueName}`), 0)
+  })
+
+  t.test('what was fetched by a call whose answer was lost comes back, uncounted', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 400 })
+    await broker.enqueue(note('orphan'))
+    const consumer = consume(broker)
+    t.equal(nameOf(await takeOne(consumer)), 'orphan')
+    // As if a fetch had taken another, and its answer had not arrived.
+    await broker.enqueue(note('unheard of'))
+    const id = (await redis.lpop(`${broker.namespace}:${queueName}`)) as string
+    await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, id)
+
+    const delivery = await takeOne(consumer)
+
+    t.equal(nameOf(delivery), 'unheard of')
+    t.equal(delivery.deliveryCount, 1)
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
+  })
+
+  t.test('a worker that ends in good order leaves no trace', async (t) => {
+    const broker = open(t)
+    await broker.enqueue(note('done'))
+    const consumer = consume(broker)
+    await consumer.ack(await takeOne(consumer), [])
+    await consumer.close()
+    await broker.close()
+    // Tokens of the wake-up expire by themselves.
+    t.same(
+      (await redis.keys(`${broker.namespace}:*`)).filter((key) => !key.includes(':wake')),
+      [],
+    )
+    for (const key of await redis.keys(`${broker.namespace}:*`)) t.ok((await redis.pttl(key)) > 0, key)
+  })
+})

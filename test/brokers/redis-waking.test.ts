@@ -1,0 +1,162 @@
+/** How idle workers sleep in Redis, what wakes them, and what that costs. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import { Message } from '../../lib/message.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const { url } = server
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+
+  t.test('a send wakes a sleeping worker by a token, not by its poll', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    const waits: number[] = []
+    for (let round = 0; round < 5; round++) {
+      const waiting = takeOne(consumer)
+      await until(() => sleeps(redis), 'the worker to sleep')
+      const sentAt = performance.now()
+      await broker.enqueue(note(round))
+      await waiting
+      waits.push(performance.now() - sentAt)
+    }
+    // The poll would take half a second on average, so that five quick ones can't be luck.
+    t.ok(Math.min(...waits) < 300, `the quickest of ${waits.map(Math.round)} ms`)
+  })
+
+  t.test('what rings for nobody is found by the poll: Python sends without a token', async (t) => {
+    const broker = open(t)
+    const waiting = takeOne(consume(broker))
+    await until(() => sleeps(redis), 'the worker to sleep')
+    const id = randomUUID()
+    const body = JSON.stringify(note('from Python', { redis_message_id: id }).toWire())
+    await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, body)
+    await redis.rpush(`${broker.namespace}:${queueName}`, id)
+    t.equal(nameOf(await waiting), 'from Python')
+  })
+
+  t.test('a nearer delay that comes while every worker sleeps is not kept waiting by a farther one', async (t) => {
+    const broker = open(t)
+    const workers = [broker, open(t, { namespace: broker.namespace })]
+    await broker.enqueue(note('far'), { delay: '1h' })
+    const consumers = workers.map((worker) => consume(worker))
+    const first = Promise.race(consumers.map(async (consumer) => (await consumer.take(1))[0]))
+    await until(() => sleeps(redis), 'the workers to sleep')
+    const sentAt = Date.now()
+    await broker.enqueue(note('near'), { delay: 100 })
+    const delivery = await inTime(first, 'the near one')
+    t.equal(delivery && nameOf(delivery), 'near')
+    t.ok(Date.now() - sentAt >= 99, 'not early')
+  })
+
+  t.test('a worker of many queues sleeps on all of them, on one connection', async (t) => {
+    const name = `many-${randomUUID()}`
+    const broker = open(t, { redis: { connectionName: name } })
+    const queues = Array.from({ length: 20 }, (_, index) => `queue${index}`)
+    const seen: string[] = []
+    const consumers = queues.map((queue) => broker.consume(queue))
+    const running = consumers.map(async (consumer) => {
+      for (;;) {
+        const deliveries = await consumer.take(1)
+        if (deliveries.length === 0) return
+        for (const delivery of deliveries) {
+          seen.push(delivery.queueName)
+          await consumer.ack(delivery, [])
+        }
+      }
+    })
+    for (const queue of queues) await broker.enqueue(note('x', {}, queue))
+    await until(() => seen.length === 20, 'one of each queue')
+    t.same([...seen].sort(), [...queues].sort())
+    t.equal(await connections(redis, name), 2, 'one for commands and one to sleep on')
+    for (const consumer of consumers) await consumer.close()
+    await Promise.all(running)
+  })
+
+  t.test('brokers, results and limits with the same settings share their connections', async (t) => {
+    const name = `shared-${randomUUID()}`
+    const settings = { url, redis: { connectionName: name } }
+    const broker = open(t, settings)
+    const results = new RedisResults(settings)
+    const limits = new RedisRateLimits(settings)
+    t.teardown(() => results.close())
+    t.teardown(() => limits.close())
+    await broker.enqueue(note(1))
+    await takeOne(consume(broker))
+    await limits.add(randomUUID(), 1, 1000)
+    const messages = Array.from({ length: 1000 }, () => new Message({ queueName, actorName: 'a', args: [] }))
+    const waiting = Promise.all(messages.map((message) => results.get(message, { timeout: '30s' })))
+    await until(async () => (await subscriptions(redis, results)) === 1000, 'a thousand waits')
+    t.ok((await connections(redis, name)) <= 2, 'a thousand waits need none of their own')
+    await Promise.all(messages.map((message, index) => results.storeResult(message, index, 60_000)))
+    t.same(
+      await inTime(waiting, 'the results'),
+      messages.map((_, index) => index),
+    )
+    await until(async () => (await subscriptions(redis, results)) === 0, 'the end of the waits')
+  })
+
+  t.test('results that nobody tells of are found, also those of Python', async (t) => {
+    const results = new RedisResults({ url })
+    t.teardown(() => results.close())
+    const message = new Message({ queueName, actorName: 'a', args: [] })
+    const waiting = results.get(message, { timeout: '30s' })
+    await until(async () => (await redis.pubsub('CHANNELS', `*${results.keyOf(message)}`)).length === 1, 'the wait')
+    await redis.lpush(results.keyOf(message), '"quietly"')
+    t.equal(await inTime(waiting, 'the result'), 'quietly')
+  })
+
+  t.test('a failure comes with its traceback, kept beside it', async (t) => {
+    const results = new RedisResults({ url })
+    t.teardown(() => results.close())
+    const message = new Message({ queueName, actorName: 'a', args: [] })
+    await results.storeFailure(message, { type: 'Error', message: 'x', traceback: 'Error: x\n  at y\n' }, 60_000)
+    const error = await results.get(message).catch((error: unknown) => error)
+    t.match(error, { type: 'Error', reason: 'x', traceback: 'Error: x\n  at y\n' })
+  })
+
+  t.test('idle, a worker asks a fixed number of things, however many queues it has', async (t) => {
+    const broker = open(t)
+    const consumers = Array.from({ length: 20 }, (_, index) => broker.consume(`idle${index}`))
+    const waiting = consumers.map((consumer) => consumer.take(1))
+    await until(() => sleeps(redis), 'the worker to sleep')
+    // Ours and the info itself are among them; scripts count as one here, and what they call isn't listed as a call.
+    const polls = async (): Promise<number> => {
+      const [, calls] = /cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats')) ?? []
+      return Number(calls)
+    }
+    const before = await polls()
+    const startedAt = performance.now()
+    await until(async () => (await polls()) >= before + 3, 'three polls')
+    const took = performance.now() - startedAt
+    // Three polls of 900 ms; with one a queue it would be over at once.
+    t.ok(took > 1500, `three in ${Math.round(took)} ms`)
+    for (const consumer of consumers) await consumer.close()
+    await Promise.all(waiting)
+  })
+})
+
+// — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
+
+async function sleeps(redis: Redis): Promise<boolean> {
+  return /blocked_clients:[1-9]/.test(await redis.info('clients'))
+}
+
+async function connections(redis: Redis, name: string): Promise<number> {
+  return `${await redis.client('LIST')}`.split('\n').filter((line) => line.includes(`name=${name} `)).length
+}
+
+async function subscriptions(redis: Redis, { namespace }: RedisResults): Promise<number> {
+  return (await redis.pubsub('CHANNELS', `${namespace}:*`)).length
+}

@@ -1,0 +1,24 @@
+/** A plugin with an option of its own, as a user would write it. */
+import { type Message, type Middleware, type OptionSpec, SkipMessage } from 'dramatis'
+
+declare module 'dramatis' {
+  interface ActorOptions {
+    /** Whose work it is. */
+    tenant?: string
+  }
+}
+
+export class Tenants implements Middleware {
+  readonly actorOptions: Record<string, OptionSpec> = {
+    tenant: {
+      read(value, name) {
+        if (typeof value === 'string') return value
+        throw new TypeError(`${name} is no string`)
+      },
+    },
+  }
+
+  beforeProcessMessage(message: Message): void {
+    if (message.options.paused) throw new SkipMessage('This tenant is paused.')
+  }
+}

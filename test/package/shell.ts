@@ -1,0 +1,80 @@
+/**
+ * Starts commands as a user's shell would. That shell knows nothing of the test runner, which sets variables, and adds
+ * its loaders to every Node process that a test starts, by NODE_OPTIONS: `env` takes these out again.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Test } from 'tap'
+
+export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(TAP|_TAPJS|npm_|DRAMATIS_)/.test(name)),
+)
+
+export interface ShellOptions {
+  cwd: string
+  env?: NodeJS.ProcessEnv
+}
+
+export interface Ended {
+  code: number
+  out: string
+  err: string
+}
+
+/** Runs a command to its end. */
+export function run(command: string, args: string[], { cwd, env = cleanEnv }: ShellOptions): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile('env', ['-u', 'NODE_OPTIONS', command, ...args], { cwd, env }, (error, out, err) => {
+      resolve({ code: error ? Number(error.code ?? 1) : 0, out, err })
+    })
+  })
+}
+
+export interface Started {
+  /** What it has printed until now. */
+  log(): string
+  /** Resolves when it has printed something. */
+  readonly printed: Promise<unknown>
+  /** Asks it to stop, and gives its exit code. */
+  stop(): Promise<number | string>
+  /** Ctrl-C: goes to everything that was started, npx and its shell included. What these exit with is theirs. */
+  interrupt(): Promise<unknown>
+}
+
+/** Starts a command that goes on until it is stopped, by the end of the test at the latest. */
+export function start(t: Test, command: string, args: string[], { cwd, env = cleanEnv }: ShellOptions): Started {
+  const child = spawn('env', ['-u', 'NODE_OPTIONS', command, ...args], {
+    cwd,
+    env,
+    // A group of its own, so that nothing is left over when a test fails half-way.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exit = once(child, 'close') as Promise<[number | null, string | null]>
+  let log = ''
+  const keep = (chunk: Buffer): void => {
+    log += chunk
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  t.teardown(() => {
+    try {
+      process.kill(-(child.pid as number), 'SIGKILL')
+    } catch {
+      // It has ended, as it should.
+    }
+  })
+  return {
+    log: () => log,
+    printed: once(child.stdout, 'data'),
+    async stop() {
+      child.kill('SIGTERM')
+      const [code, signal] = await exit
+      return code ?? (signal as string)
+    },
+    interrupt() {
+      process.kill(-(child.pid as number), 'SIGINT')
+      return exit
+    },
+  }
+}

@@ -1,0 +1,58 @@
+/** Child processes that talk in lines. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+export class Child {
+  /** What it has said so far, line by line. */
+  readonly lines: string[] = []
+  readonly process: ChildProcessByStdio<Writable, Readable, null>
+  readonly #exited: Promise<unknown>
+  #changed: () => void = () => {}
+
+  /**
+   * Starts a script of this folder; it is killed at the end of the test at the latest.
+   * @param script Its name, such as `sqlite-worker.ts`.
+   */
+  constructor(t: Pick<Test, 'teardown'>, script: string, args: readonly string[]) {
+    const file = fileURLToPath(new URL(script, import.meta.url))
+    this.process = spawn(process.execPath, ['--import=tsx', file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.process.stdin.on('error', () => {})
+    this.#exited = once(this.process, 'exit')
+    const lines = createInterface({ input: this.process.stdout })
+    lines.on('line', (line) => {
+      this.lines.push(line)
+      this.#changed()
+    })
+    lines.on('close', () => this.#changed())
+    t.teardown(() => this.kill())
+  }
+
+  /** Waits until what it has said fulfils a condition. Rejects when it ends before. */
+  async until(condition: (lines: readonly string[]) => boolean): Promise<void> {
+    while (!condition(this.lines)) {
+      if (this.process.exitCode !== null) throw new Error(`The child ended with ${this.process.exitCode}.`)
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve
+      })
+    }
+  }
+
+  tell(line: string): void {
+    this.process.stdin.write(`${line}\n`)
+  }
+
+  /** `kill -9`; resolves when it is gone and all it said was read. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL')
+    await this.ended()
+  }
+
+  async ended(): Promise<void> {
+    await this.#exited
+    if (!this.process.stdout.readableEnded) await once(this.process.stdout, 'close')
+  }
+}

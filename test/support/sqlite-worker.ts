@@ -1,0 +1,37 @@
+/**
+ * Child process of the SQLite tests: takes and acknowledges until it is killed or told to stop, and reports on lines of
+ * standard output. Every message whose name has no "after" in it is acknowledged together with a send of one that has.
+ *
+ * argv: path, heartbeatTimeout in milliseconds, "hold" to acknowledge only when a line comes in
+ * out:  "took <name> <messageId> <deliveryCount>", "acked <name>"
+ */
+import { once } from 'node:events'
+import { writeSync } from 'node:fs'
+import { SQLiteBroker } from '../../brokers/sqlite/index.js'
+import type { Delivery } from '../../lib/broker.js'
+import { Message } from '../../lib/message.js'
+
+const [path, heartbeatTimeout, hold] = process.argv.slice(2) as [string, string, string | undefined]
+const say = (line: string): void => void writeSync(1, `${line}\n`)
+
+const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout: Number(heartbeatTimeout) })
+const consumer = broker.consume('exam', { prefetch: 20 })
+say('ready')
+
+const settle = async (delivery: Delivery): Promise<void> => {
+  const { args } = Message.decode(delivery.body)
+  const name = String(args[0])
+  const sends = name.includes('after') ? [] : [{ message: new Message({ queueName: 'exam', actorName: 'note', args: [`after ${name}`] }) }]
+  await consumer.ack(delivery, sends)
+  say(`acked ${name}`)
+}
+
+while (true) {
+  const deliveries = await consumer.take(20)
+  for (const { body, deliveryCount } of deliveries) {
+    const { args, messageId } = Message.decode(body)
+    say(`took ${args[0]} ${messageId} ${deliveryCount}`)
+  }
+  if (hold && deliveries.length > 0) await once(process.stdin, 'data')
+  await Promise.all(deliveries.map(settle))
+}
