@@ -3,7 +3,15 @@
  * technology (storing, taking, settling) is left to `brokers/`. It never runs an actor: that is the worker's.
  */
 import { type Body, getEncoder, type WireMessage } from './encoder.js'
-import { ActorExists, ActorNotFound, BrokerClosed, MessageTooLarge, QueueJoinTimeout } from './errors.js'
+import {
+  ActorExists,
+  ActorNotFound,
+  BrokerClosed,
+  MessageTooLarge,
+  NotSerializable,
+  QueueJoinTimeout,
+} from './errors.js'
+import { toError } from './failure.js'
 import { type MainThread, mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import { type AnyActor, Chain, type Middleware, type MiddlewareClass } from './middleware.js'
@@ -301,7 +309,7 @@ export abstract class Broker {
    * @throws {MessageTooLarge}
    */
   protected encode(message: Message, wire: WireMessage = message.toWire()): Body {
-    const body = getEncoder().encode(wire)
+    const body = encode(wire)
     // No character takes more than three bytes, so that most texts need not be measured.
     if (body.length * 3 > this.maxMessageSize) {
       const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length
@@ -422,5 +430,20 @@ export abstract class Broker {
     this.#closed = true
     for (const plugin of this.middleware) await plugin.results?.close()
     await this.closeStore()
+  }
+}
+
+/** Whatever an encoder throws is the message's fault: trying again would be no use. */
+function encode(wire: WireMessage): Body {
+  try {
+    return getEncoder().encode(wire)
+  } catch (error) {
+    throw new NotSerializable(
+      `The message for actor "${wire.actor_name}" can't be encoded: ${toError(error).message}`,
+      'message',
+      {
+        cause: error,
+      },
+    )
   }
 }

@@ -19,18 +19,13 @@ const storage = new AsyncLocalStorage<Current>()
 
 /**
  * The message in hand.
- * @throws {DramatisError} outside an actor; `inActor()` tells.
+ * @throws {DramatisError} outside an actor.
  */
 export function current(): Current {
   const found = storage.getStore()
   if (!found)
     throw new DramatisError('current() is only there while an actor runs; this code was called from elsewhere.')
   return found
-}
-
-/** Whether this code runs for a message. */
-export function inActor(): boolean {
-  return storage.getStore() !== undefined
 }
 
 /** The message in hand, or `undefined`; for code that is called from anywhere. */

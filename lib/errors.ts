@@ -3,6 +3,8 @@
  * fields rather than in prose alone, and keep the original error in `cause`.
  */
 
+import type { Duration } from './time.js'
+
 /** The base of every error thrown by dramatis. */
 export class DramatisError extends Error {
   override get name(): string {
@@ -31,8 +33,9 @@ export class NotSerializable extends DramatisError {
     message: string,
     /** Where the value sits, as one would write it in code: `args[0].user.id`. */
     readonly path: string,
+    options?: ErrorOptions,
   ) {
-    super(message)
+    super(message, options)
   }
 }
 
@@ -79,13 +82,6 @@ export class EnqueueTimeout extends BrokerError {
     options?: ErrorOptions,
   ) {
     super(`The message could not be stored within ${timeout} ms (enqueueTimeout); it was not sent.`, options)
-  }
-}
-
-/** A queue that nobody declared was named. */
-export class QueueNotFound extends BrokerError {
-  constructor(readonly queueName: string) {
-    super(`No queue named "${queueName}"; declare an actor on it first, or call broker.declareQueue("${queueName}").`)
   }
 }
 
@@ -159,6 +155,20 @@ export class ModuleLoadError extends DramatisError {
   }
 }
 
+/** A hook of an essential plugin failed; what was going on is stopped. */
+export class HookFailed extends DramatisError {
+  constructor(
+    /** What the plugin is called. */
+    readonly plugin: string,
+    /** The hook that failed. */
+    readonly hook: string,
+    options: { cause: unknown },
+  ) {
+    const { cause } = options
+    super(`${hook} of ${plugin} failed: ${cause instanceof Error ? cause.message : cause}`, options)
+  }
+}
+
 /**
  * Thrown by an actor that wants to be run again later; an intent, not a failure, so it is logged quietly.
  *
@@ -166,7 +176,7 @@ export class ModuleLoadError extends DramatisError {
  */
 export class Retry extends DramatisError {
   /** When to run again: milliseconds or an `ms` string. Without it the usual backoff applies. */
-  readonly delay: number | string | undefined
+  readonly delay: Duration | undefined
 
   constructor({
     message = 'The actor asked to be retried.',
@@ -174,7 +184,7 @@ export class Retry extends DramatisError {
     cause,
   }: {
     message?: string
-    delay?: number | string
+    delay?: Duration
     cause?: unknown
   } = {}) {
     super(message, cause === undefined ? undefined : { cause })

@@ -1,6 +1,7 @@
 /**
  * Errors as data: what is kept of one in a message, in a result, beside a dead letter.
  */
+import { show } from './time.js'
 
 /** The most lines of a stack that are kept; as many as Dramatiq keeps frames. */
 const mostFrames = 30
@@ -8,7 +9,7 @@ const mostFrames = 30
 /** Anything thrown, as an Error. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown
-  return new Error(typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${String(thrown)}`, {
+  return new Error(typeof thrown === 'string' ? thrown : `A value that is no Error was thrown: ${show(thrown)}`, {
     cause: thrown,
   })
 }

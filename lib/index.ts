@@ -2,6 +2,7 @@
  * The front door: every public name, grouped, and the default broker from its URL.
  */
 import { MemoryBroker } from '../brokers/memory/index.js'
+import { RedisBroker } from '../brokers/redis/index.js'
 import { SQLiteBroker } from '../brokers/sqlite/index.js'
 import type { Broker } from './broker.js'
 import { provideDefaultBroker } from './default-broker.js'
@@ -30,13 +31,12 @@ export * from './errors.js'
 export { getLogger, type Logger, setLogger } from './logger.js'
 export { Message, type MessageFields } from './message.js'
 // Middleware
-export {
-  type AnyActor,
-  HookFailed,
-  type Hooks,
-  type Middleware,
-  type MiddlewareClass,
-  type Rejection,
+export type {
+  AnyActor,
+  Hooks,
+  Middleware,
+  MiddlewareClass,
+  Rejection,
 } from './middleware.js'
 export * from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
@@ -56,9 +56,12 @@ provideDefaultBroker((): Broker => {
       return new MemoryBroker()
     case 'sqlite':
       return new SQLiteBroker({ path: url.slice('sqlite:'.length).replace(/^\/\/(?=.)/, '') })
+    case 'redis':
+    case 'rediss':
+      return new RedisBroker({ url })
     default:
       throw new InvalidOption(
-        `Expected DRAMATIS_URL to begin with sqlite: or memory:; got ${JSON.stringify(url)}.`,
+        `Expected DRAMATIS_URL to begin with sqlite:, memory:, redis: or rediss:; got ${JSON.stringify(url)}.`,
         'DRAMATIS_URL',
       )
   }

@@ -11,7 +11,7 @@
  */
 import type { Actor } from './actor.js'
 import type { Broker } from './broker.js'
-import { DramatisError, Retry, SkipMessage } from './errors.js'
+import { DramatisError, HookFailed, Retry, SkipMessage } from './errors.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { OptionSpec } from './options.js'
@@ -127,18 +127,6 @@ export type MiddlewareClass = abstract new (...args: any[]) => Middleware
 
 export type HookName = keyof Hooks
 
-/** A hook of an essential plugin failed; what was going on is stopped. */
-export class HookFailed extends DramatisError {
-  constructor(
-    readonly plugin: string,
-    readonly hook: HookName,
-    options: { cause: unknown },
-  ) {
-    const { cause } = options
-    super(`${hook} of ${plugin} failed: ${cause instanceof Error ? cause.message : cause}`, options)
-  }
-}
-
 /** Before and after of each; the rest run in the order the plugins were added, as `before…` do. */
 const hookNames: readonly HookName[] = [
   'aroundProcess',
@@ -227,7 +215,7 @@ export class Chain {
   /**
    * Calls a hook of every plugin that has it. Gives back nothing when all of them were sync (or there are none), so
    * that the caller need not wait; else a promise.
-   * @throws {HookFailed} when an essential plugin failed; `SkipMessage` and `Retry` pass as they are.
+   * @throws {HookFailed} when an essential plugin failed; `SkipMessage` and `Retry` pass as they are, before the actor ran.
    */
   emit<N extends HookName>(name: N, ...args: Parameters<Hooks[N]>): Promise<void> | undefined
   // Spelled out, since an array for the arguments of each call costs more than most hooks do.
@@ -315,14 +303,17 @@ export class Chain {
   }
 
   #failed(plugin: Middleware, hook: HookName, error: unknown): void {
-    if (isIntent(error)) throw error
+    if (isIntent(error) && (hook === 'beforeProcessMessage' || hook === 'aroundProcess')) throw error
     getLogger().error({ err: error, plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
     if (plugin.essential)
       throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
   }
 }
 
-/** `SkipMessage` and `Retry` say what shall happen; they aren't failures, whoever throws them. */
+/**
+ * `SkipMessage` and `Retry` say what shall happen; they aren't failures, whoever throws them, as long as it can still
+ * happen: around the actor and before. After it, a plugin says it to the `Outcome`.
+ */
 export function isIntent(error: unknown): error is SkipMessage | Retry {
   return error instanceof SkipMessage || error instanceof Retry
 }

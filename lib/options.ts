@@ -48,12 +48,18 @@ export interface OptionSpec {
 /** Every option that some module has declared, by its camelCase name. */
 const known = new Map<string, OptionSpec>()
 
+/** The same by their names on the wire, with the camelCase name they are called by in errors. */
+const knownOnWire = new Map<string, { readonly name: string; readonly spec: OptionSpec }>()
+
 /**
  * Makes options known, so that actors may use them. A middleware module calls it when it is loaded;
  * a plugin that brings options must be imported before the actors that use them.
  */
 export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): void {
-  for (const [name, spec] of Object.entries(specs)) known.set(name, spec)
+  for (const [name, spec] of Object.entries(specs)) {
+    known.set(name, spec)
+    if (spec.wire !== undefined) knownOnWire.set(spec.wire, { name, spec })
+  }
 }
 
 // — Readers, to build specs from —————————————————————————————————————————————————————————————————————————
@@ -129,6 +135,18 @@ export function readMessageOptions(options: object, where: string): Record<strin
 }
 
 /**
+ * Checks what a message carries from wherever it came: options that dramatis understands must have values it can use.
+ * Those it doesn't know are others' affair, `null` is as good as absent, and of the priority each broker makes what it can.
+ * @throws {InvalidOption}
+ */
+export function checkWireOptions(options: Readonly<Record<string, unknown>>): void {
+  for (const wire in options) {
+    const found = knownOnWire.get(wire)
+    if (found && options[wire] !== null && wire !== 'broker_priority') found.spec.read(options[wire], found.name)
+  }
+}
+
+/**
  * Checks that an object of settings has no key but these; for constructors (`new Worker(broker, { … })`).
  * @throws {InvalidOption}
  */
@@ -137,20 +155,34 @@ export function refuseUnknown(options: object, names: readonly string[], where: 
 }
 
 /**
- * What holds for a message: its own option (by the wire name), else its actor's, else the fallback.
- * A `null` on the wire is a value of its own ("no limit").
+ * What holds for a message: its own option, else its actor's, else the fallback. A `null` is a value of its own ("no
+ * limit") where the option takes it, and nothing where it doesn't.
+ * @param name The option's camelCase name, as it was declared.
  */
 export function effective<T>(
   message: Message,
   actor: { readonly options: Readonly<Record<string, unknown>> } | undefined,
   name: string,
-  wire: string,
   fallback: T,
 ): T {
-  const own = message.options[wire]
-  if (own !== undefined) return own as T
+  const spec = known.get(name)
+  const own = spec?.wire === undefined ? undefined : message.options[spec.wire]
+  if (spec && own !== undefined) {
+    const read = readOwn(own, name, spec)
+    if (read !== undefined) return read as T
+  }
   const inherited = actor?.options[name]
   return inherited === undefined ? fallback : (inherited as T)
+}
+
+/** What a message carries, in its normal form; nothing for a `null` where that means nothing. */
+function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
+  if (own !== null) return spec.read(own, name)
+  try {
+    return spec.read(null, name)
+  } catch {
+    return undefined
+  }
 }
 
 function unknownOption(name: string, names: Iterable<string>, where: string): never {

@@ -5,6 +5,7 @@
 import type { Broker } from './broker.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
+import { type Duration, parseDuration } from './time.js'
 
 /** A message on its way to a broker. */
 export interface Entry {
@@ -51,10 +52,10 @@ export class Outcome {
     return this.#decision
   }
 
-  /** Sends `copy` after `delay` milliseconds in place of this message. */
-  retry(copy: Message, delay: number): void {
+  /** Sends `copy` after a delay in place of this message. */
+  retry(copy: Message, delay: Duration): void {
     this.message = copy
-    this.#sends = [...this.#sends, { message: copy, delay }]
+    this.#sends = [...this.#sends, { message: copy, delay: parseDuration(delay, 'delay') }]
     this.#decision = 'retry'
   }
 
@@ -65,8 +66,8 @@ export class Outcome {
   }
 
   /** Sends another message in the same step in which this one is settled. */
-  send(message: Message, delay?: number): void {
-    this.#sends = [...this.#sends, { message, delay }]
+  send(message: Message, delay?: Duration): void {
+    this.#sends = [...this.#sends, { message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') }]
   }
 
   /**

@@ -4,8 +4,26 @@
 import ms from 'ms'
 import { InvalidOption } from './errors.js'
 
-/** A span of time: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. */
-export type Duration = number | string
+type Unit =
+  | `${'ms' | 'msec' | 'millisecond'}${'' | 's'}`
+  | 's'
+  | `${'sec' | 'second'}${'' | 's'}`
+  | 'm'
+  | `${'min' | 'minute'}${'' | 's'}`
+  | 'h'
+  | `${'hr' | 'hour'}${'' | 's'}`
+  | 'd'
+  | `day${'' | 's'}`
+  | 'w'
+  | `week${'' | 's'}`
+  | 'y'
+  | `${'yr' | 'year'}${'' | 's'}`
+
+/**
+ * A span of time: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. A string from
+ * elsewhere (a variable of the environment) can be given `as Duration`: it is checked again when it is used.
+ */
+export type Duration = number | `${number}` | `${number}${Unit}` | `${number} ${Unit}`
 
 /**
  * Where a broker and its middleware get the time and their timers from. The system's clock by default; the

@@ -36,7 +36,7 @@ export class AgeLimit implements Middleware {
   }
 
   beforeProcessMessage(message: Message, broker: Broker): void {
-    const maxAge = effective(message, broker.actors.get(message.actorName), 'maxAge', 'max_age', this.#maxAge)
+    const maxAge = effective(message, broker.actors.get(message.actorName), 'maxAge', this.#maxAge)
     if (!maxAge || broker.clock.now() - message.messageTimestamp < maxAge) return
     const { messageId, actorName } = message
     getLogger().warn({ messageId, actorName, maxAge }, 'Message exceeded its age limit')

@@ -30,18 +30,18 @@ export class Callbacks implements Middleware {
   readonly essential = true
 
   wantsResult(message: Message, actor: AnyActor): boolean {
-    return effective(message, actor, 'onSuccess', 'on_success', undefined) !== undefined
+    return effective(message, actor, 'onSuccess', undefined) !== undefined
   }
 
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
     const actor = broker.actors.get(message.actorName)
     const { error, result } = outcome
     if (error) {
-      const target = effective<string | undefined>(message, actor, 'onFailure', 'on_failure', undefined)
+      const target = effective<string | undefined>(message, actor, 'onFailure', undefined)
       const { name: type, message: text } = error
       if (target) outcome.call(broker, target, 'onFailure', outcome.message.toWire(), { type, message: text })
     } else {
-      const target = effective<string | undefined>(message, actor, 'onSuccess', 'on_success', undefined)
+      const target = effective<string | undefined>(message, actor, 'onSuccess', undefined)
       if (target) outcome.call(broker, target, 'onSuccess', outcome.message.toWire(), result ?? null)
     }
   }

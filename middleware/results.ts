@@ -56,7 +56,7 @@ export class Results implements Middleware {
   }
 
   wantsResult(message: Message, actor: AnyActor | undefined): boolean {
-    return effective(message, actor, 'storeResults', 'store_results', this.#storeResults)
+    return effective(message, actor, 'storeResults', this.#storeResults)
   }
 
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): Promise<void> | undefined {
@@ -82,6 +82,6 @@ export class Results implements Middleware {
   }
 
   #ttl(message: Message, actor: AnyActor | undefined): number {
-    return effective(message, actor, 'resultTtl', 'result_ttl', this.#resultTtl)
+    return effective(message, actor, 'resultTtl', this.#resultTtl)
   }
 }

@@ -129,7 +129,7 @@ export class Retries implements Middleware {
   }
 
   maxDeliveries(message: Message, actor: AnyActor): number {
-    const maxRetries = effective(message, actor, 'maxRetries', 'max_retries', this.#maxRetries)
+    const maxRetries = effective(message, actor, 'maxRetries', this.#maxRetries)
     return maxRetries === null ? Number.POSITIVE_INFINITY : maxRetries + 1 - retriesOf(message)
   }
 
@@ -149,14 +149,15 @@ export class Retries implements Middleware {
         requeue_timestamp: broker.clock.now(),
       },
     })
-    const maxRetries = effective(message, actor, 'maxRetries', 'max_retries', this.#maxRetries)
+    const maxRetries = effective(message, actor, 'maxRetries', this.#maxRetries)
     const retryWhen = (actor?.options.retryWhen as RetriesOptions['retryWhen']) ?? this.#retryWhen
     const again = retryWhen ? retryWhen(retries, error) : maxRetries === null || retries < maxRetries
     if (again) return outcome.retry(copy, this.#delay(message, actor, error, retries))
 
     outcome.message = copy
-    outcome.deadLetter(`${summary(error)} (after ${retries} ${retries === 1 ? 'retry' : 'retries'})`)
-    const exhausted = effective<string | undefined>(message, actor, 'onRetryExhausted', 'on_retry_exhausted', undefined)
+    const tries = retries === 0 ? '' : ` (after ${retries} ${retries === 1 ? 'retry' : 'retries'})`
+    outcome.deadLetter(`${summary(error)}${tries}`)
+    const exhausted = effective<string | undefined>(message, actor, 'onRetryExhausted', undefined)
     if (exhausted) {
       outcome.call(broker, exhausted, 'onRetryExhausted', copy.toWire(), { retries, max_retries: maxRetries })
     }
@@ -173,9 +174,9 @@ export class Retries implements Middleware {
         )
       }
     }
-    const max = effective(message, actor, 'maxBackoff', 'max_backoff', this.#maxBackoff)
+    const max = effective(message, actor, 'maxBackoff', this.#maxBackoff)
     return backoff(retries, {
-      factor: effective(message, actor, 'minBackoff', 'min_backoff', this.#minBackoff),
+      factor: effective(message, actor, 'minBackoff', this.#minBackoff),
       max: Math.min(max, longestBackoff),
       ...((actor?.options.jitter ?? this.#jitter) ? {} : { random: noJitter }),
     })

@@ -36,8 +36,7 @@ export class ShutdownNotifications implements Middleware {
   beforeWorkerShutdown(worker: Worker): void {
     for (const message of worker.messages) {
       const actor = worker.broker.actors.get(message.actorName)
-      if (effective(message, actor, 'notifyShutdown', 'notify_shutdown', this.#notifyShutdown))
-        interrupt(message, new Shutdown())
+      if (effective(message, actor, 'notifyShutdown', this.#notifyShutdown)) interrupt(message, new Shutdown())
     }
   }
 }

@@ -8,7 +8,7 @@
 import type { Broker } from '../lib/broker.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, duration, effective, nullable } from '../lib/options.js'
+import { declareOptions, duration, effective, expected, nullable } from '../lib/options.js'
 import type { Duration } from '../lib/time.js'
 import { limitTime } from '../lib/worker/execution.js'
 
@@ -22,7 +22,14 @@ declare module '../lib/options.js' {
   }
 }
 
-declareOptions({ timeLimit: { wire: 'time_limit', read: nullable(duration) } })
+declareOptions({ timeLimit: { wire: 'time_limit', read: nullable(limit) } })
+
+/** Reads a duration that isn't nothing: no actor could end in no time. */
+function limit(value: unknown, name: string): number {
+  const read = duration(value, name)
+  if (read === 0) throw expected('a duration over 0, or null for no limit', value, name)
+  return read
+}
 
 export interface TimeLimitOptions {
   /** For actors and messages that don't say. @default '10m' */
@@ -37,13 +44,13 @@ export class TimeLimit implements Middleware {
   readonly #grace: number
 
   constructor({ timeLimit = '10m', grace = '1s' }: TimeLimitOptions = {}) {
-    this.#timeLimit = nullable(duration)(timeLimit, 'timeLimit')
+    this.#timeLimit = nullable(limit)(timeLimit, 'timeLimit')
     this.#grace = duration(grace, 'grace')
   }
 
   beforeProcessMessage(message: Message, broker: Broker): void {
     const actor = broker.actors.get(message.actorName)
-    const limit = effective(message, actor, 'timeLimit', 'time_limit', this.#timeLimit)
-    if (limit !== null) limitTime(message, { limit, grace: this.#grace })
+    const allowed = effective(message, actor, 'timeLimit', this.#timeLimit)
+    if (allowed !== null) limitTime(message, { limit: allowed, grace: this.#grace })
   }
 }

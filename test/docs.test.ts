@@ -56,10 +56,14 @@ t.test('every program compiles, runs, ends well and prints what the page says', 
 })
 
 t.test('shell commands exist', async (t) => {
-  const help = execFileSync(process.execPath, ['--import=tsx', join(root, 'lib/cli/dramatis.ts'), '--help'], {
-    encoding: 'utf8',
-    cwd: root,
-  })
+  const help = execFileSync(
+    'env',
+    ['-u', 'NODE_OPTIONS', process.execPath, '--import=tsx', join(root, 'lib/cli/dramatis.ts'), '--help'],
+    {
+      encoding: 'utf8',
+      cwd: root,
+    },
+  )
   for (const block of blocks.filter(({ language, notRun }) => language === 'sh' && !notRun)) {
     for (const line of block.code.split('\n').flatMap((one) => one.split('&&'))) {
       const command = line.replace(/\s+#.*$/, '').trim()

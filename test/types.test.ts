@@ -1,12 +1,12 @@
 /**
  * The types that users see: `test/types/*.ts` compile as they stand, every refusal in them says what was expected.
  */
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { run } from './package/shell.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = join(root, 'test', 'types')
@@ -19,10 +19,11 @@ t.test('what the types infer and refuse is what the type tests say', { timeout: 
     join(project, 'tsconfig.json'),
     JSON.stringify({ extends: '../../../tsconfig.json', include: ['../*.ts'] }),
   )
-  const complaints = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [compiler, '-p', project, '--noEmit', '--pretty', 'false'], (_, out) => resolve(out))
+  const { code, out } = await run(process.execPath, [compiler, '-p', project, '--noEmit', '--pretty', 'false'], {
+    cwd: root,
   })
-  t.equal(complaints, '')
+  t.equal(out, '')
+  t.equal(code, 0, 'the compiler ran to its end')
 })
 
 t.test('every @ts-expect-error says what should be', async (t) => {

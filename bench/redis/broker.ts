@@ -12,12 +12,12 @@ const url = process.argv[2] ?? 'redis://127.0.0.1:6379'
 const count = Number(process.argv[3] ?? 50_000)
 const rounds = 5
 
-/** Sends, five thousand at once. */
+/** Sends, a thousand at once. */
 export async function sends({ url, namespace, count }: BareOptions): Promise<void> {
   const broker = new RedisBroker({ url, namespace, middleware: [] })
-  for (let at = 0; at < count; at += 5000) {
+  for (let at = 0; at < count; at += 1000) {
     const batch: Promise<unknown>[] = []
-    for (let index = at; index < Math.min(at + 5000, count); index++) {
+    for (let index = at; index < Math.min(at + 1000, count); index++) {
       batch.push(broker.enqueue(new Message({ queueName: 'bench', actorName: 'noop', args: [index, 'x'.repeat(8)] })))
     }
     await Promise.all(batch)

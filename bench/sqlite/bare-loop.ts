@@ -67,4 +67,6 @@ function rate(count: number, work: () => void): number {
   return Math.round((count / (performance.now() - start)) * 1000)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(bareLoop({ messages: Number(process.argv[2] ?? 100_000) }))
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(JSON.stringify(bareLoop({ messages: Number(process.argv[2] ?? 100_000) })))
+}

@@ -62,9 +62,8 @@ export class Connection {
 function nameOf({ url, redis, nodes, cluster }: RedisConnectionOptions): string {
   return JSON.stringify({ url, redis, nodes, cluster }, (_, value: unknown) => {
     if (typeof value !== 'function') return value
-    let number = numbers.get(value)
-    if (number === undefined) numbers.set(value, (number = ++last))
-    return `function ${number}`
+    if (!numbers.has(value)) numbers.set(value, ++last)
+    return `function ${numbers.get(value)}`
   })
 }
 

@@ -162,7 +162,11 @@ export class RedisConsumer implements Consumer {
     let left = runs[1] ?? 0
     let repeat = 0
     for (let at = 4; at < answer.length; at += 2) {
-      while (left-- === 0) left = runs[(run += 2) + 1] ?? 0
+      if (left === 0) {
+        run += 2
+        left = runs[run + 1] as number
+      }
+      left--
       const index = (at - 4) / 2
       const again = repeats[repeat] === index ? (repeats[repeat + 1] as number) : 1
       if (again > 1) repeat += 2

@@ -13,6 +13,8 @@ const longestPause = 15_000
 const sweepPause = 3_600_000
 const mostAtOnce = 500
 
+type Dead = readonly [worker: string, beat: number]
+
 export class Keeper {
   readonly #owner: Owner
   readonly #hands: ReadonlyMap<string, Hand>
@@ -63,7 +65,8 @@ export class Keeper {
     if (hands.length === 0) return
     try {
       await this.#beat(hands)
-      for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand)
+      const dead = await this.#dead()
+      for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, dead)
       if (Date.now() - this.#sweptAt > sweepPause) await this.#sweep()
     } catch (error) {
       if (!this.#closed) getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; trying again')
@@ -92,10 +95,10 @@ export class Keeper {
   }
 
   /** Recovers what dead workers held of a queue, and deletes what is over. */
-  async lookAfter({ queue }: Hand): Promise<void> {
+  async lookAfter({ queue }: Hand, known?: readonly Dead[]): Promise<void> {
     const { link, keys } = this.#owner
     const threshold = Date.now() - this.#heartbeatTimeout
-    const dead = await this.#dead(threshold)
+    const dead = known ?? (await this.#dead())
     for (const [worker, beat] of dead) {
       const mark = `${worker}.${queue.queueName}`
       if (this.#done.get(mark) === beat) continue
@@ -117,11 +120,12 @@ export class Keeper {
     await link.run(script('tidy'), tidy, [Date.now() - this.#deadMessageTtl])
   }
 
-  /** Workers that were last heard of at or before a time. */
-  async #dead(threshold: number): Promise<[worker: string, beat: number][]> {
+  /** Workers that weren't heard of for too long. */
+  async #dead(): Promise<Dead[]> {
     const { link, keys } = this.#owner
+    const threshold = Date.now() - this.#heartbeatTimeout
     const answer = await link.call((client) => client.zrangebyscore(keys.heartbeats, '-inf', threshold, 'WITHSCORES'))
-    const dead: [string, number][] = []
+    const dead: Dead[] = []
     for (let at = 0; at < answer.length; at += 2) dead.push([answer[at] as string, Number(answer[at + 1])])
     // What we remember of workers that Redis has forgotten, we forget too.
     if (dead.length === 0) this.#done.clear()
@@ -145,7 +149,7 @@ export class Keeper {
     this.#sweptAt = Date.now()
     const { keys, link } = this.#owner
     const threshold = Date.now() - Math.max(this.#heartbeatTimeout, 60_000)
-    const dead = (await this.#dead(threshold)).map(([worker]) => worker)
+    const dead = (await this.#dead()).map(([worker]) => worker)
     if (dead.length === 0) return
     const holders = await link.call((client) => scanAll(client, `${escapeGlob(keys.acksPrefix)}*`), 60_000)
     const idle = dead.filter((worker) => !holders.some((key) => key.startsWith(`${keys.acksPrefix}${worker}.`)))

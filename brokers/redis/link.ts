@@ -109,12 +109,15 @@ export class Link {
     if (this.#pending++ === 0) this.#hold(true)
     if (this.#pending === 1) this.#heardAt = Date.now()
     let timer: NodeJS.Timeout | undefined
+    let open = true
     try {
       const deadline = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          if (Date.now() - this.#heardAt >= longestSilence) this.#client?.disconnect(true)
+        const giveUp = (): void => {
+          if (open && Date.now() - this.#heardAt >= longestSilence) this.reset()
           reject(new Unanswered(`Redis did not answer within ${timeout} ms.`))
-        }, timeout)
+        }
+        // When the event loop was busy for as long, the answer may be there, and is read before this.
+        timer = setTimeout(() => setImmediate(giveUp), timeout)
       })
       const answer = await Promise.race([ask(client), deadline])
       this.#heardAt = Date.now()
@@ -122,6 +125,7 @@ export class Link {
     } catch (error) {
       throw this.#explain(error as Error)
     } finally {
+      open = false
       clearTimeout(timer)
       if (--this.#pending === 0) this.#hold(false)
     }

@@ -13,7 +13,7 @@ import { rewrite } from './rewrite.js'
 export interface Parcel {
   readonly place: Place
   readonly id: string
-  readonly body: Argument
+  readonly body: Body
   /** When it is due, for a place of delayed ones. */
   readonly due: number
 }
@@ -46,18 +46,17 @@ export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, enc
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName
     wire.options = { ...wire.options, redis_message_id: id, eta: now() + delay }
-    return { place: queue.delayQueuePlace, id, body: encode(message, wire) as Argument, due: 0 }
+    return { place: queue.delayQueuePlace, id, body: encode(message, wire), due: 0 }
   }
   wire.queue_name = queue.queueName
   wire.options = { ...wire.options, redis_message_id: id }
-  const body = encode(message, wire) as Argument
+  const body = encode(message, wire)
   const priority = priorityOf(message.options)
   return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body, due: 0 }
 }
 
-function delayed(queue: QueueKeys, id: string, body: Argument, priority: number, due: number): Parcel {
-  const marked =
-    typeof body === 'string' ? `${priority}${body}` : Buffer.concat([Buffer.from(`${priority}`), body as Buffer])
+function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due: number): Parcel {
+  const marked = typeof body === 'string' ? `${priority}${body}` : Buffer.concat([Buffer.from(`${priority}`), body])
   return { place: queue.delayedPlace, id, body: marked, due }
 }
 
@@ -105,11 +104,27 @@ export function pack(parcels: readonly Parcel[], places: Map<Place, number>, key
       at = keys.push(...place.keys) - 2
       places.set(place, at)
     }
-    args.push(at, group.length, place.delayed ? 'delayed' : 'list')
-    for (const { id, body } of group) args.push(id, body)
-    if (place.delayed) for (const { due } of group) args.push(due)
+    args.push(at, group.length, place.delayed ? 'delayed' : 'list', wrap(group, place.delayed))
   }
   return groups.size
+}
+
+/** All parcels of a group in one string of bytes, as `_store.lua` unwraps it. */
+function wrap(group: readonly Parcel[], delayed: boolean): Buffer {
+  const frame = delayed ? 48 : 40
+  const sizes = group.map(({ body }) => Buffer.byteLength(body))
+  const wrapped = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size + frame, 0))
+  let at = 0
+  group.forEach(({ id, body, due }, index) => {
+    const size = sizes[index] as number
+    wrapped.write(id, at, 36, 'latin1')
+    at = wrapped.writeUInt32BE(size, at + 36)
+    if (typeof body === 'string') wrapped.write(body, at, size)
+    else wrapped.set(body, at)
+    at += size
+    if (delayed) at = wrapped.writeDoubleBE(due, at)
+  })
+  return wrapped
 }
 
 /** Whether the encoder in use makes text, as JSON is; else bodies are read from Redis as bytes. */

@@ -1,4 +1,7 @@
-/** Every statement of this broker, by name. `prepareAll` compiles them once for a connection. */
+/**
+ * Every statement of this broker, by name. `prepareAll` compiles them once for a connection. The number 2147483647 is
+ * nobody, the holder of what is ready; see schema.sql.
+ */
 import type { Database, Statement } from './driver.js'
 
 const sql = {
@@ -13,7 +16,7 @@ const sql = {
   insertDelayed: 'INSERT INTO delayed (queue, priority, deliveries, due_at, body) VALUES (?, ?, 0, ?, ?)',
 
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
-  hasReady: 'SELECT 1 FROM messages WHERE queue = ? AND holder IS NULL LIMIT 1',
+  hasReady: 'SELECT 1 FROM messages WHERE queue = ? AND holder = 2147483647 LIMIT 1',
   nextDue: 'SELECT due_at FROM delayed WHERE queue = ? ORDER BY due_at LIMIT 1',
   // Due messages line up behind those that are ready, in the order of their times; some at a time, lest a heap of
   // them stop the world.
@@ -25,7 +28,7 @@ const sql = {
       SELECT id FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000)`,
   selectReady: `
     SELECT id, priority, deliveries, body FROM messages
-    WHERE queue = ? AND holder IS NULL ORDER BY priority DESC, id LIMIT ?`,
+    WHERE queue = ? AND holder = 2147483647 ORDER BY priority DESC, id LIMIT ?`,
   // Reading first and updating by id is quicker than UPDATE … RETURNING, which also gives no order.
   hold: `
     UPDATE messages SET holder = ?, deliveries = deliveries + 1, started = 0
@@ -35,8 +38,8 @@ const sql = {
   acknowledge: 'DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND holder = ?',
   remove: 'DELETE FROM messages WHERE id = ? AND holder = ?',
   start: 'UPDATE messages SET started = 1 WHERE id = ? AND holder = ?',
-  giveBack: 'UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
-  giveBackCounted: 'UPDATE messages SET holder = NULL, started = 0 WHERE id = ? AND holder = ?',
+  giveBack: 'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
+  giveBackCounted: 'UPDATE messages SET holder = 2147483647, started = 0 WHERE id = ? AND holder = ?',
   postpone: `
     INSERT INTO delayed (queue, priority, deliveries, due_at, body)
     SELECT queue, priority, deliveries, ?, body FROM messages WHERE id = ? AND holder = ?`,
@@ -51,24 +54,24 @@ const sql = {
   otherWorkers: 'SELECT id, host, pid, expires_at AS expiresAt FROM workers WHERE id <> ?',
   dismiss: 'DELETE FROM workers WHERE id = ?',
   dismissExpired: 'DELETE FROM workers WHERE id = ? AND expires_at <= ?',
-  giveAllBack: 'UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - 1 WHERE holder = ?',
+  giveAllBack: 'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE holder = ? AND holder <> 2147483647',
   // The first loss counts, whoever it was. From the second on a message that had not begun to run is innocent: it only
   // lay beside the one that killed its worker.
   recoverOrphans: `
-    UPDATE messages SET holder = NULL, started = 0, deliveries = deliveries - (deliveries > 1 AND NOT started)
-    WHERE holder IS NOT NULL AND holder NOT IN (SELECT id FROM workers)`,
+    UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - (deliveries > 1 AND NOT started)
+    WHERE holder <> 2147483647 AND holder NOT IN (SELECT id FROM workers)`,
 
   // — Looking ————————————————————————————————————————————————————————————————————————————————————————————
   stats: `
     SELECT
-      (SELECT count(*) FROM messages WHERE queue = :queueName AND holder IS NULL) AS waiting,
+      (SELECT count(*) FROM messages WHERE queue = :queueName AND holder = 2147483647) AS waiting,
       (SELECT count(*) FROM delayed WHERE queue = :queueName AND due_at <= :now) AS due,
       (SELECT count(*) FROM delayed WHERE queue = :queueName AND due_at > :now) AS delayed,
-      (SELECT count(*) FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder IS NOT NULL) AS held,
+      (SELECT count(*) FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder <> 2147483647) AS held,
       (SELECT count(*) FROM dead_letters WHERE queue = :queueName AND expires_at > :now) AS dead`,
   isEmpty: `
-    SELECT NOT EXISTS (SELECT 1 FROM messages WHERE queue = :queueName AND holder IS NULL)
-      AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder IS NOT NULL)
+    SELECT NOT EXISTS (SELECT 1 FROM messages WHERE queue = :queueName AND holder = 2147483647)
+      AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder <> 2147483647)
       AND NOT EXISTS (SELECT 1 FROM delayed WHERE queue = :queueName) AS empty`,
 
   // — Flushing: what is there when it begins, some at a time ———————————————————————————————————————————————
@@ -79,10 +82,10 @@ const sql = {
       (SELECT coalesce(max(id), 0) FROM dead_letters) AS dead`,
   flushHeld: `
     DELETE FROM messages WHERE id IN (
-      SELECT id FROM messages INDEXED BY messages_held WHERE queue = ? AND holder IS NOT NULL AND id <= ?)`,
+      SELECT id FROM messages INDEXED BY messages_held WHERE queue = ? AND holder <> 2147483647 AND id <= ?)`,
   flushReady: `
     DELETE FROM messages WHERE id IN (
-      SELECT id FROM messages WHERE queue = ? AND holder IS NULL AND id <= ? LIMIT 2000)`,
+      SELECT id FROM messages WHERE queue = ? AND holder = 2147483647 AND id <= ? LIMIT 2000)`,
   flushDelayed: `
     DELETE FROM delayed WHERE id IN (SELECT id FROM delayed WHERE queue = ? AND id <= ? LIMIT 2000)`,
   flushDead: `

@@ -38,7 +38,7 @@ const program = new Command('dramatis')
   .addHelpText(
     'after',
     '\nThe broker is the one that a module gives to setBroker(), else the one that DRAMATIS_URL names\n' +
-      '(sqlite:path, memory:), else the SQLite file ./dramatis.db. DRAMATIS_LOG_LEVEL sets how much is logged.',
+      '(sqlite:path, redis://…, memory:), else the SQLite file ./dramatis.db. DRAMATIS_LOG_LEVEL sets how much is logged.',
   )
   .action(async (modules: string[], { maxMemory, ...flags }: Flags) => {
     const urls = readModules(modules)

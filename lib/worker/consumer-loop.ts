@@ -5,13 +5,18 @@
 import pRetry, { AbortError } from 'p-retry'
 import type { Consumer, Delivery } from '../broker.js'
 import { BrokerClosed, BrokerError, DramatisError } from '../errors.js'
+import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 
 export interface ConsumerLoopOptions {
   /** How many messages it may hold, running ones included. */
   readonly prefetch: number
+  /** How many messages the worker can run at once. */
+  readonly atOnce: number
   /** Whether `prefetch` may grow while messages take little time. */
   readonly adaptive: boolean
+  /** Whether there is nothing to take any more, nor ever will be: the broker is closed. */
+  readonly isOver: () => boolean
   /** Takes over what was taken. */
   readonly accept: (delivery: Delivery) => void
 }
@@ -28,12 +33,21 @@ export class ConsumerLoop {
   #settledSince = 0
   #measuredAt = performance.now()
   #prefetch: number
+  /** It takes more when it holds this many or fewer. */
+  #refillAt = 0
 
   constructor(
     readonly consumer: Consumer,
     private readonly options: ConsumerLoopOptions,
   ) {
     this.#prefetch = options.prefetch
+    this.#hold(options.prefetch)
+  }
+
+  /** Half of what it may hold is kept in store, as far as that leaves nothing idle. */
+  #hold(prefetch: number): void {
+    this.#prefetch = prefetch
+    this.#refillAt = Math.max(Math.floor(prefetch / 2), Math.min(prefetch - 1, this.options.atOnce))
   }
 
   start(): void {
@@ -44,27 +58,36 @@ export class ConsumerLoop {
   release(): void {
     this.held--
     this.#settledSince++
-    if (this.#wakeUp && this.held <= this.#prefetch / 2) this.#wakeUp()
+    if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
   }
 
-  /** Takes no more. What is held remains to be settled. */
-  async stop(): Promise<void> {
+  /** Takes no more, but what is being taken now. */
+  halt(): void {
     this.#stopping.abort()
     this.#wakeUp?.()
+  }
+
+  /** Ends. What is held remains to be settled. */
+  async stop(): Promise<void> {
+    this.halt()
     await this.consumer.close()
     await this.#done
   }
 
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      if (this.held > this.#prefetch / 2) {
+      if (this.held > this.#refillAt) {
         await new Promise<void>((resolve) => {
           this.#wakeUp = resolve
         })
         this.#wakeUp = undefined
         continue
       }
-      const deliveries = await this.#take(this.#room())
+      const room = this.#room()
+      // It may be less than nothing, after a quick spell.
+      if (room <= 0) continue
+      const deliveries = await this.#take(room)
+      if (deliveries.length === 0 && this.options.isOver()) return
       this.held += deliveries.length
       for (const delivery of deliveries) this.options.accept(delivery)
       // A broker that always has more must not keep the event loop from its other work.
@@ -80,7 +103,7 @@ export class ConsumerLoop {
     const elapsed = performance.now() - this.#measuredAt
     if (this.options.adaptive && elapsed >= 5) {
       const lately = Math.round((this.#settledSince * 50) / elapsed)
-      this.#prefetch = Math.min(mostHeld, Math.max(this.options.prefetch, lately))
+      this.#hold(Math.max(this.options.prefetch, Math.min(mostHeld, lately)))
       this.#settledSince = 0
       this.#measuredAt = performance.now()
     }
@@ -103,7 +126,11 @@ export class ConsumerLoop {
     const { queueName } = this.consumer
     getLogger().warn({ err: first, queueName }, `Can't take messages from "${queueName}"; trying again until it works`)
     try {
-      const deliveries = await persist(() => this.consumer.take(limit), signal)
+      const deliveries = await persist(
+        () => this.consumer.take(limit),
+        signal,
+        (error) => error instanceof BrokerClosed,
+      )
       getLogger().info({ queueName }, `Taking messages from "${queueName}" again`)
       return deliveries
     } catch {
@@ -115,25 +142,27 @@ export class ConsumerLoop {
 
 /**
  * Does something with the broker until it works: at once, then after 50 ms, then after longer waits up to 5 s. Ends
- * only when the signal aborts, when the broker is closed, or when the error isn't the broker's (a message too large
- * stays too large).
+ * only when the signal aborts, or when trying again is no use.
  */
-export async function persist<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function persist<T>(attempt: () => Promise<T>, signal: AbortSignal, isHopeless = isFinal): Promise<T> {
   return pRetry(
     async () => {
       try {
         return await attempt()
       } catch (error) {
-        if (isFinal(error)) throw new AbortError(error as Error)
-        // p-retry takes a TypeError for a mistake that another attempt can't mend; from a driver it needn't be.
-        throw error instanceof TypeError ? new BrokerError(error.message, { cause: error }) : error
+        if (isHopeless(error)) throw new AbortError(error as Error)
+        // p-retry takes a TypeError for a mistake that another attempt can't mend; from a driver it needn't be. The same
+        // for what is no Error at all.
+        throw error instanceof Error && !(error instanceof TypeError)
+          ? error
+          : new BrokerError(toError(error).message, { cause: error })
       }
     },
     { retries: Number.POSITIVE_INFINITY, minTimeout: 50, maxTimeout: 5000, randomize: true, signal },
   )
 }
 
-/** Whether trying again is no use. */
+/** Whether trying again is no use: the broker is closed, or the error isn't the broker's (a message too large stays too large). */
 export function isFinal(error: unknown): boolean {
   return error instanceof BrokerClosed || (error instanceof DramatisError && !(error instanceof BrokerError))
 }

@@ -6,7 +6,7 @@ import type { Body } from '../encoder.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
-import type { Clock } from '../time.js'
+import { type Clock, type Duration, parseDuration } from '../time.js'
 
 /** Runs actors: on the main event loop or on threads. */
 export interface Runner {
@@ -82,8 +82,10 @@ export class Execution {
     private readonly clock: Clock,
   ) {}
 
-  /** Runs the actor: its result, or a rejection that `verdict` explains. */
+  /** Runs the actor: its result, or a failure that `verdict` explains. */
   start(): unknown {
+    // What was interrupted before its turn came doesn't begin any more.
+    if (this.interruption) throw this.interruption
     if (this.#allowed) this.#watch(this.#allowed.limit)
     return this.runner.run(this)
   }
@@ -154,13 +156,13 @@ function isAbort(error: unknown, interruption: Interrupt): boolean {
 /**
  * Interrupts a running message: its `current().signal` aborts with `error` as the reason.
  *
- * @param options.grace How many milliseconds the actor has to end; then its thread is terminated (inline: its slot
- * freed). Without it the actor is only asked.
+ * @param options.grace How long the actor has to end; then its thread is terminated (inline: its slot freed). Without
+ * it the actor is only asked.
  * @returns Whether the message was running.
  */
-export function interrupt(message: Message, error: Interrupt, { grace }: { grace?: number } = {}): boolean {
+export function interrupt(message: Message, error: Interrupt, { grace }: { grace?: Duration } = {}): boolean {
   const execution = executionOf(message)
-  execution?.interrupt(error, grace)
+  execution?.interrupt(error, grace === undefined ? undefined : parseDuration(grace, 'grace'))
   return execution !== undefined
 }
 

@@ -4,11 +4,12 @@
  */
 import type { Broker, Consumer, Delivery } from '../broker.js'
 import { checkSerializable } from '../encoder.js'
-import { ActorNotFound, BrokerClosed, BrokerError, Retry, SkipMessage, WorkerLost } from '../errors.js'
+import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, Retry, SkipMessage, WorkerLost } from '../errors.js'
 import { summary, toError, traceback } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
-import { HookFailed, type Rejection } from '../middleware.js'
+import type { Rejection } from '../middleware.js'
+import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 import { Execution, GivenBack, type InHand, type Runner } from './execution.js'
@@ -109,6 +110,7 @@ export class Executor {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
     if (!actor) throw new ActorNotFound(message.actorName)
+    checkWireOptions(message.options)
     if (delivery.deliveryCount > 1) {
       const allowed = this.broker.chain.maxDeliveries(message, actor)
       if (delivery.deliveryCount > allowed) {
@@ -179,7 +181,11 @@ export class Executor {
       { messageId: message.messageId, actorName: message.actorName },
       `Goes back to its queue: ${why.message}`,
     )
-    await this.broker.chain.emit('afterInterruptMessage', message, this.broker)?.catch(() => {})
+    try {
+      await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
+    } catch {
+      // Logged by the chain. Nothing was done that could be stopped.
+    }
     await consumer.requeue(delivery)
   }
 
@@ -191,9 +197,7 @@ export class Executor {
     error: HookFailed,
   ): Promise<void> {
     const allowed = this.broker.chain.maxDeliveries(message, actor)
-    if (delivery.deliveryCount >= allowed) {
-      return consumer.deadLetter(delivery, { reason: error.message, traceback: traceback(error) }, [])
-    }
+    if (delivery.deliveryCount >= allowed) return this.#refuse(delivery, consumer, error)
     const delay = backoff(delivery.deliveryCount - 1, redelivery)
     getLogger().warn(
       { messageId: message.messageId, actorName: message.actorName, delay },

@@ -15,6 +15,7 @@ class Run extends RunningMessage {
 export class InlineRunner implements Runner {
   readonly slots: number
   readonly #waiting = new Set<Execution>()
+  #stopped = false
 
   constructor({ concurrency }: { concurrency: number }) {
     this.slots = concurrency
@@ -23,6 +24,7 @@ export class InlineRunner implements Runner {
   async start(): Promise<void> {}
 
   run(execution: Execution): unknown {
+    if (this.#stopped) throw new GivenBack('the worker stopped before the actor began')
     const run = new Run(execution.message)
     execution.run = run
     const result = runActor(execution.actor.fn, run)
@@ -64,6 +66,7 @@ export class InlineRunner implements Runner {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     for (const execution of this.#waiting) {
       this.#waiting.delete(execution)
       ;(execution.run as Run).reject(new GivenBack('the worker stopped before the actor ended'))

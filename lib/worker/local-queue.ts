@@ -34,9 +34,9 @@ export class LocalQueue<T> {
     return this.#size
   }
 
-  /** @param priority 0 to 9; what lies outside is taken as the nearer end. */
+  /** @param priority 0 to 9; what lies outside is taken as the nearer end, what is no number as 0. */
   push(item: T, priority: number): void {
-    ;(this.#lines[Math.min(9, Math.max(0, priority))] as Line<T>).push(item)
+    ;(this.#lines[Math.min(9, Math.max(0, priority | 0))] as Line<T>).push(item)
     this.#size++
   }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { ModuleLoadError, WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
-import { threadService } from '../main-thread.js'
+import { type Service, threadService } from '../main-thread.js'
 import type { Execution } from './execution.js'
 import {
   Activity,
@@ -36,8 +36,8 @@ export interface Run {
 export interface ThreadEvents {
   /** Runs ended and slots are free. */
   onFree(): void
-  /** It is of no more use. The culprits, where they are known, are to blame; `error` says for what. */
-  onLost(thread: PoolThread, error: Error, culprit: Run | undefined): void
+  /** It is of no more use. The culprit is to blame, where it is known (`'ended'` when it isn't there any more); `error` says for what. */
+  onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void
 }
 
 export interface ThreadOptions {
@@ -45,6 +45,8 @@ export interface ThreadOptions {
   readonly concurrency: number
   readonly resourceLimits: ResourceLimits | undefined
   readonly ownBroker: boolean
+  /** What this worker offers its threads, before what everybody does. */
+  readonly services: Readonly<Record<string, Service>>
 }
 
 /** From source there is no thread.js beside this file, but a thread.ts. */
@@ -57,6 +59,8 @@ export class PoolThread {
   readonly runs = new Map<number, Run>()
   readonly activity: Activity
   ready = false
+  /** Some message ended here. */
+  proven = false
   readonly #thread: NodeThread
   readonly #events: ThreadEvents
   readonly #freeSlots: number[]
@@ -67,9 +71,12 @@ export class PoolThread {
   /** Told to stop: its end is no loss. */
   #stopping = false
   #lastError: Error | undefined
+  readonly #services: ThreadOptions['services']
 
-  constructor({ modules, concurrency, resourceLimits, ownBroker }: ThreadOptions, events: ThreadEvents) {
+  constructor(options: ThreadOptions, events: ThreadEvents) {
+    const { modules, concurrency, resourceLimits, ownBroker } = options
     this.#events = events
+    this.#services = options.services
     this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
     this.activity = Activity.for(concurrency)
     const workerData: ThreadData = { dramatis: true, modules, activity: this.activity.buffer, ownBroker }
@@ -125,11 +132,11 @@ export class PoolThread {
     })
   }
 
-  give(execution: Execution, resolve: Run['resolve'], reject: Run['reject']): void {
+  give(execution: Execution, resolve: Run['resolve'], reject: Run['reject'], givenAt = Date.now(), granted = 0): void {
     const id = ++this.#lastId
     const slot = this.#freeSlots.pop() as number
     this.activity.clear(slot)
-    this.runs.set(id, { execution, slot, givenAt: Date.now(), heard: false, granted: 0, resolve, reject })
+    this.runs.set(id, { execution, slot, givenAt, heard: false, granted, resolve, reject })
     this.#byExecution.set(execution, id)
     this.#outbox.push([id, slot, execution.body, execution.wanted])
     if (this.#outbox.length === 1) setImmediate(() => this.#flush())
@@ -185,6 +192,7 @@ export class PoolThread {
     if (this.#gone) return
     switch (message.type) {
       case 'done':
+        this.proven = true
         for (const [id, result, error] of message.ends) {
           const run = this.runs.get(id)
           if (!run) continue
@@ -204,7 +212,7 @@ export class PoolThread {
         return this.#events.onLost(
           this,
           unpackError(message.error),
-          message.id === undefined ? undefined : this.runs.get(message.id),
+          message.id === undefined ? undefined : (this.runs.get(message.id) ?? 'ended'),
         )
       case 'call':
         return void this.#answer(message)
@@ -212,15 +220,14 @@ export class PoolThread {
   }
 
   async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {
-    let answer: ToThread
     try {
-      const serve = threadService(service)
+      const serve = this.#services[service] ?? threadService(service)
       if (!serve) throw new Error(`The main thread offers no "${service}" to its threads.`)
-      answer = { type: 'answer', id, result: await serve(method, args) }
+      const result = await serve(method, args)
+      if (!this.#gone) this.#post({ type: 'answer', id, result })
     } catch (error) {
-      answer = { type: 'answer', id, error: packError(error) }
+      if (!this.#gone) this.#post({ type: 'answer', id, error: packError(error) })
     }
-    if (!this.#gone) this.#post(answer)
   }
 
   /** Whose function was being run when the thread ended, if that can be told. */

@@ -120,7 +120,7 @@ export function packError(thrown: unknown, depth = 0): ErrorData {
     stack: error.stack,
     classes: classNames(error),
     fields,
-    ...(error.cause !== undefined && depth < 5 ? { cause: packError(error.cause, depth + 1) } : {}),
+    ...(error.cause instanceof Error && depth < 5 ? { cause: packError(error.cause, depth + 1) } : {}),
   }
 }
 

@@ -31,10 +31,14 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
       getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
       void worker.stop({ timeout: 0 }).finally(() => resolve(1))
     }
-    let signalled = false
+    let first: { signal: NodeJS.Signals; at: number } | undefined
     const onSignal = (signal: NodeJS.Signals): void => {
-      if (signalled) process.exit(128 + constants.signals[signal])
-      signalled = true
+      if (first) {
+        // Ctrl-C reaches every process of a terminal; a parent that then sends SIGTERM means the same, not "at once".
+        if (signal !== first.signal && performance.now() - first.at < 500) return
+        process.exit(128 + constants.signals[signal])
+      }
+      first = { signal, at: performance.now() }
       getLogger().info({ signal }, 'Asked to stop; once more to stop at once')
       void worker.stop().finally(() => resolve(0))
     }

@@ -5,9 +5,11 @@
  * been told to stop and hadn't yet fail with what they were told; all others are given back to the queue, uncounted.
  * When no culprit can be told (out of memory while several messages were waiting for something), all of them fail.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Interrupt, Shutdown, WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
+import { backoff } from '../time.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 import { PoolThread, type Run, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
 
@@ -25,10 +27,13 @@ export interface ThreadPoolOptions extends ThreadOptions {
 /** How often a blocked thread is asked again whether it is still the same message that blocks it, in milliseconds. */
 const lookAgain = 50
 
-interface Waiting {
-  readonly execution: Execution
-  readonly resolve: Run['resolve']
-  readonly reject: Run['reject']
+/** How soon a thread is replaced that ended no message, as the ones before it: at once, then after half a second up to a minute. */
+const replacement = { factor: 250, max: 60_000 }
+
+interface Waiting extends Pick<Run, 'execution' | 'resolve' | 'reject'> {
+  readonly since: number
+  /** Milliseconds of waiting that were already granted. */
+  granted: number
 }
 
 export class ThreadPool implements Runner, ThreadEvents {
@@ -36,7 +41,9 @@ export class ThreadPool implements Runner, ThreadEvents {
   #threads: PoolThread[] = []
   /** What came when no thread had room, because one had just been lost. */
   readonly #waiting: Waiting[] = []
-  #stopping = false
+  /** How many threads were lost in a row that hadn't ended a single message. */
+  #barren = 0
+  readonly #stop = new AbortController()
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options
@@ -61,7 +68,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     const thread = new PoolThread(this.#options, this)
     this.#threads.push(thread)
     await thread.start()
-    if (this.#stopping) return
+    if (this.#stop.signal.aborted) return
     await this.#options.onThreadReady(thread.id)
     this.onFree()
   }
@@ -70,7 +77,8 @@ export class ThreadPool implements Runner, ThreadEvents {
     return new Promise((resolve, reject) => {
       const thread = this.#idlest()
       if (thread) thread.give(execution, resolve, reject)
-      else this.#waiting.push({ execution, resolve, reject })
+      else if (this.#stop.signal.aborted) reject(new GivenBack('the worker stops'))
+      else this.#waiting.push({ execution, resolve, reject, since: Date.now(), granted: 0 })
     })
   }
 
@@ -84,8 +92,8 @@ export class ThreadPool implements Runner, ThreadEvents {
     while (this.#waiting.length > 0) {
       const thread = this.#idlest()
       if (!thread) return
-      const { execution, resolve, reject } = this.#waiting.shift() as Waiting
-      thread.give(execution, resolve, reject)
+      const { execution, resolve, reject, since, granted } = this.#waiting.shift() as Waiting
+      thread.give(execution, resolve, reject, since, granted)
     }
     this.#options.onFree()
   }
@@ -99,7 +107,10 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   abort(execution: Execution, reason: Interrupt): void {
-    this.#find(execution)?.thread.abort(execution, reason)
+    const found = this.#find(execution)
+    if (found) return found.thread.abort(execution, reason)
+    const index = this.#waiting.findIndex((waiting) => waiting.execution === execution)
+    if (index >= 0) this.#waiting.splice(index, 1)[0]?.reject(reason)
   }
 
   kill(execution: Execution, reason: Interrupt): number {
@@ -114,7 +125,7 @@ export class ThreadPool implements Runner, ThreadEvents {
 
   starvation(execution: Execution, span: number): number {
     const found = this.#find(execution)
-    if (!found) return 0
+    if (!found) return this.#waited(execution)
     const { thread, run } = found
     const begun = thread.activity.begun(run.slot)
     const now = Date.now()
@@ -126,7 +137,17 @@ export class ThreadPool implements Runner, ThreadEvents {
     return more < 1 ? 0 : more
   }
 
-  onLost(thread: PoolThread, error: Error, culprit: Run | undefined): void {
+  /** How long a message has been waiting for a thread, as far as that wasn't granted yet. */
+  #waited(execution: Execution): number {
+    const waiting = this.#waiting.find((one) => one.execution === execution)
+    if (!waiting) return 0
+    const more = Date.now() - waiting.since - waiting.granted
+    waiting.granted += more
+    return Math.max(1, more)
+  }
+
+  onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void {
+    if (!this.#threads.includes(thread)) return
     const reason = error instanceof WorkerThreadLost || culprit ? error : asLost(error)
     getLogger().error(
       { err: reason, threadId: thread.id, inHand: thread.runs.size },
@@ -135,13 +156,12 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.#lose(thread, culprit, reason)
   }
 
-  #lose(thread: PoolThread, culprit: Run | undefined, reason: Error): void {
-    if (!this.#threads.includes(thread)) return
+  #lose(thread: PoolThread, culprit: Run | 'ended' | undefined, reason: Error): void {
     this.#threads = this.#threads.filter((one) => one !== thread)
     const runs = [...thread.runs.values()]
     thread.runs.clear()
     thread.destroy()
-    if (!this.#stopping) this.#spawn().catch((error) => this.#options.onFatal(toError(error)))
+    void this.#replace(thread.proven || culprit !== undefined)
     for (const run of runs) {
       const { interruption } = run.execution
       if (run === culprit) run.reject(reason)
@@ -151,8 +171,20 @@ export class ThreadPool implements Runner, ThreadEvents {
     }
   }
 
+  /** In place of a lost thread. One that dies of itself, time and again, is given time. */
+  async #replace(wasOfUse: boolean): Promise<void> {
+    const { signal } = this.#stop
+    this.#barren = wasOfUse ? 0 : this.#barren + 1
+    try {
+      if (this.#barren > 1) await pause(backoff(this.#barren - 1, replacement), undefined, { signal, ref: false })
+      await this.#spawn()
+    } catch (error) {
+      if (!signal.aborted) this.#options.onFatal(toError(error))
+    }
+  }
+
   async stop(): Promise<void> {
-    this.#stopping = true
+    this.#stop.abort()
     const threads = this.#threads
     this.#threads = []
     for (const { reject } of this.#waiting.splice(0)) reject(new GivenBack('the worker stops'))

@@ -67,14 +67,14 @@ function pump(): void {
 function begin([id, slot, body, wanted]: Task, now: number): void {
   activity.enter(slot, now)
   try {
+    const early = abortedEarly.get(id)
+    if (early) throw early
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
     if (!actor) throw new ActorNotFound(message.actorName)
     const current = new RunningMessage(message)
     running.set(id, current)
     ids.set(message, id)
-    const early = abortedEarly.get(id)
-    if (early) current.abort(early)
     const result = runActor(actor.fn, current)
     if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
       ;(result as PromiseLike<unknown>).then(

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /** The URL of the module that registers tsx in a thread, when this process was started with tsx. */
-export function typescriptLoader(execArgv: readonly string[] = process.execArgv): string | undefined {
-  const flags = execArgv.join('\n')
+export function typescriptLoader(): string | undefined {
+  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].join('\n')
   if (!/(^|[=/\\\n])tsx([/\\\n]|$)/.test(flags)) return undefined
   // Where tsx itself is named by its place, it is that one; else the one that the current folder sees.
   const [place] = /(file:\/\/|[/\\]|[a-zA-Z]:\\)[^\n]*?[/\\]tsx[/\\]dist[/\\]/.exec(flags) ?? []

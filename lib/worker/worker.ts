@@ -14,7 +14,7 @@ import type { Broker, Consumer, Delivery } from '../broker.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
 import { DramatisError, InvalidOption, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { mainThread, serveThreads } from '../main-thread.js'
+import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, expected, nearest, refuseUnknown } from '../options.js'
 import { type Duration, show } from '../time.js'
@@ -53,10 +53,11 @@ export interface WorkerOptions {
    */
   shutdownTimeout?: Duration
   /**
-   * What each thread imports to find the actors: paths, file URLs or package names.
+   * What each thread imports to find the actors: URLs (`import.meta.resolve('./actors.js')`), names of packages, or
+   * paths, which are taken from the current folder.
    * @default the script the process was started with
    */
-  modules?: readonly string[]
+  modules?: readonly (string | URL)[]
   /** The memory each thread may use; see Node's `worker_threads`. A thread that goes over it is replaced. */
   resourceLimits?: ResourceLimits
 }
@@ -124,9 +125,13 @@ export class Worker {
       modules: readModules(this.#options.modules),
       resourceLimits: this.#options.resourceLimits,
       ownBroker: isFromEnvironment(this.broker),
+      services: {
+        broker: (_, entries) => forThreads.enqueue(this.broker, entries as [string, number | undefined][]),
+        results: (_, [body, timeout]) => forThreads.result(this.broker, body as string, timeout as Duration),
+      },
       onFree: () => this.#dispatch(),
-      onThreadReady: (threadId) => chain.emit('afterWorkerThreadBoot', threadId, this),
-      onThreadStop: (threadId) => chain.emit('beforeWorkerThreadShutdown', threadId, this),
+      onThreadReady: (threadId) => attempt(() => chain.emit('afterWorkerThreadBoot', threadId, this)),
+      onThreadStop: (threadId) => attempt(() => chain.emit('beforeWorkerThreadShutdown', threadId, this)),
       onFatal: (error) => this.onFatal(error),
     })
   }
@@ -143,7 +148,8 @@ export class Worker {
 
   /**
    * Starts to take messages. In a thread of a worker's pool, which imports the script that started that worker, it
-   * starts nothing: there it says that the thread is ready.
+   * starts nothing: there it says that the thread is ready. When it can't start it stops; when it is stopped meanwhile
+   * it resolves once that is done.
    *
    * @throws {ModuleLoadError} when a thread can't load its modules.
    */
@@ -152,31 +158,47 @@ export class Worker {
     if (main) return void main.serve()
     if (this.#state !== 'new') throw new DramatisError('A worker can be started once; make another.')
     this.#state = 'starting'
+    try {
+      await this.#start()
+    } catch (error) {
+      // Whoever stops it while it starts pulls the rug from under it.
+      if (this.#stopped) return this.#stopped
+      await this.stop({ timeout: 0 })
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
     const { broker } = this
     const { chain } = broker
     if ((peekBroker() ?? broker) === broker) bindActors(broker)
     const queues = this.#readQueues()
-    serveThreads('broker', (_, entries) => forThreads.enqueue(broker, entries as [string, number | undefined][]))
-    serveThreads('results', (_, [body, timeout]) => forThreads.result(broker, body as string, timeout as Duration))
     if (!processBooted) {
       processBooted = true
       await chain.emit('afterProcessBoot', broker)
     }
     await chain.emit('beforeWorkerBoot', this)
-    await this.#runner.start()
+    if (!this.#stopped) await this.#runner.start()
+    if (this.#stopped) return this.#stopped
     this.#state = 'running'
-    for (const queueName of queues) await this.#consume(queueName)
+    for (const queueName of queues) {
+      await this.#consume(queueName)
+      if (this.#stopped) return this.#stopped
+    }
     await chain.emit('afterWorkerBoot', this)
     getLogger().info({ queues, threads: this.threads, concurrency: this.concurrency }, 'Worker started')
   }
 
   async #consume(queueName: string): Promise<void> {
     const { prefetch } = this.#options
-    const most = prefetch ?? 2 * Math.max(1, this.threads) * this.concurrency
+    const atOnce = Math.max(1, this.threads) * this.concurrency
+    const most = prefetch ?? 2 * atOnce
     const consumer = this.broker.consume(queueName, { prefetch: most })
     const loop = new ConsumerLoop(consumer, {
       prefetch: most,
+      atOnce,
       adaptive: prefetch === undefined,
+      isOver: () => this.broker.closed,
       accept: (delivery) => this.#accept(delivery, lane),
     })
     const lane: Lane = {
@@ -274,11 +296,9 @@ export class Worker {
     const started = this.#state === 'running'
     this.#state = 'stopping'
     getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
-    if (started) await attempt(chain.emit('beforeWorkerShutdown', this))
-    for (const loop of this.#loops) {
-      await attempt(chain.emit('beforeConsumerThreadShutdown', loop.consumer.queueName, this))
-      await loop.stop()
-    }
+    for (const loop of this.#loops) loop.halt()
+    if (started) await attempt(() => chain.emit('beforeWorkerShutdown', this))
+    await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop)))
     for (const waiting of this.#local.drain()) void this.#giveBack(waiting)
     await this.#idle(timeout)
     for (const message of this.messages) interrupt(message, new Shutdown())
@@ -289,8 +309,14 @@ export class Worker {
     await this.#idle(lastGrace)
     this.#state = 'stopped'
     this.#inHand.close()
-    if (started) await attempt(chain.emit('afterWorkerShutdown', this))
+    if (started) await attempt(() => chain.emit('afterWorkerShutdown', this))
     getLogger().info({}, 'Worker stopped')
+  }
+
+  async #stopLoop(loop: ConsumerLoop): Promise<void> {
+    const { queueName } = loop.consumer
+    await attempt(() => this.broker.chain.emit('beforeConsumerThreadShutdown', queueName, this))
+    await loop.stop().catch((error) => getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly'))
   }
 
   async #giveBack({ delivery, lane }: Waiting): Promise<void> {
@@ -328,9 +354,13 @@ export class Worker {
   }
 }
 
-/** A plugin's failure is logged by the chain; it must not keep a worker from stopping. */
-async function attempt(pending: Promise<void> | undefined): Promise<void> {
-  await pending?.catch(() => {})
+/** Emits a hook. A failure is logged by the chain; it must not keep a worker from stopping, nor a thread from working. */
+async function attempt(emit: () => Promise<void> | undefined): Promise<void> {
+  try {
+    await emit()
+  } catch {
+    // Logged.
+  }
 }
 
 function positive(value: unknown, name: string): number {
@@ -339,7 +369,7 @@ function positive(value: unknown, name: string): number {
 }
 
 /** Modules as threads can import them. A path is taken from the current folder; a bare name is a package. */
-export function readModules(modules: readonly string[] | undefined): string[] {
+export function readModules(modules: readonly (string | URL)[] | undefined): string[] {
   if (modules === undefined) {
     const entry = process.argv[1]
     if (entry === undefined)

@@ -124,7 +124,7 @@ export class Workshop {
     const { until } = block
     const script = join(this.#folder, 'run', pathOf(block).replace(/\.ts$/, '.js'))
     const env = { ...process.env, NODE_OPTIONS: '', DRAMATIS_URL: store, DRAMATIS_LOG_LEVEL: until ? 'info' : 'silent' }
-    const child = spawn(process.execPath, ['--enable-source-maps', script], { cwd: dirname(script), env })
+    const child = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, script], { cwd: dirname(script), env })
     let out = ''
     let all = ''
     let saidIt = (): void => {}
@@ -183,7 +183,9 @@ export class Workshop {
   #tsc(...args: string[]): Promise<string> {
     const home = dirname(createRequire(join(this.root, 'package.json')).resolve('typescript/package.json'))
     return new Promise((resolve) => {
-      execFile(process.execPath, [join(home, 'bin', 'tsc'), ...args], (_, out) => resolve(out))
+      execFile('env', ['-u', 'NODE_OPTIONS', process.execPath, join(home, 'bin', 'tsc'), ...args], (_, out) =>
+        resolve(out),
+      )
     })
   }
 }

@@ -1,3 +1,4 @@
+import '../../middleware/retries.js'
 import t from 'tap'
 import { InvalidOption } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
@@ -96,9 +97,9 @@ t.test("what holds: the message's own, else the actor's, else the fallback", asy
   const message = (options: Record<string, unknown>): Message =>
     new Message({ queueName: 'default', actorName: 'add', args: [], options })
   const actor = { options: { maxRetries: 3 } }
-  t.equal(effective(message({ max_retries: 1 }), actor, 'maxRetries', 'max_retries', 20), 1)
-  t.equal(effective<number | null>(message({ max_retries: null }), actor, 'maxRetries', 'max_retries', 20), null)
-  t.equal(effective(message({}), actor, 'maxRetries', 'max_retries', 20), 3)
-  t.equal(effective(message({}), { options: {} }, 'maxRetries', 'max_retries', 20), 20)
-  t.equal(effective(message({}), undefined, 'maxRetries', 'max_retries', 20), 20)
+  t.equal(effective(message({ max_retries: 1 }), actor, 'maxRetries', 20), 1)
+  t.equal(effective<number | null>(message({ max_retries: null }), actor, 'maxRetries', 20), null)
+  t.equal(effective(message({}), actor, 'maxRetries', 20), 3)
+  t.equal(effective(message({}), { options: {} }, 'maxRetries', 20), 20)
+  t.equal(effective(message({}), undefined, 'maxRetries', 20), 20)
 })

@@ -84,6 +84,6 @@ t.test('storing and getting use the same key, whatever name the queue goes by', 
 
 t.test('a timeout that can not be read is refused', async (t) => {
   const message = new Message({ queueName: 'default', actorName: 'add', args: [] })
-  await t.rejects(new OneResult().get(message, { timeout: 'soon' }), InvalidOption)
+  await t.rejects(new OneResult().get(message, { timeout: 'soon' as never }), InvalidOption)
   t.throws(() => encodeSuccess({ a: new Map() }), NotSerializable)
 })

@@ -54,11 +54,7 @@ for _ = 1, tonumber(ARGV[last + 1]) do
     redis.call('SREM', begun, id)
   end
   for _ = 1, groups do
-    if mine then
-      at = store(at, false)
-    else
-      local count, delayed = tonumber(ARGV[at + 1]), ARGV[at + 2] == 'delayed'
-      at = at + 3 + count * (delayed and 3 or 2)
-    end
+    if mine then store(at, false) end
+    at = at + 4
   end
 end

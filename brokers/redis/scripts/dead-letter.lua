@@ -30,11 +30,7 @@ for _ = 1, tonumber(ARGV[1]) do
     redis.call('HSET', dead_reasons, id, reason)
   end
   for _ = 1, groups do
-    if body then
-      at = store(at, false)
-    else
-      local count, delayed = tonumber(ARGV[at + 1]), ARGV[at + 2] == 'delayed'
-      at = at + 3 + count * (delayed and 3 or 2)
-    end
+    if body then store(at, false) end
+    at = at + 4
   end
 end

@@ -1,17 +1,19 @@
 -- Version 1: messages, dead letters, workers.
 
 -- AUTOINCREMENT, so that no id comes again: a worker that still settles what was flushed must not hit a newcomer.
+-- Nobody, the holder of what is ready, is 2147483647 and not NULL: it is as wide as any worker's id, so that a row doesn't
+-- grow when it is taken, and a full disk doesn't keep its queue from being worked off.
 CREATE TABLE messages (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- ascending in the order of arrival, which is the order of delivery
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- ascending in the order of arrival, which is the order of delivery
   queue TEXT NOT NULL,
-  priority INTEGER NOT NULL,             -- 0 to 9, higher first
-  holder INTEGER,                        -- the worker that was given it (workers.id); NULL while it is ready
+  priority INTEGER NOT NULL, -- 0 to 9, higher first
+  holder INTEGER NOT NULL DEFAULT 2147483647, -- the worker that was given it (workers.id), or nobody
   deliveries INTEGER NOT NULL DEFAULT 0, -- how many workers were given it
   started INTEGER NOT NULL DEFAULT 0,    -- whether its holder began to run it; noted from the second delivery on
-  body NOT NULL                          -- TEXT or BLOB, as the encoder made it
+  body NOT NULL -- TEXT or BLOB, as the encoder made it
 );
-CREATE INDEX messages_ready ON messages (queue, priority DESC) WHERE holder IS NULL;
-CREATE INDEX messages_held ON messages (holder) WHERE holder IS NOT NULL;
+CREATE INDEX messages_ready ON messages (queue, priority DESC) WHERE holder = 2147483647;
+CREATE INDEX messages_held ON messages (holder) WHERE holder <> 2147483647;
 
 CREATE TABLE delayed (
   id INTEGER PRIMARY KEY,
@@ -39,7 +41,7 @@ CREATE INDEX dead_letters_expiry ON dead_letters (expires_at);
 -- The brokers that consume. What is held by a worker that has no row here is lost, and goes back.
 CREATE TABLE workers (
   id INTEGER PRIMARY KEY,
-  host TEXT,                             -- which machine and process namespace; NULL where that can't be told
+  host TEXT, -- which machine and process namespace; NULL where that can't be told
   pid INTEGER NOT NULL,
   expires_at INTEGER NOT NULL
 );

@@ -1,0 +1,88 @@
+/** What happens while another program keeps the file locked. */
+import t, { type Test } from 'tap'
+import { loadDriver } from '../../brokers/sqlite/driver.js'
+import { SQLiteBroker } from '../../brokers/sqlite/index.js'
+import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
+import type { Duration } from '../../lib/time.js'
+import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
+import { makePath } from '../support/sqlite-files.js'
+
+/** Another program's connection, in the middle of a transaction until it is told to end it. */
+function lock(t: Test, path: string): () => void {
+  const database = loadDriver().open(path)
+  database.exec('BEGIN IMMEDIATE')
+  let locked = true
+  const release = (): void => {
+    if (locked) database.exec('ROLLBACK')
+    if (locked) database.close()
+    locked = false
+  }
+  t.teardown(release)
+  return release
+}
+
+function open(t: Test, path: string, enqueueTimeout: Duration): SQLiteBroker {
+  const broker = new SQLiteBroker({ path, middleware: [], enqueueTimeout })
+  t.teardown(() => broker.close())
+  return broker
+}
+
+t.test('a send is refused after enqueueTimeout, and is not stored later', async (t) => {
+  const path = makePath(t)
+  const broker = open(t, path, 100)
+  await broker.enqueue(note('before'))
+  const release = lock(t, path)
+  const error = await broker.enqueue(note('refused')).catch((error: Error) => error)
+  t.ok(error instanceof EnqueueTimeout)
+  t.match(error, { timeout: 100, cause: { message: /is locked by another program/, cause: { message: /locked/ } } })
+  t.ok((error as EnqueueTimeout).cause instanceof ConnectionFailed)
+  release()
+  await broker.enqueue(note('after'))
+  t.same((await take(broker.consume('exam'), 2)).map(nameOf), ['before', 'after'])
+})
+
+t.test('the event loop goes on meanwhile, and what waits is done when the lock is gone', async (t) => {
+  const path = makePath(t)
+  const broker = open(t, path, '1m')
+  const consumer = broker.consume('exam')
+  await broker.enqueueMany(notes(5))
+  const [acked, resent, buried, returned] = await take(consumer, 4)
+  if (!acked || !resent || !buried || !returned) return void t.fail()
+
+  const release = lock(t, path)
+  const pending = [
+    consumer.ack(acked, []),
+    consumer.ack(resent, [{ message: note('sent with it') }]),
+    consumer.deadLetter(buried, { reason: 'bad' }, []),
+    consumer.requeue(returned),
+    broker.enqueue(note('patient')),
+  ]
+  let settled = false
+  void Promise.all(pending).then(() => {
+    settled = true
+  })
+  t.match(await broker.stats('exam'), { ready: 1, inFlight: 4 }, 'looking needs no lock')
+  // Some turns of the event loop, in each of which it may try again.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
+  t.notOk(settled)
+  release()
+  await Promise.all(pending)
+
+  t.match(await broker.stats('exam'), { ready: 4, inFlight: 0, dead: 1 })
+  t.same((await take(consumer, 4)).map(nameOf), [4, 5, 'sent with it', 'patient'])
+})
+
+t.test('a file that is locked when it is first used is waited for', async (t) => {
+  const path = makePath(t)
+  const first = open(t, path, 100)
+  const database = loadDriver().open(path)
+  t.teardown(() => database.close())
+  // As long as it isn't in WAL mode, a transaction of another program even keeps readers out.
+  database.exec('CREATE TABLE t (a); DROP TABLE t; BEGIN EXCLUSIVE')
+  await t.rejects(first.enqueue(note('refused')), EnqueueTimeout)
+  const patient = open(t, path, '1m')
+  const sent = patient.enqueue(note('patient'))
+  database.exec('ROLLBACK')
+  await sent
+  t.equal(nameOf(await takeOne(patient.consume('exam'))), 'patient')
+})
