@@ -4,13 +4,15 @@
  * An actor belongs to a broker from its first use on (a send, or a worker that starts), not from its declaration, so
  * `setBroker()` may come before or after the import of the actors.
  */
+
+import type { ActorOptions, MessageOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import { getBroker } from './default-broker.js'
 import { checkSerializable } from './encoder.js'
 import { InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
-import { type ActorOptions, type MessageOptions, readActorOptions, readMessageOptions } from './options.js'
+import { expected, readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkQueueName } from './queue-names.js'
 import { type Duration, parseDuration, show } from './time.js'
 
@@ -102,6 +104,8 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     if (!Array.isArray(args)) {
       throw new InvalidOption(`Expected "args" to be an array, as in { args: [1, 2] }; got ${show(args)}.`, 'args')
     }
+    checkObject(kwargs, 'kwargs')
+    checkObject(options, 'options')
     const wire = readMessageOptions(own, `a message for "${this.actorName}"`)
     if (!options) return this.#make(args, kwargs, wire)
     checkSerializable(options, 'options')
@@ -147,6 +151,11 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     const options = broker.chain.updateOptions(own, this.self, broker)
     return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker)
   }
+}
+
+function checkObject(value: unknown, name: string): void {
+  if (value === undefined || (typeof value === 'object' && !Array.isArray(value))) return
+  throw expected('an object', value, name)
 }
 
 function readDelay(delay: Duration | undefined): number | undefined {

@@ -8,10 +8,17 @@ import type { Broker } from './broker.js'
 import { provideDefaultBroker } from './default-broker.js'
 import { InvalidOption } from './errors.js'
 
-export * from '../middleware/index.js'
-// Declaring and sending
+// — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
+
 export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, type SendOptions } from './actor.js'
-// Brokers
+// A star, so that `declare module 'dramatis'` can add to the interfaces.
+export * from './actor-options.js'
+export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
+export { Message, type MessageFields } from './message.js'
+export type { Duration } from './time.js'
+
+// — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
+
 export {
   Broker,
   type BrokerOptions,
@@ -22,30 +29,37 @@ export {
   type Delivery,
   type QueueStats,
 } from './broker.js'
-// Workers
-export { type Current, current } from './current.js'
 export { getBroker, setBroker } from './default-broker.js'
-export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
-// The rest
-export * from './errors.js'
-export { getLogger, type Logger, setLogger } from './logger.js'
-export { Message, type MessageFields } from './message.js'
-// Middleware
-export type {
-  AnyActor,
-  Hooks,
-  Middleware,
-  MiddlewareClass,
-  Rejection,
-} from './middleware.js'
-export * from './options.js'
-export { type Decision, type Entry, Outcome } from './outcome.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
 export { ResultBackend, type ResultBackendOptions, type StoredFailure } from './results/backend.js'
-export { type Clock, type Duration, systemClock } from './time.js'
+export { type Clock, systemClock } from './time.js'
+
+// — Workers ——————————————————————————————————————————————————————————————————————————————————————————————
+
+export { type Current, current } from './current.js'
 export { interrupt } from './worker/execution.js'
 export { runWorker } from './worker/run-worker.js'
 export { Worker, type WorkerOptions } from './worker/worker.js'
+
+// — Middleware ———————————————————————————————————————————————————————————————————————————————————————————
+
+export {
+  AgeLimit,
+  Callbacks,
+  defaultMiddleware,
+  Pipelines,
+  Results,
+  Retries,
+  ShutdownNotifications,
+  TimeLimit,
+} from '../middleware/index.js'
+export type { AnyActor, Hooks, Middleware, MiddlewareClass, Rejection, WantedResult } from './middleware.js'
+export { type Decision, type Entry, Outcome } from './outcome.js'
+
+// — Errors and the log ———————————————————————————————————————————————————————————————————————————————————
+
+export * from './errors.js'
+export { getLogger, type Logger, setLogger } from './logger.js'
 
 /** The broker that `DRAMATIS_URL` names; without one, the SQLite file `./dramatis.db`. */
 provideDefaultBroker((): Broker => {

@@ -2,40 +2,11 @@
  * Options: what may be written on an actor or a message, who understands it, and how it is named on the wire.
  *
  * A middleware brings its own options twice under the same names: as types, by declaration merging into the two
- * interfaces below, and as `OptionSpec`s, by which values are checked when an actor is declared.
+ * interfaces of actor-options.ts, and as `OptionSpec`s, by which values are checked when an actor is declared.
  */
-import type { Broker } from './broker.js'
 import { InvalidOption } from './errors.js'
 import type { Message } from './message.js'
 import { parseDuration, show } from './time.js'
-
-/** Options that an actor may carry for all of its messages, or one message for itself (the message wins). */
-export interface MessageOptions {
-  /**
-   * 0 to 9, higher first: over the broker as well as among the messages a worker holds. On the wire `broker_priority`.
-   * @default 0
-   */
-  priority?: number
-}
-
-/** Options of an actor, given at declaration. */
-export interface ActorOptions extends MessageOptions {
-  /**
-   * The name on the wire, unique on a broker.
-   * @default the function's own name
-   */
-  actorName?: string
-  /**
-   * The queue its messages go to: a letter or `_`, then letters, digits, `.`, `_`, `-`.
-   * @default 'default'
-   */
-  queueName?: string
-  /**
-   * The broker it belongs to.
-   * @default the default broker (`getBroker()`) at the time the actor is first used
-   */
-  broker?: Broker
-}
 
 /** How an option is read. */
 export interface OptionSpec {

@@ -10,7 +10,7 @@ import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, duration, effective, nullable } from '../lib/options.js'
 import type { Duration } from '../lib/time.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * How old a message may be, from its first sending, for it still to be run; `null` or 0 for any age.

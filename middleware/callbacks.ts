@@ -10,7 +10,7 @@ import type { AnyActor, Middleware } from '../lib/middleware.js'
 import { actorReference, declareOptions, effective } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /** The actor to call after a success. It must be declared in the worker that runs the message. */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature

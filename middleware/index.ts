@@ -1,4 +1,17 @@
-/** `dramatis/middleware`: the plugins, one class a file. */
+/** `dramatis/middleware`: the plugins, one class a file, and what it takes to write one with options of its own. */
+
+export {
+  actorReference,
+  callback,
+  count,
+  declareOptions,
+  duration,
+  effective,
+  expected,
+  flag,
+  nullable,
+  type OptionSpec,
+} from '../lib/options.js'
 export { AgeLimit, type AgeLimitOptions } from './age-limit.js'
 export { Callbacks } from './callbacks.js'
 export { defaultMiddleware } from './defaults.js'

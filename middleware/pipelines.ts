@@ -9,7 +9,7 @@ import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * On a step of a pipeline: it doesn't take the result of the step before it. On an actor: its result isn't passed on.

@@ -14,7 +14,7 @@ import type { Outcome } from '../lib/outcome.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import type { Duration } from '../lib/time.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * Whether what the actor returns is kept.

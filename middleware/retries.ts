@@ -33,7 +33,7 @@ import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/ti
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments
 export type ErrorClass = (abstract new (...args: any[]) => Error) | string
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * How often a failed message is run again; `null` for no limit.

@@ -9,7 +9,7 @@ import { declareOptions, effective, flag } from '../lib/options.js'
 import { interrupt } from '../lib/worker/execution.js'
 import type { Worker } from '../lib/worker/worker.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * Whether the actor is told at once when the worker shuts down.

@@ -12,7 +12,7 @@ import { declareOptions, duration, effective, expected, nullable } from '../lib/
 import type { Duration } from '../lib/time.js'
 import { limitTime } from '../lib/worker/execution.js'
 
-declare module '../lib/options.js' {
+declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
      * How long an actor may run; `null` for no limit.

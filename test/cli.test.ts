@@ -47,7 +47,7 @@ t.test('--help says what there is', async (t) => {
 })
 
 for (const [what, args, said] of [
-  ['a flag that is none', [actors, '--thread', '2'], /unknown option '--thread'[^]*Did you mean --threads\?/],
+  ['a flag that is none', [actors, '--thread', '2'], /unknown option '--thread'.*Did you mean --threads\?/s],
   ['a number that is none', [actors, '--threads', 'many'], /argument 'many' is invalid\. Expected a whole number/],
   ['no module at all', [], /missing required argument 'modules'/],
   ['a module that throws', [broken], /broken\.ts could not be loaded: no such setting/],

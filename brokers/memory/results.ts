@@ -69,6 +69,10 @@ export class MemoryResults extends ResultBackend {
   protected async peek(key: string): Promise<string | undefined> {
     const main = mainThread()
     if (main) return (await main.call(service, 'peek', [key])) as string | undefined
+    return this.#look(key)
+  }
+
+  #look(key: string): string | undefined {
     const kept = this.#kept.get(key)
     return kept && kept.ends > this.#clock.now() ? kept.value : undefined
   }
@@ -77,8 +81,8 @@ export class MemoryResults extends ResultBackend {
     const main = mainThread()
     if (main) return (await main.call(service, 'wait', [key, timeout])) as string | undefined
     if (this.#closed) throw new BrokerClosed()
-    // It may have come between the look that was in vain and this.
-    return (await this.peek(key)) ?? this.#await(key, timeout)
+    // It may have come between the look that was in vain and this; no pause between this look and the wait.
+    return this.#look(key) ?? this.#await(key, timeout)
   }
 
   #await(key: string, timeout: number): Promise<string | undefined> {

@@ -2,7 +2,14 @@
  * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores, looks and revives;
  * consuming is its consumers', writing and waiting for the lock its connection's.
  */
-import { Broker, brokerOptionNames, type BrokerOptions, type Consumer, type DeadLetterPage, type QueueStats } from '../../lib/broker.js'
+import {
+  Broker,
+  type BrokerOptions,
+  brokerOptionNames,
+  type Consumer,
+  type DeadLetterPage,
+  type QueueStats,
+} from '../../lib/broker.js'
 import type { Body } from '../../lib/encoder.js'
 import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
 import { duration, refuseUnknown } from '../../lib/options.js'
@@ -46,8 +53,12 @@ export class SQLiteBroker extends Broker {
     refuseUnknown(options, [...brokerOptionNames, 'path', 'synchronous', 'heartbeatTimeout'], 'SQLiteBroker')
     const { path, synchronous, heartbeatTimeout = '1m', ...rest } = options
     const timeout = duration(heartbeatTimeout, 'heartbeatTimeout')
-    if (timeout < 100) throw new InvalidOption(`Expected "heartbeatTimeout" to be 100 ms or more; got ${timeout}.`, 'heartbeatTimeout')
-    super({ ...rest, middleware: rest.middleware ?? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) }) })
+    if (timeout < 100)
+      throw new InvalidOption(`Expected "heartbeatTimeout" to be 100 ms or more; got ${timeout}.`, 'heartbeatTimeout')
+    super({
+      ...rest,
+      middleware: rest.middleware ?? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) }),
+    })
     this.#connection = connect({ path, synchronous })
     this.#lease = new Lease(this.#connection, timeout)
     this.#context = {
@@ -126,13 +137,19 @@ export class SQLiteBroker extends Broker {
 
   protected override async readStats(queueName: string): Promise<QueueStats> {
     const { waiting, due, delayed, held, dead } = await this.#connection.read(
-      (statements) => statements.stats.get({ queueName, now: Date.now() }) as Record<'waiting' | 'due' | 'delayed' | 'held' | 'dead', number>,
+      (statements) =>
+        statements.stats.get({ queueName, now: Date.now() }) as Record<
+          'waiting' | 'due' | 'delayed' | 'held' | 'dead',
+          number
+        >,
     )
     return { ready: waiting + due, delayed, inFlight: held, dead }
   }
 
   protected override async isEmpty(queueName: string): Promise<boolean> {
-    const { empty } = await this.#connection.read((statements) => statements.isEmpty.get({ queueName }) as { empty: number })
+    const { empty } = await this.#connection.read(
+      (statements) => statements.isEmpty.get({ queueName }) as { empty: number },
+    )
     return empty === 1
   }
 
@@ -148,7 +165,12 @@ export class SQLiteBroker extends Broker {
       const { changes } = statements.flushHeld.run(queueName, newest.message)
       const ready = statements.flushReady.run(queueName, newest.message).changes
       const delayed = statements.flushDelayed.run(queueName, newest.delayed).changes
-      return Number(changes) + Number(ready) + Number(delayed) + Number(statements.flushDead.run(queueName, newest.dead).changes)
+      return (
+        Number(changes) +
+        Number(ready) +
+        Number(delayed) +
+        Number(statements.flushDead.run(queueName, newest.dead).changes)
+      )
     }
     while ((await this.#connection.write(some)) > 0);
   }

@@ -115,7 +115,7 @@ export class Connection {
   // — Transactions ———————————————————————————————————————————————————————————————————————————————————————
 
   #flush(): void {
-    if (this.#jobs.length === 0) return
+    if (this.#jobs.length === 0) return this.#goOn()
     const jobs = this.#nextJobs()
     let statements: Statements
     try {
@@ -151,7 +151,7 @@ export class Connection {
   }
 
   /** All jobs in one transaction; when one of them fails, each in its own, so that nobody pays for another. */
-  #commit(jobs: Job<unknown>[], statements: Statements): void {
+  #commit(jobs: Job<unknown>[], statements: Statements, lastTry = false): void {
     const values: unknown[] = []
     try {
       statements.begin.run()
@@ -163,13 +163,26 @@ export class Connection {
       statements.commit.run()
     } catch (error) {
       this.#rollBack(statements)
-      if (jobs.length === 1 || isBusy(error)) return this.#failed(jobs, error)
-      for (const job of jobs) this.#commit([job], statements)
-      return
+      if (isBusy(error)) return this.#failed(jobs, error)
+      if (jobs.length > 1) {
+        for (const job of jobs) this.#commit([job], statements)
+        return
+      }
+      if (lastTry || !isDiskTrouble(error) || !this.#emptyLog(statements)) return this.#failed(jobs, error)
+      return this.#commit(jobs, statements, true)
     }
     for (let index = 0; index < jobs.length; index++) (jobs[index] as Job<unknown>).resolve(values[index])
     this.watcher.committed()
     if (Date.now() - this.#purgedAt >= purgeInterval) this.#purge()
+  }
+
+  /** On a full disk the log is the one thing of ours that can shrink. Says whether it did. */
+  #emptyLog(statements: Statements): boolean {
+    try {
+      return (statements.emptyLog.get() as { busy: number }).busy === 0
+    } catch {
+      return false
+    }
   }
 
   #rollBack(statements: Statements): void {
@@ -186,7 +199,10 @@ export class Connection {
     for (const job of jobs) if (!patient.includes(job)) job.reject(explain(error, this.path))
     if (patient.length === 0) return
     getLogger().error({ err: error, path: this.path }, 'a settled message could not be written off; trying again')
-    setTimeout(() => patient.forEach((job) => this.add(job)), 250 + Math.random() * 250)
+    const again = (): void => {
+      for (const job of patient) this.add(job)
+    }
+    setTimeout(again, 250 + Math.random() * 250)
   }
 
   /** Puts jobs back for a moment; those that ran out of patience are told so. */
@@ -224,7 +240,9 @@ export class Connection {
       // Somebody may still be on his way to read it.
       statements.purgeNotifications.run(now - 60_000)
     }
-    this.write(purge).catch((error) => getLogger().warn({ err: error, path: this.path }, 'purging what has expired failed'))
+    this.write(purge).catch((error) =>
+      getLogger().warn({ err: error, path: this.path }, 'purging what has expired failed'),
+    )
   }
 }
 

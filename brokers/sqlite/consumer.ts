@@ -82,7 +82,11 @@ export class SQLiteConsumer implements Consumer {
       return registered ? takeRows(statements, this.queueName, holder, limit) : []
     }
     const rows = await connection
-      .write(run, { isIdle: (statements) => this.#closed || isIdle(statements, this.queueName), idleValue: [], patience: longestWait })
+      .write(run, {
+        isIdle: (statements) => this.#closed || isIdle(statements, this.queueName),
+        idleValue: [],
+        patience: longestWait,
+      })
       .catch((error) => {
         // On a full disk many rows may not fit into the index of those held where one does; and taking is what frees space.
         if (limit > 1 && error instanceof BrokerError && codeOf(error.cause) === 'FULL') return undefined
@@ -93,7 +97,9 @@ export class SQLiteConsumer implements Consumer {
       await lease.register(holder)
       return this.#tryToTake(limit)
     }
-    return rows.map((row) => new SQLiteDelivery(this.queueName, row.body, row.deliveries + 1, row.priority, row.id, holder))
+    return rows.map(
+      (row) => new SQLiteDelivery(this.queueName, row.body, row.deliveries + 1, row.priority, row.id, holder),
+    )
   }
 
   /** Until a message was put on the queue, by us or (perhaps) by others, until one is due, the deadline, or the end. */
@@ -134,7 +140,11 @@ export class SQLiteConsumer implements Consumer {
     await this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
   }
 
-  async deadLetter(delivery: Delivery, { reason, traceback }: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+  async deadLetter(
+    delivery: Delivery,
+    { reason, traceback }: DeadLetterReason,
+    sends: readonly Entry[],
+  ): Promise<void> {
     const now = Date.now()
     const expiry = now + this.#context.deadMessageTtl
     await this.#settle(delivery, sends, (statements, { id, holder }) => {
@@ -143,7 +153,10 @@ export class SQLiteConsumer implements Consumer {
     })
   }
 
-  async requeue(delivery: Delivery, { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {}): Promise<void> {
+  async requeue(
+    delivery: Delivery,
+    { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
+  ): Promise<void> {
     const dueAt = Date.now() + delay
     await this.#settle(delivery, [], (statements, { id, holder }) => {
       if (!counted) return statements.giveBack.run(id, holder)

@@ -55,7 +55,11 @@ export function loadBetterSQLite3(): Driver {
   try {
     BetterSQLite3 = require('better-sqlite3')
   } catch (cause) {
-    throw new DependencyMissing('better-sqlite3', `SQLite on Node ${process.version} (Node 22.13 and later bring their own)`, { cause })
+    throw new DependencyMissing(
+      'better-sqlite3',
+      `SQLite on Node ${process.version} (Node 22.13 and later bring their own)`,
+      { cause },
+    )
   }
   return { name: 'better-sqlite3', open: (path) => new BetterSQLite3(path) }
 }

@@ -23,7 +23,10 @@ export interface SQLiteFileOptions {
 /** @throws {InvalidOption} for a path or a level of durability that can't be. */
 export function connect({ path = './dramatis.db', synchronous = 'normal' }: SQLiteFileOptions = {}): Connection {
   if (!(path instanceof URL) && (typeof path !== 'string' || path === '' || path.startsWith(':'))) {
-    throw new InvalidOption(`Expected "path" to be the path of a file; got ${show(path)}. A broker in memory is dramatis/memory.`, 'path')
+    throw new InvalidOption(
+      `Expected "path" to be the path of a file; got ${show(path)}. A broker in memory is dramatis/memory.`,
+      'path',
+    )
   }
   if (synchronous !== 'normal' && synchronous !== 'full') {
     throw new InvalidOption(`Expected "synchronous" to be "normal" or "full"; got ${show(synchronous)}.`, 'synchronous')

@@ -66,7 +66,10 @@ export class Lease {
     const beat = this.#timeout / 6
     this.#timers = [
       setInterval(() => this.#beat().catch((error) => this.#warn(error)), beat).unref(),
-      setInterval(() => this.#recover().catch((error) => this.#warn(error)), Math.min(beat, longestLookInterval)).unref(),
+      setInterval(
+        () => this.#recover().catch((error) => this.#warn(error)),
+        Math.min(beat, longestLookInterval),
+      ).unref(),
     ]
   }
 
@@ -98,9 +101,14 @@ export class Lease {
   async #beat(): Promise<void> {
     const id = this.#id
     if (id === undefined || this.#registering) return
-    const renewed = await this.#connection.write((statements) => statements.renew.run(Date.now() + this.#timeout, id).changes)
+    const renewed = await this.#connection.write(
+      (statements) => statements.renew.run(Date.now() + this.#timeout, id).changes,
+    )
     if (Number(renewed) > 0 || this.#closed) return
-    getLogger().warn({ path: this.#connection.path }, 'this worker was taken for dead; what it held was given to others')
+    getLogger().warn(
+      { path: this.#connection.path },
+      'this worker was taken for dead; what it held was given to others',
+    )
     await this.register(id)
   }
 
@@ -110,7 +118,9 @@ export class Lease {
     if (own === undefined) return
     const lost = await this.#connection.read((statements) => {
       const others = statements.otherWorkers.all(own) as WorkerRow[]
-      return others.filter((other) => other.expiresAt <= Date.now() || (host !== undefined && other.host === host && isDead(other.pid)))
+      return others.filter(
+        (other) => other.expiresAt <= Date.now() || (host !== undefined && other.host === host && isDead(other.pid)),
+      )
     })
     if (lost.length === 0) return
     const now = Date.now()

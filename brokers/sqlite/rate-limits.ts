@@ -38,7 +38,13 @@ export class SQLiteRateLimits implements RateLimitBackend {
     return this.#change(key, ttl, (current = 0) => (current - amount < minimum ? undefined : current - amount))
   }
 
-  async incrAndSum(key: string, keys: readonly string[], amount: number, maximum: number, ttl: number): Promise<boolean> {
+  async incrAndSum(
+    key: string,
+    keys: readonly string[],
+    amount: number,
+    maximum: number,
+    ttl: number,
+  ): Promise<boolean> {
     const list = JSON.stringify(keys)
     return this.#change(key, ttl, (current = 0, statements) => {
       const { sum } = statements.sumLimits.get(list, Date.now()) as { sum: number }

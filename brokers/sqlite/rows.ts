@@ -27,7 +27,12 @@ export function insertRows(statements: Statements, rows: readonly NewRow[]): voi
 }
 
 /** Makes `limit` messages of a queue `holder`'s, the first in line first. */
-export function takeRows(statements: Statements, queueName: string, holder: number, limit: number): readonly ReadyRow[] {
+export function takeRows(
+  statements: Statements,
+  queueName: string,
+  holder: number,
+  limit: number,
+): readonly ReadyRow[] {
   const now = Date.now()
   if (nextDue(statements, queueName) <= now) {
     statements.promote.run(queueName, now)

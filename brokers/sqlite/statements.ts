@@ -8,6 +8,8 @@ const sql = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
+  /** Moves what is in the write-ahead log into the database, and gives the log's space back to the disk. */
+  emptyLog: 'PRAGMA wal_checkpoint(TRUNCATE)',
   /** Changes when another connection, of this process or another, has committed. */
   dataVersion: 'PRAGMA data_version',
 
@@ -38,7 +40,8 @@ const sql = {
   acknowledge: 'DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND holder = ?',
   remove: 'DELETE FROM messages WHERE id = ? AND holder = ?',
   start: 'UPDATE messages SET started = 1 WHERE id = ? AND holder = ?',
-  giveBack: 'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
+  giveBack:
+    'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
   giveBackCounted: 'UPDATE messages SET holder = 2147483647, started = 0 WHERE id = ? AND holder = ?',
   postpone: `
     INSERT INTO delayed (queue, priority, deliveries, due_at, body)
@@ -54,7 +57,8 @@ const sql = {
   otherWorkers: 'SELECT id, host, pid, expires_at AS expiresAt FROM workers WHERE id <> ?',
   dismiss: 'DELETE FROM workers WHERE id = ?',
   dismissExpired: 'DELETE FROM workers WHERE id = ? AND expires_at <= ?',
-  giveAllBack: 'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE holder = ? AND holder <> 2147483647',
+  giveAllBack:
+    'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE holder = ? AND holder <> 2147483647',
   // The first loss counts, whoever it was. From the second on a message that had not begun to run is innocent: it only
   // lay beside the one that killed its worker.
   recoverOrphans: `
@@ -137,5 +141,7 @@ const sql = {
 export type Statements = Readonly<Record<keyof typeof sql, Statement>>
 
 export function prepareAll(database: Database): Statements {
-  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, database.prepare(text)])) as unknown as Statements
+  return Object.fromEntries(
+    Object.entries(sql).map(([name, text]) => [name, database.prepare(text)]),
+  ) as unknown as Statements
 }

@@ -5,8 +5,8 @@
 import type { Statements } from './statements.js'
 
 /**
- * How often others' commits are looked for, in milliseconds. A look takes 3 µs of SQLite and a wake-up of the event
- * loop: IDLE_COST.
+ * How often others' commits are looked for, in milliseconds. While somebody waits this costs some 0.7 % of a core, of which
+ * 0.5 % are the timer's alone (`bench/sqlite/idle.ts`); while nobody waits, nothing.
  */
 const pollInterval = 20
 

@@ -69,6 +69,8 @@ export class Execution {
   interruption: Interrupt | undefined
   /** What is needed of its result. */
   wanted: WantedResult = 'none'
+  /** Whether the run is over, well or badly. */
+  over = false
   /** What the runner keeps about the run. */
   run: unknown
   #allowed: TimeAllowed | undefined

@@ -18,6 +18,8 @@ import { Execution, GivenBack, type InHand, type Runner } from './execution.js'
 export interface Desk {
   /** Settlements through it are tried until they work. */
   readonly consumer: Consumer
+  /** Acknowledges what needs nothing else, together with others, and sees to the rest: `settled` isn't called for it. */
+  acknowledge(delivery: Delivery): void
   /** The actor is through: the next message can start while this one is being settled. */
   ran(): void
   /** The message is settled, or never will be from here. */
@@ -36,52 +38,64 @@ export class Executor {
   async process(delivery: Delivery, desk: Desk): Promise<void> {
     const { consumer } = desk
     let execution: Execution | undefined
-    let ran = false
     try {
       execution = this.#accept(delivery)
       const { message } = execution
       if (delivery.deliveryCount > 1) await consumer.begin(delivery)
       let outcome: Outcome
       try {
-        outcome = await this.#run(execution)
+        outcome = this.#succeeded(execution, await this.#start(execution))
+      } catch (error) {
+        outcome = this.#failed(execution, error)
       } finally {
         this.inHand.delete(message)
         execution.end()
-        ran = true
+        execution.over = true
         desk.ran()
       }
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
       if (after) await after
+      if (this.#isOrdinary(outcome)) return desk.acknowledge(delivery)
       await this.#settle(delivery, consumer, message, outcome)
     } catch (error) {
-      if (!ran) desk.ran()
+      if (!execution?.over) desk.ran()
       await this.#settleOtherwise(delivery, consumer, execution, error)
-    } finally {
-      desk.settled()
     }
+    desk.settled()
   }
 
-  /** Before, around, run: the actor's result or error. Intents and interruptions are thrown on. */
-  async #run(execution: Execution): Promise<Outcome> {
-    const { message, actor } = execution
-    const { chain } = this.broker
+  /** Before, and then around the actor. */
+  #start(execution: Execution): unknown {
+    const { message } = execution
     this.inHand.set(message, execution)
-    let result: unknown
-    try {
-      const before = chain.emit('beforeProcessMessage', message, this.broker)
-      if (before) await before
-      execution.wanted = chain.wantsResult(message, actor)
-      result = await (chain.has('aroundProcess')
-        ? chain.around(message, async () => execution.start(), this.broker)
-        : execution.start())
-      if (execution.failedAllTheSame) throw execution.failedAllTheSame
-      if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
-    } catch (thrown) {
-      const error = execution.verdict(thrown)
-      if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) throw error
-      return new Outcome(message, undefined, toError(error))
-    }
-    return new Outcome(message, result, undefined)
+    const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
+    return before ? before.then(() => this.#surround(execution)) : this.#surround(execution)
+  }
+
+  #surround(execution: Execution): unknown {
+    const { chain } = this.broker
+    const { message, actor } = execution
+    execution.wanted = chain.wantsResult(message, actor)
+    if (!chain.has('aroundProcess')) return execution.start()
+    return chain.around(message, async () => execution.start(), this.broker)
+  }
+
+  #succeeded(execution: Execution, result: unknown): Outcome {
+    if (execution.failedAllTheSame) throw execution.failedAllTheSame
+    if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
+    return new Outcome(execution.message, result, undefined)
+  }
+
+  /** Intents and interruptions are thrown on; they are no outcomes. */
+  #failed(execution: Execution, thrown: unknown): Outcome {
+    const error = execution.verdict(thrown)
+    if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) throw error
+    return new Outcome(execution.message, undefined, toError(error))
+  }
+
+  #isOrdinary({ error, decision, sends }: Outcome): boolean {
+    const { chain } = this.broker
+    return !error && decision === 'ack' && sends.length === 0 && !chain.has('beforeAck') && !chain.has('afterAck')
   }
 
   /** Every end but the ordinary ones. */
@@ -124,14 +138,7 @@ export class Executor {
   }
 
   /** Carries out what was decided, in one step. */
-  #settle(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
-    const { chain } = this.broker
-    const ordinary = !outcome.error && outcome.decision === 'ack' && outcome.sends.length === 0
-    if (ordinary && !chain.has('beforeAck') && !chain.has('afterAck')) return consumer.ack(delivery, outcome.sends)
-    return this.#settleWithHooks(delivery, consumer, message, outcome)
-  }
-
-  async #settleWithHooks(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
+  async #settle(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
     const { sends, error, decision } = outcome
     if (error) this.#log(message, outcome, error)
     if (decision === 'dead-letter') {

@@ -56,6 +56,7 @@ const script = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thre
 const farewell = 2000
 
 export class PoolThread {
+  readonly id: number
   readonly runs = new Map<number, Run>()
   readonly activity: Activity
   ready = false
@@ -88,10 +89,8 @@ export class PoolThread {
       argv: process.argv.slice(2),
       name: 'dramatis',
     })
-  }
-
-  get id(): number {
-    return this.#thread.threadId
+    // Kept, since Node forgets it when the thread ends.
+    this.id = this.#thread.threadId
   }
 
   get free(): number {

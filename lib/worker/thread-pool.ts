@@ -27,8 +27,8 @@ export interface ThreadPoolOptions extends ThreadOptions {
 /** How often a blocked thread is asked again whether it is still the same message that blocks it, in milliseconds. */
 const lookAgain = 50
 
-/** How soon a thread is replaced that ended no message, as the ones before it: at once, then after half a second up to a minute. */
-const replacement = { factor: 250, max: 60_000 }
+/** How soon a thread is replaced that ended no message: the first at once, the next after half a second, up to a minute. */
+const replacement = { factor: 500, max: 60_000 }
 
 interface Waiting extends Pick<Run, 'execution' | 'resolve' | 'reject'> {
   readonly since: number
@@ -176,11 +176,16 @@ export class ThreadPool implements Runner, ThreadEvents {
     const { signal } = this.#stop
     this.#barren = wasOfUse ? 0 : this.#barren + 1
     try {
-      if (this.#barren > 1) await pause(backoff(this.#barren - 1, replacement), undefined, { signal, ref: false })
+      if (this.#barren > 1) await this.#rest(backoff(this.#barren - 2, replacement))
       await this.#spawn()
     } catch (error) {
       if (!signal.aborted) this.#options.onFatal(toError(error))
     }
+  }
+
+  async #rest(delay: number): Promise<void> {
+    getLogger().warn({ delay }, 'Worker threads die before they ended a message; the next one starts after a rest')
+    await pause(delay, undefined, { signal: this.#stop.signal, ref: false })
   }
 
   async stop(): Promise<void> {

@@ -10,18 +10,19 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
 import { bindActors } from '../actor.js'
-import type { Broker, Consumer, Delivery } from '../broker.js'
+import type { Broker, Delivery } from '../broker.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
-import { DramatisError, InvalidOption, Shutdown } from '../errors.js'
+import { BrokerClosed, DramatisError, InvalidOption, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, expected, nearest, refuseUnknown } from '../options.js'
 import { type Duration, show } from '../time.js'
-import { ConsumerLoop, isFinal, persist } from './consumer-loop.js'
+import { ConsumerLoop } from './consumer-loop.js'
 import { InHand, interrupt, type Runner } from './execution.js'
-import { type Desk, Executor } from './executor.js'
+import { Executor } from './executor.js'
 import { InlineRunner } from './inline-runner.js'
+import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
 import { forThreads } from './main-thread-broker.js'
 import { ThreadPool } from './thread-pool.js'
@@ -66,11 +67,6 @@ const optionNames = ['threads', 'concurrency', 'queues', 'prefetch', 'shutdownTi
 
 /** How long actors have to end when their signals are aborted at the end of a shutdown, in milliseconds. */
 const lastGrace = 1000
-
-/** One queue that is consumed: its loop, and what the executor is told to tell. */
-interface Lane extends Desk {
-  readonly loop: ConsumerLoop
-}
 
 interface Waiting {
   readonly delivery: Delivery
@@ -201,9 +197,7 @@ export class Worker {
       isOver: () => this.broker.closed,
       accept: (delivery) => this.#accept(delivery, lane),
     })
-    const lane: Lane = {
-      loop,
-      consumer: this.#persistent(consumer),
+    const lane = new Lane(consumer, {
       ran: () => {
         this.#active--
         if (this.#local.size > 0) this.#dispatch()
@@ -212,7 +206,8 @@ export class Worker {
         loop.release()
         if (--this.#unsettled === 0) this.#onIdle?.()
       },
-    }
+      givingUp: this.#givingUp.signal,
+    })
     this.#loops.push(loop)
     loop.start()
     await this.broker.chain.emit('afterConsumerThreadBoot', queueName, this)
@@ -244,7 +239,7 @@ export class Worker {
       this.#local.push({ delivery, lane }, delivery.priority)
       this.#dispatch()
     } else {
-      void this.#giveBack({ delivery, lane })
+      void lane.giveBack(delivery)
     }
   }
 
@@ -253,29 +248,6 @@ export class Worker {
       this.#active++
       const { delivery, lane } = this.#local.shift() as Waiting
       void this.#executor.process(delivery, lane)
-    }
-  }
-
-  /** A consumer whose settlements are tried until they work. */
-  #persistent(consumer: Consumer): Consumer {
-    const { signal } = this.#givingUp
-    const insist = async (settle: () => Promise<void>): Promise<void> => {
-      try {
-        await settle()
-      } catch (error) {
-        if (isFinal(error)) throw error
-        getLogger().warn({ err: error, queueName: consumer.queueName }, 'Could not settle a message; trying again')
-        await persist(settle, signal)
-      }
-    }
-    return {
-      queueName: consumer.queueName,
-      take: (limit) => consumer.take(limit),
-      begin: (delivery) => insist(() => consumer.begin(delivery)),
-      ack: (delivery, sends) => insist(() => consumer.ack(delivery, sends)),
-      deadLetter: (delivery, reason, sends) => insist(() => consumer.deadLetter(delivery, reason, sends)),
-      requeue: (delivery, how) => insist(() => consumer.requeue(delivery, how)),
-      close: () => consumer.close(),
     }
   }
 
@@ -299,13 +271,13 @@ export class Worker {
     for (const loop of this.#loops) loop.halt()
     if (started) await attempt(() => chain.emit('beforeWorkerShutdown', this))
     await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop)))
-    for (const waiting of this.#local.drain()) void this.#giveBack(waiting)
+    for (const { delivery, lane } of this.#local.drain()) void lane.giveBack(delivery)
     await this.#idle(timeout)
     for (const message of this.messages) interrupt(message, new Shutdown())
     await this.#idle(Math.min(lastGrace, timeout))
     await this.#runner.stop()
     await this.#idle(lastGrace)
-    this.#givingUp.abort()
+    this.#givingUp.abort(new BrokerClosed())
     await this.#idle(lastGrace)
     this.#state = 'stopped'
     this.#inHand.close()
@@ -317,19 +289,6 @@ export class Worker {
     const { queueName } = loop.consumer
     await attempt(() => this.broker.chain.emit('beforeConsumerThreadShutdown', queueName, this))
     await loop.stop().catch((error) => getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly'))
-  }
-
-  async #giveBack({ delivery, lane }: Waiting): Promise<void> {
-    try {
-      await lane.consumer.requeue(delivery)
-    } catch (error) {
-      getLogger().warn(
-        { err: error, queueName: delivery.queueName },
-        'A message could not be given back; others get it when this worker is gone',
-      )
-    } finally {
-      lane.settled()
-    }
   }
 
   /** Waits until every message is settled, `timeout` milliseconds at most. */

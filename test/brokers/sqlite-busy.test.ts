@@ -4,8 +4,8 @@ import { loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Duration } from '../../lib/time.js'
-import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 import { makePath } from '../support/sqlite-files.js'
+import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
 /** Another program's connection, in the middle of a transaction until it is told to end it. */
 function lock(t: Test, path: string): () => void {

@@ -7,8 +7,8 @@ import { applicationId, schemaVersion } from '../../brokers/sqlite/database.js'
 import { type Database, loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker, type SQLiteBrokerOptions, SQLiteRateLimits, SQLiteResults } from '../../brokers/sqlite/index.js'
 import { BrokerError, ConnectionFailed, IncompatibleStore, InvalidOption } from '../../lib/errors.js'
-import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 import { inDatabase, makeFolder, makePath } from '../support/sqlite-files.js'
+import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
 function open(t: Pick<Test, 'teardown'>, options: SQLiteBrokerOptions): SQLiteBroker {
   const broker = new SQLiteBroker({ middleware: [], ...options })
@@ -19,7 +19,12 @@ function open(t: Pick<Test, 'teardown'>, options: SQLiteBrokerOptions): SQLiteBr
 /** Every way in is refused with this error; nobody's call hangs. */
 async function refused(t: Test, path: string, type: typeof BrokerError, text: RegExp): Promise<void> {
   const broker = open(t, { path })
-  const calls = [broker.enqueue(note('lost')), broker.stats('exam'), broker.consume('exam').take(1), broker.flush('exam')]
+  const calls = [
+    broker.enqueue(note('lost')),
+    broker.stats('exam'),
+    broker.consume('exam').take(1),
+    broker.flush('exam'),
+  ]
   for (const outcome of await Promise.allSettled(calls)) {
     const error = outcome.status === 'rejected' ? (outcome.reason as Error) : undefined
     t.ok(error instanceof type, `${error?.name}`)
@@ -70,7 +75,10 @@ t.test('the migrations lead to the schema', async (t) => {
         database.prepare('PRAGMA application_id').get(),
       ]
     })
-  t.same(schemaOf(['migrations/001-messages.sql', 'migrations/002-results-and-rate-limits.sql']), schemaOf(['schema.sql']))
+  t.same(
+    schemaOf(['migrations/001-messages.sql', 'migrations/002-results-and-rate-limits.sql']),
+    schemaOf(['schema.sql']),
+  )
 })
 
 t.test('a file of an older schema is migrated, and keeps what it holds', async (t) => {
@@ -81,7 +89,10 @@ t.test('a file of an older schema is migrated, and keeps what it holds', async (
   })
   const broker = open(t, { path })
   t.equal(nameOf(await takeOne(broker.consume('exam'))), 'old')
-  t.same(inDatabase(path, (database) => database.prepare('PRAGMA user_version').get()), { user_version: schemaVersion })
+  t.same(
+    inDatabase(path, (database) => database.prepare('PRAGMA user_version').get()),
+    { user_version: schemaVersion },
+  )
 })
 
 t.test('a file of a newer schema is refused, with both versions', async (t) => {

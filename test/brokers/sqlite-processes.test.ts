@@ -2,9 +2,9 @@
 import t, { type Test } from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
-import { inTime, nameOf, note, take, takeOne, until } from './contract/exam.js'
 import { Child } from '../support/processes.js'
 import { inDatabase, makePath } from '../support/sqlite-files.js'
+import { inTime, nameOf, note, take, takeOne, until } from './contract/exam.js'
 
 const open = (t: Pick<Test, 'teardown'>, path: string, heartbeatTimeout = 60_000): SQLiteBroker => {
   const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout })
@@ -18,7 +18,10 @@ t.test('several processes make the file at once', async (t) => {
   await Promise.all(children.map((child) => child.until((lines) => lines.includes('ready'))))
   for (const child of children) child.tell('go')
   await Promise.all(children.map((child) => child.ended()))
-  t.same(children.map((child) => child.lines.length), [51, 51, 51, 51])
+  t.same(
+    children.map((child) => child.lines.length),
+    [51, 51, 51, 51],
+  )
   t.equal(new Set((await take(open(t, path).consume('exam'), 200)).map(nameOf)).size, 200)
 })
 
@@ -60,7 +63,10 @@ t.test('a worker that was stopped for longer than its lease neither settles twic
   await child.until((lines) => lines.some((line) => line.startsWith('took another') && line.endsWith(' 1')))
   child.tell('settle')
   await child.until((lines) => lines.includes('acked another'))
-  await until(async () => (await broker.stats('exam')).inFlight + (await broker.stats('exam')).ready === 1, 'what it sent')
+  await until(
+    async () => (await broker.stats('exam')).inFlight + (await broker.stats('exam')).ready === 1,
+    'what it sent',
+  )
 })
 
 t.test('what a killed process held comes back long before its heartbeat expires', async (t) => {
@@ -81,7 +87,10 @@ t.test('a worker that leaves in good order gives back what it holds, uncounted',
   await takeOne(leaving.consume('exam'))
   await leaving.close()
   t.equal((await takeOne(open(t, path).consume('exam'))).deliveryCount, 1)
-  t.same(inDatabase(path, (database) => database.prepare('SELECT count(*) AS workers FROM workers').get()), { workers: 1 })
+  t.same(
+    inDatabase(path, (database) => database.prepare('SELECT count(*) AS workers FROM workers').get()),
+    { workers: 1 },
+  )
 })
 
 t.test('brokers of one process on one path share a connection, which the last one closes', async (t) => {

@@ -23,7 +23,10 @@ t.test('a thousand waits for what another process stores end together', async (t
   const path = makePath(t)
   const [here, there] = [new SQLiteResults({ path }), new SQLiteResults({ path: detour(path) })]
   t.teardown(() => Promise.all([here.close(), there.close()]))
-  const messages = Array.from({ length: 1000 }, (_, index) => new Message({ queueName: 'q', actorName: 'a', args: [index] }))
+  const messages = Array.from(
+    { length: 1000 },
+    (_, index) => new Message({ queueName: 'q', actorName: 'a', args: [index] }),
+  )
   const waiting = messages.map((message) => here.get(message, { timeout: '30s' }))
   await Promise.all(messages.map((message, index) => there.storeResult(message, index, 60_000)))
   t.same(
@@ -42,7 +45,8 @@ t.test('what has expired is purged by those who write', async (t) => {
   const path = makePath(t)
   const results = new SQLiteResults({ path })
   t.teardown(() => results.close())
-  const count = (): unknown => inDatabase(path, (database) => database.prepare('SELECT count(*) AS rows FROM results').get())
+  const count = (): unknown =>
+    inDatabase(path, (database) => database.prepare('SELECT count(*) AS rows FROM results').get())
   const store = (ttl: number) => results.storeResult(new Message({ queueName: 'q', actorName: 'a', args: [] }), 1, ttl)
   for (let index = 0; index < 600; index++) void store(0)
   await store(60_000)

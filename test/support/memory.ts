@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { type Actor, actor } from '../../lib/actor.js'
-import type { ActorOptions } from '../../lib/options.js'
+import type { ActorOptions } from '../../lib/actor-options.js'
 import { Worker, type WorkerOptions } from '../../lib/worker/worker.js'
 import { captureLog } from './log.js'
 

@@ -31,8 +31,12 @@ export class RedisServer {
     const child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' })
     this.#process = child
     const kill = (): boolean => child.kill('SIGKILL')
-    process.once('exit', kill)
-    child.once('exit', () => process.off('exit', kill))
+    const killed = (signal: NodeJS.Signals): void => {
+      kill()
+      process.kill(process.pid, signal)
+    }
+    process.once('exit', kill).once('SIGTERM', killed)
+    child.once('exit', () => process.off('exit', kill).off('SIGTERM', killed))
     const probe = new Redis(this.url, { maxRetriesPerRequest: null, retryStrategy: () => 10 })
     probe.on('error', () => {})
     await probe.ping()

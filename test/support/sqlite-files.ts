@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import { SQLiteBroker } from '../../brokers/sqlite/broker.js'
+import type { SQLiteBroker } from '../../brokers/sqlite/broker.js'
 import { type Database, loadDriver } from '../../brokers/sqlite/driver.js'
 
 /** An empty folder, removed after the test. */
@@ -42,5 +42,6 @@ export function inDatabase<T>(path: string, work: (database: Database) => T): T 
 /** Lets a broker die as `kill -9` would, long enough ago for its lease to have run out. */
 export async function crash(broker: SQLiteBroker): Promise<void> {
   const id = await broker.abandon()
-  if (id !== undefined) inDatabase(broker.path, (database) => database.prepare('UPDATE workers SET expires_at = 0 WHERE id = ?').run(id))
+  if (id !== undefined)
+    inDatabase(broker.path, (database) => database.prepare('UPDATE workers SET expires_at = 0 WHERE id = ?').run(id))
 }

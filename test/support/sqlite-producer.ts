@@ -25,7 +25,9 @@ const send = async (name: string, delay?: number): Promise<void> => {
 for (let sent = 0; sent < Number(count); ) {
   const together = Math.min(1 + Math.floor(Math.random() * 20), Number(count) - sent)
   await Promise.all(
-    Array.from({ length: together }, (_, index) => send(`${prefix}${sent + index}`, index % 3 === 0 ? index * 5 : undefined)),
+    Array.from({ length: together }, (_, index) =>
+      send(`${prefix}${sent + index}`, index % 3 === 0 ? index * 5 : undefined),
+    ),
   )
   sent += together
 }

@@ -21,7 +21,9 @@ say('ready')
 const settle = async (delivery: Delivery): Promise<void> => {
   const { args } = Message.decode(delivery.body)
   const name = String(args[0])
-  const sends = name.includes('after') ? [] : [{ message: new Message({ queueName: 'exam', actorName: 'note', args: [`after ${name}`] }) }]
+  const sends = name.includes('after')
+    ? []
+    : [{ message: new Message({ queueName: 'exam', actorName: 'note', args: [`after ${name}`] }) }]
   await consumer.ack(delivery, sends)
   say(`acked ${name}`)
 }

@@ -1,0 +1,54 @@
+/** Actors whose threads get lost, and others that lie beside them. */
+import { isMainThread, threadId } from 'node:worker_threads'
+import { actor } from '../../../lib/index.js'
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+const shared = { storeResults: true, maxRetries: 0 } as const
+
+/** Threads up to this one die as soon as they are loaded. */
+const sickly = Number(process.env.SICKLY_THREADS ?? 0)
+if (!isMainThread && threadId <= sickly) {
+  setTimeout(() => {
+    throw new Error('a module that can not live')
+  }, 1)
+}
+
+export const exit = actor(() => process.exit(3), { ...shared, actorName: 'exit' })
+
+export const nap = actor(
+  async (ms: number) => {
+    await wait(ms)
+    return threadId
+  },
+  { ...shared, actorName: 'nap' },
+)
+
+/** Takes a moment, well within its limit; but its thread takes longer than that to load. */
+export const brief = actor(
+  async () => {
+    await wait(1)
+    return 'done'
+  },
+  { ...shared, actorName: 'brief', timeLimit: 100 },
+)
+
+/** Ends well, and leaves behind what throws a little later. */
+export const leaveBehind = actor(
+  () => {
+    setTimeout(() => {
+      throw new RangeError('left behind')
+    }, 50)
+    return 'ended'
+  },
+  { ...shared, actorName: 'leaveBehind' },
+)
+
+/** Throws what can hardly be shown. */
+export const throwOdd = actor(
+  (how: 'bare' | 'symbol' | 'undefined') => {
+    if (how === 'bare') throw Object.create(null)
+    if (how === 'symbol') throw Symbol('odd')
+    throw undefined
+  },
+  { ...shared, actorName: 'throwOdd' },
+)

@@ -1,0 +1,134 @@
+/** What becomes of messages whose thread is lost, or isn't there yet. */
+import t, { type Test } from 'tap'
+import { MemoryBroker } from '../../brokers/memory/index.js'
+import { setBroker } from '../../lib/default-broker.js'
+import { Interrupt } from '../../lib/errors.js'
+import type { Message } from '../../lib/message.js'
+import { interrupt } from '../../lib/worker/execution.js'
+import { Worker, type WorkerOptions } from '../../lib/worker/worker.js'
+import * as actors from '../support/actors/losses.js'
+import { captureLog } from '../support/log.js'
+import { failure, gate, until } from '../support/memory.js'
+
+const broker = new MemoryBroker()
+setBroker(broker)
+const log = captureLog()
+t.teardown(() => broker.close())
+
+/** Holds messages of `brief` just before they run, when a test asks for it. */
+let door: Promise<void> | undefined
+let atTheDoor: Message | undefined
+broker.use({
+  name: 'Doorkeeper',
+  async beforeProcessMessage(message) {
+    if (message.actorName !== 'brief' || !door) return
+    atTheDoor = message
+    await door
+  },
+})
+
+const modules = [new URL('../support/actors/losses.ts', import.meta.url)]
+const patience = { timeout: '20s' } as const
+
+async function work(t: Test, options: WorkerOptions = {}): Promise<Worker> {
+  log.length = 0
+  const worker = new Worker(broker, { threads: 1, concurrency: 4, modules, ...options })
+  t.teardown(async () => {
+    door = undefined
+    atTheDoor = undefined
+    await worker.stop({ timeout: 0 })
+    await broker.flushAll()
+  })
+  await worker.start()
+  return worker
+}
+
+const lost = (): boolean => log.some(({ text }) => /thread was lost/.test(text))
+
+/** A message of `brief` that is about to run when the only thread is lost. */
+async function orphan(): Promise<{ message: Message; letIn: () => void }> {
+  const { opened, open } = gate()
+  door = opened
+  const message = await actors.brief.send()
+  await until(() => atTheDoor !== undefined)
+  await actors.exit.send()
+  await until(lost)
+  return { message, letIn: open }
+}
+
+t.test("the time in which a message waits for a lost thread's successor doesn't count against its limit", async (t) => {
+  await work(t)
+  const { message, letIn } = await orphan()
+  letIn()
+  t.equal(await message.result(patience), 'done')
+})
+
+t.test('a message that waits for a thread can be interrupted: it ends at once and never runs', async (t) => {
+  await work(t)
+  const { message, letIn } = await orphan()
+  letIn()
+  await new Promise(setImmediate)
+  t.ok(interrupt(atTheDoor as Message, new Interrupt('not wanted any more')))
+  await t.rejects(message.result(patience), failure('Interrupt', 'not wanted any more'))
+})
+
+t.test('what an ended message left behind costs its neighbours their thread, but no attempt', async (t) => {
+  await work(t)
+  const neighbour = await actors.nap.send(400)
+  const culprit = await actors.leaveBehind.send()
+  t.equal(await culprit.result(patience), 'ended')
+  await until(lost)
+  t.type(await neighbour.result(patience), 'number')
+  t.match(await broker.stats('default'), { dead: 0 })
+})
+
+t.test('a worker that stops while a lost thread is being replaced stops in good order', async (t) => {
+  const worker = await work(t)
+  worker.onFatal = (error) => t.fail(`nothing fatal: ${error.message}`)
+  await actors.exit.send()
+  await until(lost)
+  const message = await actors.nap.send(1)
+  await worker.stop()
+  t.match(await broker.stats('default'), { ready: 1, inFlight: 0 })
+  t.ok(message)
+  t.same(
+    log.filter(({ level, text }) => level === 'error' && !/thread was lost|Failed for good/.test(text)),
+    [],
+  )
+})
+
+t.test('threads that die of themselves, one after the other, are replaced more and more slowly', async (t) => {
+  const { threadId } = await firstThread(t)
+  process.env.SICKLY_THREADS = String(threadId + 3)
+  t.teardown(() => delete process.env.SICKLY_THREADS)
+  await work(t)
+  await until(() => log.filter(({ text }) => /thread was lost/.test(text)).length >= 3)
+  t.type(
+    await (await actors.nap.sendWithOptions({ args: [1], maxRetries: 5, minBackoff: 1 })).result(patience),
+    'number',
+  )
+  const delays = log
+    .filter(({ text }) => /before they ended a message/.test(text))
+    .map(({ fields }) => fields.delay as number)
+  t.ok(delays.length >= 2 && (delays[1] as number) >= (delays[0] as number), `after ${delays}`)
+})
+
+/** The number of the newest thread so far. */
+async function firstThread(t: Test): Promise<{ threadId: number }> {
+  const worker = await work(t)
+  const threadId = (await (await actors.nap.send(1)).result(patience)) as number
+  await worker.stop()
+  return { threadId }
+}
+
+t.test('whatever an actor throws on a thread, it is a failure like any other', async (t) => {
+  await work(t)
+  for (const [how, said] of [
+    ['bare', /no Error was thrown: an object/],
+    ['symbol', /no Error was thrown: Symbol\(odd\)/],
+    ['undefined', /no Error was thrown: undefined/],
+  ] as const) {
+    await t.rejects((await actors.throwOdd.send(how)).result(patience), failure('Error', said))
+  }
+  t.notOk(lost(), 'and its thread lives')
+})
