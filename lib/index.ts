@@ -43,16 +43,14 @@ export { Worker, type WorkerOptions } from './worker/worker.js'
 
 // — Middleware ———————————————————————————————————————————————————————————————————————————————————————————
 
-export {
-  AgeLimit,
-  Callbacks,
-  defaultMiddleware,
-  Pipelines,
-  Results,
-  Retries,
-  ShutdownNotifications,
-  TimeLimit,
-} from '../middleware/index.js'
+export { AgeLimit } from '../middleware/age-limit.js'
+export { Callbacks } from '../middleware/callbacks.js'
+export { defaultMiddleware } from '../middleware/defaults.js'
+export { Pipelines } from '../middleware/pipelines.js'
+export { Results } from '../middleware/results.js'
+export { Retries } from '../middleware/retries.js'
+export { ShutdownNotifications } from '../middleware/shutdown-notifications.js'
+export { TimeLimit } from '../middleware/time-limit.js'
 export type { AnyActor, Hooks, Middleware, MiddlewareClass, Rejection, WantedResult } from './middleware.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
 

@@ -45,7 +45,7 @@ export class RedisConsumer implements Consumer {
   readonly #hand: Hand
   readonly #closing = new AbortController()
   #lookedAfter = false
-  readonly #acks: TurnBatch<Settlement>
+  readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
   readonly #letters: TurnBatch<Settlement & { letter: DeadLetterReason }>
   readonly #requeues: TurnBatch<Requeue>
 
@@ -58,7 +58,10 @@ export class RedisConsumer implements Consumer {
     const { link } = hand.owner
     const source = { acks: hand.acks, bodies: hand.queue.messages, queue: hand.queue }
     const most = { most: mostAtOnce }
-    this.#acks = new TurnBatch((batch) => hand.change(() => settle(link, source, batch)), most)
+    this.#acks = new TurnBatch(async (batch) => {
+      await hand.change(() => settle(link, source, batch))
+      for (const { delivery } of batch) hand.release(delivery)
+    }, most)
     this.#letters = new TurnBatch((batch) => hand.change(() => deadLetter(link, source, batch, services.now())), most)
     this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBack(batch)), most)
   }
@@ -92,11 +95,18 @@ export class RedisConsumer implements Consumer {
     await this.#hand.owner.link.run(script('begin'), [this.#hand.acks, this.#hand.queue.begun], [delivery.id])
   }
 
-  async ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
-    if (!this.#hand.has(delivery)) return
-    const parcels = sends.length === 0 ? none : this.#services.parcels(sends)
-    await this.#acks.add({ id: delivery.id, again: delivery.deliveryCount > 1, parcels })
-    this.#hand.release(delivery)
+  /** Everybody in a batch gets the same promise, which the worker makes use of. */
+  ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
+    if (!this.#hand.has(delivery)) return done
+    return sends.length === 0 ? this.#acknowledge(delivery, none) : this.#acknowledgeAndSend(delivery, sends)
+  }
+
+  async #acknowledgeAndSend(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
+    await this.#acknowledge(delivery, this.#services.parcels(sends))
+  }
+
+  #acknowledge(delivery: RedisDelivery, parcels: readonly Parcel[]): Promise<void> {
+    return this.#acks.add({ delivery, id: delivery.id, again: delivery.deliveryCount > 1, parcels })
   }
 
   async deadLetter(delivery: RedisDelivery, letter: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
@@ -191,8 +201,7 @@ export class RedisConsumer implements Consumer {
     const parcels = [parcelOfDelayed(this.#hand.queue, delivery.body as string)]
     for (let failures = 0; this.#hand.has(delivery) && !this.#services.isClosed(); failures++) {
       try {
-        await this.#acks.add({ id: delivery.id, again: delivery.deliveryCount > 1, parcels })
-        this.#hand.release(delivery)
+        await this.#acknowledge(delivery, parcels)
       } catch {
         const wait = backoff(failures, { factor: 50, max: 2000 })
         await new Promise((resolve) => setTimeout(resolve, wait).unref())
@@ -215,6 +224,7 @@ export class RedisConsumer implements Consumer {
 }
 
 const none: readonly Parcel[] = []
+const done = Promise.resolve()
 
 function isEarly(body: string, now: number): boolean {
   try {

@@ -81,7 +81,10 @@ export class SQLiteBroker extends Broker {
   protected override store(entries: readonly Entry[]): Promise<void> {
     // All are encoded before one is added: a message that is refused takes its own with it, and nobody else's.
     const added = entries.map((entry) => this.#toRow(entry))
-    this.#sends ??= this.#openSends()
+    if (!this.#sends) {
+      this.#connection.assertSpace()
+      this.#sends = this.#openSends()
+    }
     const { job, rows } = this.#sends
     for (const row of added) rows.push(row)
     job.rows = rows.length

@@ -3,14 +3,14 @@
  * limiter on that path. It opens the file when it is first used, gathers what is to be written in one turn of the event
  * loop into one transaction, and waits for other processes without blocking.
  */
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { statfsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BrokerClosed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
 import { isBusy, loadDriver } from './driver.js'
-import { explain, isDiskTrouble } from './faults.js'
+import { diskFull, explain, isDiskTrouble } from './faults.js'
 import { Job, type JobOptions } from './job.js'
 import type { Statements } from './statements.js'
 import { Watcher } from './watcher.js'
@@ -19,6 +19,12 @@ import { Watcher } from './watcher.js'
 const rowsPerTransaction = 1000
 /** How often what has expired is purged, by processes that write anyway, in milliseconds. */
 const purgeInterval = 30_000
+
+/**
+ * The last bytes of a disk are not for new messages: to work off what is there the write-ahead log needs up to 4 MiB, and
+ * the database as much again.
+ */
+const reservedSpace = 8 * 1024 * 1024
 
 const connections = new Map<string, Connection>()
 
@@ -91,6 +97,21 @@ export class Connection {
   /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */
   write<T>(run: (statements: Statements) => T, options?: JobOptions<T>): Promise<T> {
     return this.add(new Job(run, options))
+  }
+
+  /**
+   * Asked before new messages are stored.
+   * @throws {BrokerError} when the disk is nearly full.
+   */
+  assertSpace(): void {
+    let free = Number.POSITIVE_INFINITY
+    try {
+      const { bavail, bsize } = statfsSync(dirname(this.path))
+      free = bavail * bsize
+    } catch {
+      // There is no such folder, which opening says more clearly; or the file system can't tell.
+    }
+    if (free < reservedSpace) throw diskFull(this.path)
   }
 
   /** The same for a job that may grow until its turn comes. */

@@ -16,6 +16,8 @@ import type { Statements } from './statements.js'
 /** After so many milliseconds a `take` that found nothing looks again by itself: no wake-up is missed for longer. */
 const longestWait = 5000
 
+const done = Promise.resolve()
+
 export class SQLiteDelivery implements Delivery {
   settled = false
 
@@ -135,9 +137,10 @@ export class SQLiteConsumer implements Consumer {
     await this.#context.connection.write((statements) => void statements.start.run(id, holder), { persistent: true })
   }
 
-  async ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
-    if (sends.length === 0) return this.#settled(delivery) ? undefined : this.#acknowledge(delivery as SQLiteDelivery)
-    await this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
+  /** Everybody in a batch gets the same promise, which the worker makes use of. */
+  ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
+    if (sends.length === 0) return this.#settled(delivery) ? done : this.#acknowledge(delivery as SQLiteDelivery)
+    return this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
   }
 
   async deadLetter(

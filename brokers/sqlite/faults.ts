@@ -15,10 +15,7 @@ export function explain(cause: unknown, path: string): unknown {
         options,
       )
     case 'FULL':
-      return new BrokerError(
-        `The SQLite database ${path} could not grow, its disk is full; nothing was stored. Free some space there.`,
-        options,
-      )
+      return diskFull(path, options)
     case 'PERM':
     case 'READONLY':
       return new ConnectionFailed(
@@ -44,6 +41,15 @@ export function explain(cause: unknown, path: string): unknown {
     default:
       return new ConnectionFailed(`The SQLite database ${path} failed: ${(cause as Error).message}`, options)
   }
+}
+
+/** The disk is full, or so nearly that what is left is needed to work off what is there. */
+export function diskFull(path: string, options?: ErrorOptions): BrokerError {
+  return new BrokerError(
+    `The SQLite database ${path} can't grow, its disk is full; nothing was stored. Free some space there: workers go on ` +
+      'with what is stored, and sends work again as soon as there is room.',
+    options,
+  )
 }
 
 /** Whether the disk was the reason, so that it may work again once there is space. */

@@ -1,5 +1,6 @@
 /** The file: how it is opened, migrated or refused, and what is said when it can't be used. */
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -174,6 +175,29 @@ t.test('a full disk: a send says so, and what is there is worked off', async (t)
   if (first) await consumer.deadLetter(first, { reason: 'bad' }, [])
   await Promise.all(rest.map((delivery) => consumer.ack(delivery, [])))
   t.same(await broker.stats('exam'), { ready: 0, delayed: 0, inFlight: 0, dead: 1 })
+})
+
+t.test('the last space of a disk is kept for working off what is there', async (t) => {
+  const path = makePath(t)
+  const broker = open(t, { path })
+  const consumer = broker.consume('exam')
+  await broker.enqueueMany(notes(3))
+  const { statfsSync } = fs
+  const restore = (): void => {
+    fs.statfsSync = statfsSync
+    syncBuiltinESMExports()
+  }
+  t.teardown(restore)
+  fs.statfsSync = (() => ({ bavail: 1000, bsize: 4096 })) as unknown as typeof statfsSync
+  syncBuiltinESMExports()
+
+  await t.rejects(broker.enqueue(note('too much')), /disk is full; nothing was stored/)
+  const [first, ...rest] = await take(consumer, 3)
+  if (first) await consumer.ack(first, [{ message: note('retry') }])
+  await Promise.all(rest.map((delivery) => consumer.ack(delivery, [])))
+  t.equal(nameOf(await takeOne(consumer)), 'retry')
+  restore()
+  await broker.enqueue(note('there is room again'))
 })
 
 t.test('a deleted file does not swallow what is sent after', async (t) => {
