@@ -19,7 +19,7 @@ const { values, positionals } = parseArgs({
 })
 
 const contender = (name, ...args) => [join(here, 'contenders', name), ...args]
-const bare = (name) => ['--import=tsx', join(here, name), values.messages]
+const bare = (name, ...args) => ['--import=tsx', ...contender(name, ...args)]
 
 const suites = {
   memory: {
@@ -32,7 +32,7 @@ const suites = {
   sqlite: {
     baseline: ['bare loop', 'plainjobs'],
     contenders: {
-      'bare loop': () => bare('sqlite/bare-loop.ts'),
+      'bare loop': () => bare('bare-sqlite.ts'),
       'dramatis, inline': () => contender('dramatis.js', '0'),
       'dramatis, one thread': () => contender('dramatis.js', '1'),
       plainjobs: ({ path }) => contender('plainjobs.js', path),
@@ -46,7 +46,7 @@ const suites = {
   redis: {
     baseline: ['bare loop', 'BullMQ', 'bee-queue'],
     contenders: {
-      'bare loop': ({ url }) => [...bare('redis/bare.ts'), url],
+      'bare loop': ({ url }) => bare('bare-redis.ts', url),
       'dramatis, inline': () => contender('dramatis.js', '0'),
       'dramatis, one thread': () => contender('dramatis.js', '1'),
       BullMQ: ({ url }) => contender('bullmq.js', url),
@@ -76,7 +76,13 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
     for (const [title, command] of Object.entries(contenders)) {
       const place = prepare({ server })
       const output = execFileSync(process.execPath, command(place), {
-        env: { ...process.env, DRAMATIS_URL: place.url, BENCH_MESSAGES: values.messages, NODE_ENV: 'production' },
+        env: {
+          ...process.env,
+          DRAMATIS_URL: place.url,
+          BENCH_MESSAGES: values.messages,
+          BENCH_LATENCY: server ? '1' : '',
+          NODE_ENV: 'production',
+        },
         stdio: ['ignore', 'pipe', 'inherit'],
         encoding: 'utf8',
       })
@@ -86,23 +92,30 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
     rounds.push(figures)
   }
   await server?.stop()
-  console.log(`\n${name}: ${values.messages} messages, medians of ${values.rounds} rounds, per second`)
-  console.table(
-    Object.fromEntries(
-      Object.keys(contenders).map((title) => {
-        const row = {}
-        for (const what of ['enqueued', 'processed']) {
-          row[what] = median(rounds.map((round) => round[title][what]))
-          for (const other of baseline) {
-            if (title.startsWith('dramatis')) {
-              row[`${what} ÷ ${other}`] = Number(
-                median(rounds.map((round) => round[title][what] / round[other][what])).toFixed(2),
-              )
-            }
-          }
-        }
-        return [title, row]
-      }),
-    ),
-  )
+  console.log(`\n${name}: ${values.messages} messages, medians of ${values.rounds} rounds`)
+  console.table(Object.fromEntries(Object.keys(contenders).map((title) => [title, row(rounds, title, baseline)])))
+}
+
+/** Rates a second, and their ratios to the others', taken within each round. */
+function row(rounds, title, baseline) {
+  const cells = {}
+  for (const what of ['enqueued', 'processed']) {
+    cells[`${what}/s`] = median(rounds.map((round) => round[title][what].rate))
+    cells[`${what}, µs CPU`] = round2(median(rounds.map((round) => round[title][what].cpu)))
+    if (!title.startsWith('dramatis')) continue
+    for (const other of baseline) {
+      cells[`${what} ÷ ${other}`] = round2(
+        median(rounds.map((round) => round[title][what].rate / round[other][what].rate)),
+      )
+    }
+  }
+  if (rounds[0][title].latency) {
+    for (const p of ['p50', 'p99'])
+      cells[`start ${p}, ms`] = round2(median(rounds.map((round) => round[title].latency[p])))
+  }
+  return cells
+}
+
+function round2(number) {
+  return Number(number.toFixed(2))
 }

@@ -98,12 +98,20 @@ export const longestBackoff = 604_800_000
  * `max`, from `max/2 … max`.
  *
  * @param attempts How many retries there were before this one, from 0.
+ * @param jitter Whether anything is drawn; without it the delay is `base`, or `max` when that is less.
  * @param random A source of numbers from 0 up to 1.
  */
 export function backoff(
   attempts: number,
-  { factor, max, random = Math.random }: { factor: number; max: number; random?: () => number },
+  {
+    factor,
+    max,
+    jitter = true,
+    random = Math.random,
+  }: { factor: number; max: number; jitter?: boolean; random?: () => number },
 ): number {
-  const delay = Math.trunc(factor * 2 ** Math.min(attempts, 32) * (1 + random()))
+  const base = factor * 2 ** Math.min(attempts, 32)
+  if (!jitter) return Math.trunc(Math.min(base, max))
+  const delay = Math.trunc(base * (1 + random()))
   return delay > max ? Math.trunc(max * (0.5 + random() / 2)) : delay
 }

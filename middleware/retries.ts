@@ -178,14 +178,9 @@ export class Retries implements Middleware {
     return backoff(retries, {
       factor: effective(message, actor, 'minBackoff', this.#minBackoff),
       max: Math.min(max, longestBackoff),
-      ...((actor?.options.jitter ?? this.#jitter) ? {} : { random: noJitter }),
+      jitter: (actor?.options.jitter as boolean | undefined) ?? this.#jitter,
     })
   }
-}
-
-/** Draws nothing: the plain exponential curve, up to `max` itself. */
-function noJitter(): number {
-  return 0
 }
 
 /** Failed attempts so far. A producer that wrote something else than a number there starts from 0. */

@@ -1,6 +1,6 @@
-/** bee-queue: events and results off, jobs removed when done, as its README advises for speed. */
+/** bee-queue: events and stored jobs off, done jobs removed, as its README advises for speed. */
 import Queue from 'bee-queue'
-import { messages, payload, rate, report, timeSends } from './report.js'
+import { messages, meter, payload, report, timeSends, timeStarts } from './report.js'
 
 const { hostname: host, port } = new URL(process.argv[2])
 const options = {
@@ -15,9 +15,18 @@ await queue.ready()
 const enqueued = await timeSends(() => queue.createJob({ payload }).save())
 
 let left = messages
-const start = performance.now()
+let onRan = () => {}
+const stop = meter()
 const worker = new Queue('bench', options)
-worker.process(100, async () => {})
+worker.process(100, async () => onRan())
 worker.on('succeeded', async () => {
-  if (--left === 0) await report({ enqueued, processed: rate(start) })
+  if (--left !== 0) return
+  const processed = stop()
+  const latency = await timeStarts(
+    () => queue.createJob({ payload }).save(),
+    (started) => {
+      onRan = started
+    },
+  )
+  await report({ enqueued, processed, latency })
 })

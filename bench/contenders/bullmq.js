@@ -1,17 +1,28 @@
-/** BullMQ: `addBulk` is not used, since what is measured is many single sends; jobs are removed when done, as its docs advise. */
+/**
+ * BullMQ: many single `add`s, since that is what is measured (it has `addBulk`, too); done jobs are removed, and the
+ * worker's concurrency is ours, as its docs advise.
+ */
 import { Queue, Worker } from 'bullmq'
-import { messages, payload, rate, report, timeSends } from './report.js'
+import { messages, meter, payload, report, timeSends, timeStarts } from './report.js'
 
 const { hostname: host, port } = new URL(process.argv[2])
 const connection = { host, port: Number(port), maxRetriesPerRequest: null }
-const options = { removeOnComplete: true, removeOnFail: true }
-const queue = new Queue('bench', { connection, defaultJobOptions: options })
+const queue = new Queue('bench', { connection, defaultJobOptions: { removeOnComplete: true, removeOnFail: true } })
 await queue.waitUntilReady()
 const enqueued = await timeSends(() => queue.add('noop', { payload }))
 
 let left = messages
-const start = performance.now()
-const worker = new Worker('bench', async () => {}, { connection, concurrency: 100, removeOnComplete: { count: 0 } })
+let onRan = () => {}
+const stop = meter()
+const worker = new Worker('bench', async () => onRan(), { connection, concurrency: 100 })
 worker.on('completed', async () => {
-  if (--left === 0) await report({ enqueued, processed: rate(start) })
+  if (--left !== 0) return
+  const processed = stop()
+  const latency = await timeStarts(
+    () => queue.add('noop', { payload }),
+    (started) => {
+      onRan = started
+    },
+  )
+  await report({ enqueued, processed, latency })
 })

@@ -5,9 +5,14 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import { actor, getBroker, Worker } from '../../dist/lib/index.js'
-import { payload, rate, report, timeSends } from './report.js'
+import { messages, meter, payload, report, timeSends, timeStarts } from './report.js'
 
-const noop = actor(function noop() {})
+let ran = 0
+let onRan = () => {}
+const noop = actor(async function noop() {
+  ran++
+  onRan()
+})
 
 if (isMainThread) {
   process.env.DRAMATIS_LOG_LEVEL ??= 'warn'
@@ -18,13 +23,26 @@ if (isMainThread) {
     concurrency: 100,
     modules: [import.meta.url],
   })
-  const booted = worker.start()
+  let stop = meter()
+  const finished = new Promise((resolve) => {
+    onRan = () => ran === messages && resolve()
+  })
+  await worker.start()
   // Threads take a moment to load; what is measured is the work.
-  if (worker.threads > 0) await booted
-  const start = performance.now()
+  if (worker.threads > 0) stop = meter()
+  else await finished
   await broker.join('default')
-  const processed = rate(start)
+  const processed = stop()
+  let latency
+  if (worker.threads === 0 && process.env.BENCH_LATENCY) {
+    latency = await timeStarts(
+      () => noop.send(payload),
+      (started) => {
+        onRan = started
+      },
+    )
+  }
   await worker.stop()
   await broker.close()
-  await report({ enqueued, processed })
+  await report({ enqueued, processed, latency })
 }

@@ -1,26 +1,22 @@
 /** plainjobs, as its README has it; one worker, which takes one job at a time (it has no other way). */
 import Database from 'better-sqlite3'
 import { defineQueue, defineWorker } from 'plainjobs'
-import { messages, payload, rate, report } from './report.js'
+import { messages, meter, payload, report } from './report.js'
 
 const quiet = { error() {}, warn() {}, info() {}, debug() {} }
 const queue = defineQueue({ connection: new Database(process.argv[2]), logger: quiet })
 
-let start = performance.now()
+let stop = meter()
 for (let sent = 0; sent < messages; sent++) queue.add('noop', { payload })
-const enqueued = rate(start)
+const enqueued = stop()
 
 let left = messages
-start = performance.now()
 const worker = defineWorker(
   'noop',
   async () => {
-    if (--left === 0) {
-      const processed = rate(start)
-      void worker.stop()
-      await report({ enqueued, processed })
-    }
+    if (--left === 0) await report({ enqueued, processed: stop() })
   },
   { queue, logger: quiet },
 )
+stop = meter()
 void worker.start()

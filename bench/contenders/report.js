@@ -8,16 +8,46 @@ export const burst = 1000
 /** The one argument of every message; with the envelope of most libraries that makes about 200 bytes. */
 export const payload = 'x'.repeat(8)
 
-/** Sends them all, `burst` at a time, and gives the rate per second. */
-export async function timeSends(send) {
+/**
+ * Starts to measure. The function it gives back says how many messages a second there were since, and how many
+ * microseconds of this process's processor each took: steadier than the rate where a machine is shared.
+ */
+export function meter() {
   const start = performance.now()
-  for (let sent = 0; sent < messages; sent += burst) await Promise.all(Array.from({ length: burst }, send))
-  return rate(start)
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return { rate: Math.round((messages / (performance.now() - start)) * 1000), cpu: (user + system) / messages }
+  }
 }
 
-/** The rate per second of all messages since `start`. */
-export function rate(start) {
-  return Math.round((messages / (performance.now() - start)) * 1000)
+/** Sends them all, `burst` at a time. */
+export async function timeSends(send) {
+  const stop = meter()
+  for (let sent = 0; sent < messages; sent += burst) await Promise.all(Array.from({ length: burst }, send))
+  return stop()
+}
+
+/**
+ * One message at a time to an idle worker: milliseconds from the send until the worker starts on it.
+ * @param send Sends one.
+ * @param onStart Is told what to call when the worker starts on one.
+ */
+export async function timeStarts(send, onStart) {
+  const waits = []
+  let started
+  onStart(() => started())
+  for (let index = 0; index < 520; index++) {
+    await wait(3)
+    const start = performance.now()
+    const running = new Promise((resolve) => {
+      started = resolve
+    })
+    await Promise.all([send(), running.then(() => waits.push(performance.now() - start))])
+  }
+  // The first few are warming up.
+  const sorted = waits.slice(20).sort((a, b) => a - b)
+  return { p50: sorted[250], p99: sorted[494] }
 }
 
 /** Prints the figures for the process that started this one, and ends. */

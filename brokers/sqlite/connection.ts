@@ -104,12 +104,14 @@ export class Connection {
    * @throws {BrokerError} when the disk is nearly full.
    */
   assertSpace(): void {
-    let free = Number.POSITIVE_INFINITY
+    let free: number
     try {
       const { bavail, bsize } = statfsSync(dirname(this.path))
       free = bavail * bsize
+      if (free < reservedSpace) free += (this.#opened().statements.freeInside.get() as { bytes: number }).bytes
     } catch {
-      // There is no such folder, which opening says more clearly; or the file system can't tell.
+      // There is no such folder, the file is locked, or its system can't tell: storing will say what is wrong.
+      return
     }
     if (free < reservedSpace) throw diskFull(this.path)
   }

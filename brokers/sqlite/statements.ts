@@ -13,6 +13,10 @@ const sql = {
   /** Changes when another connection, of this process or another, has committed. */
   dataVersion: 'PRAGMA data_version',
 
+  /** How many bytes of the file are free for new rows. */
+  freeInside: `
+    SELECT freelist_count * page_size AS bytes FROM pragma_freelist_count, pragma_page_size`,
+
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
   insertMessage: 'INSERT INTO messages (queue, priority, body) VALUES (?, ?, ?)',
   insertDelayed: 'INSERT INTO delayed (queue, priority, deliveries, due_at, body) VALUES (?, ?, 0, ?, ?)',

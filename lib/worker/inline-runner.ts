@@ -5,44 +5,32 @@
 import { RunningMessage, runActor } from '../current.js'
 import type { Interrupt } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { type Execution, GivenBack, type Runner } from './execution.js'
+import { type Execution, GivenBack, type InHand, type Runner } from './execution.js'
 
-/** An actor that is waiting for something. */
+/** An actor on its way. */
 class Run extends RunningMessage {
   reject: (error: unknown) => void = () => {}
 }
 
 export class InlineRunner implements Runner {
   readonly slots: number
-  readonly #waiting = new Set<Execution>()
-  #stopped = false
+  readonly #inHand: InHand
 
-  constructor({ concurrency }: { concurrency: number }) {
+  constructor({ concurrency, inHand }: { concurrency: number; inHand: InHand }) {
     this.slots = concurrency
+    this.#inHand = inHand
   }
 
   async start(): Promise<void> {}
 
   run(execution: Execution): unknown {
-    if (this.#stopped) throw new GivenBack('the worker stopped before the actor began')
     const run = new Run(execution.message)
     execution.run = run
     const result = runActor(execution.actor.fn, run)
     if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') return result
     return new Promise((resolve, reject) => {
       run.reject = reject
-      this.#waiting.add(execution)
-      const done = (): boolean => this.#waiting.delete(execution)
-      ;(result as PromiseLike<unknown>).then(
-        (value) => {
-          done()
-          resolve(value)
-        },
-        (error) => {
-          done()
-          reject(error)
-        },
-      )
+      ;(result as PromiseLike<unknown>).then(resolve, reject)
     })
   }
 
@@ -51,13 +39,13 @@ export class InlineRunner implements Runner {
   }
 
   kill(execution: Execution, reason: Interrupt): number {
-    if (!this.#waiting.delete(execution)) return 0
+    if (execution.over) return 0
     const { actorName, messageId } = execution.message
     getLogger().warn(
       { actorName, messageId },
       `"${actorName}" ignores its signal and can't be stopped without threads; it goes on, its slot is freed`,
     )
-    ;(execution.run as Run).reject(reason)
+    ;(execution.run as Run | undefined)?.reject(reason)
     return 0
   }
 
@@ -66,10 +54,8 @@ export class InlineRunner implements Runner {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    for (const execution of this.#waiting) {
-      this.#waiting.delete(execution)
-      ;(execution.run as Run).reject(new GivenBack('the worker stopped before the actor ended'))
+    for (const execution of this.#inHand.values()) {
+      ;(execution.run as Run | undefined)?.reject(new GivenBack('the worker stopped before the actor ended'))
     }
   }
 }

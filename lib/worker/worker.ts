@@ -109,7 +109,8 @@ export class Worker {
     if (prefetch !== undefined) positive(prefetch, 'prefetch')
     this.#shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
     this.#options = options
-    this.#runner = this.threads === 0 ? new InlineRunner({ concurrency: this.concurrency }) : this.#makePool()
+    this.#runner =
+      this.threads === 0 ? new InlineRunner({ concurrency: this.concurrency, inHand: this.#inHand }) : this.#makePool()
     this.#executor = new Executor(broker, this.#runner, this.#inHand)
   }
 

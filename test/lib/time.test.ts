@@ -35,6 +35,7 @@ t.test('backoff: the ends of the draw give the ends of the range', async (t) => 
     const least = backoff(attempts, { factor, max, random: () => 0 })
     if (base > max) t.equal(least, max / 2)
     else t.equal(least, without_jitter)
+    t.equal(backoff(attempts, { factor, max, jitter: false }), without_jitter)
     const most = backoff(attempts, { factor, max, random: () => 1 - Number.EPSILON })
     if (base * 2 > max) t.equal(most, max - 1)
     else t.equal(most, base * 2 - 1)
