@@ -3,7 +3,7 @@
  *
  * $ node bench/hooks.js
  */
-import { Chain } from '../dist/lib/middleware.js'
+import { Chain } from '../dist/lib/chain.js'
 
 const calls = 20_000_000
 

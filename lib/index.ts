@@ -19,16 +19,15 @@ export type { Duration } from './time.js'
 
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
 
-export {
-  Broker,
-  type BrokerOptions,
-  type Consumer,
-  type DeadLetter,
-  type DeadLetterPage,
-  type DeadLetterReason,
-  type Delivery,
-  type QueueStats,
-} from './broker.js'
+export { Broker, type BrokerOptions } from './broker.js'
+export type {
+  Consumer,
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterReason,
+  Delivery,
+  QueueStats,
+} from './consumer.js'
 export { getBroker, setBroker } from './default-broker.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
 export { ResultBackend, type ResultBackendOptions, type StoredFailure } from './results/backend.js'
@@ -39,7 +38,8 @@ export { type Clock, systemClock } from './time.js'
 export { type Current, current } from './current.js'
 export { interrupt } from './worker/execution.js'
 export { runWorker } from './worker/run-worker.js'
-export { Worker, type WorkerOptions } from './worker/worker.js'
+export { Worker } from './worker/worker.js'
+export type { WorkerOptions } from './worker/worker-options.js'
 
 // — Middleware ———————————————————————————————————————————————————————————————————————————————————————————
 

@@ -12,9 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Files that are longer than the house likes, each with the reason why it isn't split. */
 const longForAReason: Readonly<Record<string, string>> = {
-  'lib/broker.ts': 'half of it is the contract that brokers, consumers and their users share, in one place to be read',
-  'lib/middleware.ts': 'half of it is the list of hooks, a sentence each; the chain stands beside what it calls',
-  'lib/worker/worker.ts': 'start, run and stop of one worker share one state',
+  'lib/broker.ts': 'all that brokers do alike and their users call, in one place to be read',
   'middleware/retries.ts': 'a third of it is the seven options it brings, with their documentation',
 }
 

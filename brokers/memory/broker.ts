@@ -1,13 +1,8 @@
 /**
  * The broker in memory: the reference for the others, and what tests run on. What it holds is gone with the process.
  */
-import {
-  Broker,
-  type BrokerOptions,
-  brokerOptionNames,
-  type DeadLetterPage,
-  type QueueStats,
-} from '../../lib/broker.js'
+import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import type { DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import { refuseUnknown } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'

@@ -1,4 +1,4 @@
-import type { Consumer, DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
 import { Held } from './held.js'
 import type { MemoryQueue } from './queue.js'

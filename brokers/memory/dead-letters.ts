@@ -1,7 +1,7 @@
 /**
  * The dead letters of one queue, oldest first, and their end.
  */
-import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/broker.js'
+import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/consumer.js'
 import { expected } from '../../lib/options.js'
 import type { Clock } from '../../lib/time.js'
 import type { Held } from './held.js'

@@ -2,7 +2,7 @@
  * A message as it is held in memory. It is handed out as its own delivery, so that taking allocates nothing; what goes
  * back becomes another one, so that a settlement that comes too late finds its own spent.
  */
-import type { Delivery } from '../../lib/broker.js'
+import type { Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { MemoryQueue } from './queue.js'
 

@@ -2,7 +2,7 @@
  * One queue in memory: what is ready by priority, what is delayed by time, who waits for it. It knows no messages, only
  * what is held; dead letters are kept beside it.
  */
-import type { QueueStats } from '../../lib/broker.js'
+import type { QueueStats } from '../../lib/consumer.js'
 import { Heap } from '../../lib/heap.js'
 import type { Clock } from '../../lib/time.js'
 import { DeadLetters } from './dead-letters.js'

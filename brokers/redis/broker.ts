@@ -3,15 +3,8 @@
  * stands in `keys.ts`.
  */
 import { randomUUID } from 'node:crypto'
-import {
-  Broker,
-  type BrokerOptions,
-  brokerOptionNames,
-  type Consumer,
-  type DeadLetter,
-  type DeadLetterPage,
-  type QueueStats,
-} from '../../lib/broker.js'
+import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import type { Consumer, DeadLetter, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'

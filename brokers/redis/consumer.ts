@@ -2,7 +2,7 @@
  * One queue as a worker consumes it: takes in batches, sleeps in Redis when there is nothing, and settles what it took,
  * the settlements of one turn of the event loop in one call.
  */
-import type { Consumer, DeadLetterReason } from '../../lib/broker.js'
+import type { Consumer, DeadLetterReason } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
 import { backoff } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'

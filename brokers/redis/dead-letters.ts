@@ -2,7 +2,7 @@
  * Dead letters, as people look at them. One is named by its queue and its id there: `default:3f2c…`.
  */
 import { randomUUID } from 'node:crypto'
-import type { DeadLetter, DeadLetterPage } from '../../lib/broker.js'
+import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'

@@ -2,7 +2,7 @@
  * What a broker has in hand of one queue: the deliveries it gave out and got no settlement for. Redis keeps the same
  * in the ack set; where the two differ because an answer was lost, the hand sets it right.
  */
-import type { DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Keys, QueueKeys } from './keys.js'
 import { type Link, Unanswered } from './link.js'
 import { parcelOfDelayed } from './parcels.js'

@@ -2,7 +2,7 @@
  * The two ends a message can come to, many messages a call: done with, or given up. Both store what is sent besides
  * in the same step, and do nothing at all for a message that isn't held any more.
  */
-import type { DeadLetterReason } from '../../lib/broker.js'
+import type { DeadLetterReason } from '../../lib/consumer.js'
 import type { Place, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'
 import { type Parcel, pack } from './parcels.js'

@@ -2,14 +2,8 @@
  * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores, looks and revives;
  * consuming is its consumers', writing and waiting for the lock its connection's.
  */
-import {
-  Broker,
-  type BrokerOptions,
-  brokerOptionNames,
-  type Consumer,
-  type DeadLetterPage,
-  type QueueStats,
-} from '../../lib/broker.js'
+import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
 import { duration, refuseUnknown } from '../../lib/options.js'

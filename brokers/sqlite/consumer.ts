@@ -2,7 +2,7 @@
  * One queue, as a worker of this process consumes it: takes in batches, settles those of one turn of the event loop
  * together, and sleeps until somebody sends or something is due.
  */
-import type { Consumer, DeadLetterReason, Delivery } from '../../lib/broker.js'
+import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'

@@ -8,7 +8,7 @@ import { getLogger } from '../logger.js'
 // The front door, so that there is a default broker.
 import '../index.js'
 import { runWorker } from '../worker/run-worker.js'
-import { readModules, type WorkerOptions } from '../worker/worker.js'
+import { readModules, type WorkerOptions } from '../worker/worker-options.js'
 
 const { version } = createRequire(import.meta.url)('dramatis/package.json') as { version: string }
 

@@ -2,7 +2,7 @@
  * Acknowledges what ended well, which is nearly everything: brokers do that a batch at a time and give everybody in a
  * batch the same promise, so that one look at it is enough for all of them.
  */
-import type { Consumer, Delivery } from '../broker.js'
+import type { Consumer, Delivery } from '../consumer.js'
 import type { Entry } from '../outcome.js'
 
 interface Batch {

@@ -3,7 +3,7 @@
  * broker can't be reached it waits, longer each time, and goes on. It never runs a message.
  */
 import pRetry, { AbortError } from 'p-retry'
-import type { Consumer, Delivery } from '../broker.js'
+import type { Consumer, Delivery } from '../consumer.js'
 import { BrokerClosed, BrokerError, DramatisError } from '../errors.js'
 import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'

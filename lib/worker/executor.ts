@@ -2,7 +2,8 @@
  * A message's life in a worker: accept, before, around, run, after, settle. It decides nothing by itself but what no
  * plugin can: what is no message, what nobody can run, what killed its workers too often.
  */
-import type { Broker, Consumer, Delivery } from '../broker.js'
+import type { Broker } from '../broker.js'
+import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, Retry, SkipMessage, WorkerLost } from '../errors.js'
 import { summary, toError, traceback } from '../failure.js'
@@ -77,7 +78,15 @@ export class Executor {
     const { message, actor } = execution
     execution.wanted = chain.wantsResult(message, actor)
     if (!chain.has('aroundProcess')) return execution.start()
-    return chain.around(message, async () => execution.start(), this.broker)
+    const run = async (): Promise<unknown> => {
+      try {
+        return await execution.start()
+      } finally {
+        // What plugins do after the actor isn't the actor's time.
+        execution.end()
+      }
+    }
+    return chain.around(message, run, this.broker)
   }
 
   #succeeded(execution: Execution, result: unknown): Outcome {

@@ -1,7 +1,7 @@
 /**
  * One queue of a worker: its consumer, with settlements that are tried until they work, and the count of what is open.
  */
-import type { Consumer, Delivery } from '../broker.js'
+import type { Consumer, Delivery } from '../consumer.js'
 import { BrokerClosed } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { Acknowledger } from './acknowledger.js'

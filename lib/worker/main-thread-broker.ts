@@ -2,7 +2,8 @@
  * The default broker of a worker thread, when the worker has a broker that the thread can't make for itself: every
  * send and every wait for a result goes through the main thread. Queues can't be consumed or looked at from here.
  */
-import { Broker, type Consumer, type DeadLetterPage, type QueueStats } from '../broker.js'
+import { Broker } from '../broker.js'
+import type { Consumer, DeadLetterPage, QueueStats } from '../consumer.js'
 import { BrokerError } from '../errors.js'
 import { mainThread } from '../main-thread.js'
 import { Message } from '../message.js'

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { ModuleLoadError, WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
+import { getLogger } from '../logger.js'
 import { type Service, threadService } from '../main-thread.js'
 import type { Execution } from './execution.js'
 import {
@@ -73,11 +74,13 @@ export class PoolThread {
   #stopping = false
   #lastError: Error | undefined
   readonly #services: ThreadOptions['services']
+  readonly #modules: readonly string[]
 
   constructor(options: ThreadOptions, events: ThreadEvents) {
     const { modules, concurrency, resourceLimits, ownBroker } = options
     this.#events = events
     this.#services = options.services
+    this.#modules = modules
     this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
     this.activity = Activity.for(concurrency)
     const workerData: ThreadData = { dramatis: true, modules, activity: this.activity.buffer, ownBroker }
@@ -102,6 +105,14 @@ export class PoolThread {
    * @throws {ModuleLoadError}
    */
   start(): Promise<void> {
+    const slow = setTimeout(() => {
+      const text = 'A worker thread is still loading its modules; does one of them wait for something at its top level?'
+      getLogger().warn({ threadId: this.id, modules: this.#modules }, text)
+    }, 10_000).unref()
+    return this.#load().finally(() => clearTimeout(slow))
+  }
+
+  #load(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#thread.on('error', (error) => {
         this.#lastError = toError(error)

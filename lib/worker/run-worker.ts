@@ -5,7 +5,8 @@ import { constants } from 'node:os'
 import { getBroker } from '../default-broker.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
-import { Worker, type WorkerOptions } from './worker.js'
+import { Worker } from './worker.js'
+import type { WorkerOptions } from './worker-options.js'
 
 /**
  * Runs a worker until SIGTERM or SIGINT, then ends the process: with code 0 after a shutdown in good order, 1 when the

@@ -6,18 +6,16 @@
  * It never looks into a message: that is the executor's.
  */
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { ResourceLimits } from 'node:worker_threads'
 import { bindActors } from '../actor.js'
-import type { Broker, Delivery } from '../broker.js'
+import type { Broker } from '../broker.js'
+import type { Delivery } from '../consumer.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
 import { BrokerClosed, DramatisError, InvalidOption, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
-import { count, duration, expected, nearest, refuseUnknown } from '../options.js'
-import { type Duration, show } from '../time.js'
+import { count, duration, nearest, refuseUnknown } from '../options.js'
+import type { Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import { InHand, interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
@@ -26,47 +24,10 @@ import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
 import { forThreads } from './main-thread-broker.js'
 import { ThreadPool } from './thread-pool.js'
-
-export interface WorkerOptions {
-  /**
-   * How many threads run actors; 0 runs them on the main event loop.
-   * @default the number of cores
-   */
-  threads?: number
-  /**
-   * How many messages each thread runs at once. More than one is for actors that wait (for a database, the network).
-   * @default 8
-   */
-  concurrency?: number
-  /**
-   * The queues to consume.
-   * @default the queues of every actor that is declared on the broker
-   */
-  queues?: readonly string[]
-  /**
-   * How many messages of a queue the worker holds at most, running ones included.
-   * @default twice what it can run at once, and more while messages take next to no time
-   */
-  prefetch?: number
-  /**
-   * How long running messages may go on when the worker stops.
-   * @default '25s'
-   */
-  shutdownTimeout?: Duration
-  /**
-   * What each thread imports to find the actors: URLs (`import.meta.resolve('./actors.js')`), names of packages, or
-   * paths, which are taken from the current folder.
-   * @default the script the process was started with
-   */
-  modules?: readonly (string | URL)[]
-  /** The memory each thread may use; see Node's `worker_threads`. A thread that goes over it is replaced. */
-  resourceLimits?: ResourceLimits
-}
-
-const optionNames = ['threads', 'concurrency', 'queues', 'prefetch', 'shutdownTimeout', 'modules', 'resourceLimits']
+import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
 
 /** How long actors have to end when their signals are aborted at the end of a shutdown, in milliseconds. */
-const lastGrace = 1000
+const lastGrace = 500
 
 interface Waiting {
   readonly delivery: Delivery
@@ -101,7 +62,7 @@ export class Worker {
   }
 
   constructor(broker: Broker, options: WorkerOptions = {}) {
-    refuseUnknown(options, optionNames, 'a worker')
+    refuseUnknown(options, workerOptionNames, 'a worker')
     const { threads = availableParallelism(), concurrency = 8, shutdownTimeout = '25s', prefetch } = options
     this.broker = broker
     this.threads = count(threads, 'threads')
@@ -321,27 +282,4 @@ async function attempt(emit: () => Promise<void> | undefined): Promise<void> {
   } catch {
     // Logged.
   }
-}
-
-function positive(value: unknown, name: string): number {
-  if (count(value, name) === 0) throw expected('a whole number from 1 up', value, name)
-  return value as number
-}
-
-/** Modules as threads can import them. A path is taken from the current folder; a bare name is a package. */
-export function readModules(modules: readonly (string | URL)[] | undefined): string[] {
-  if (modules === undefined) {
-    const entry = process.argv[1]
-    if (entry === undefined)
-      throw new InvalidOption('There is no script that threads could import; give "modules".', 'modules')
-    return [pathToFileURL(resolve(entry)).href]
-  }
-  if (!Array.isArray(modules) || modules.length === 0)
-    throw expected('an array of at least one module', modules, 'modules')
-  return modules.map((module: unknown) => {
-    if (module instanceof URL) return module.href
-    if (typeof module !== 'string' || module === '')
-      throw new InvalidOption(`Expected a module to be a path or a URL; got ${show(module)}.`, 'modules')
-    return /^\.{0,2}[/\\]|^[a-zA-Z]:\\/.test(module) ? pathToFileURL(resolve(module)).href : module
-  })
 }

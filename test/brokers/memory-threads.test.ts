@@ -9,7 +9,7 @@ import { captureLog } from '../support/log.js'
 captureLog()
 const broker = new MemoryBroker()
 setBroker(broker)
-const { grab, made, meet, relay, results } = await import('../support/actors/memory.js')
+const { grab, made, meet, relay, relayFailure, results } = await import('../support/actors/memory.js')
 const limits = new MemoryRateLimits({ name: 'threads' })
 const modules = [new URL('../support/actors/memory.ts', import.meta.url).href]
 const patience = { timeout: '20s' } as const
@@ -42,4 +42,14 @@ t.test('results in memory are read and kept from threads', async (t) => {
   await results.storeResult(made('question'), { deep: ['ü'] }, 60_000)
   t.same(await message.result(patience), { deep: ['ü'] })
   t.same(await results.get(made('answer'), { timeout: 0 }), { deep: ['ü'] })
+})
+
+t.test('failures in memory are read and kept from threads, with their traceback', async (t) => {
+  const message = await relayFailure.send('bad question', 'bad answer')
+  const failure = { type: 'RangeError', message: 'too deep', traceback: 'at there\nRangeError: too deep\n' }
+  await results.storeFailure(made('bad question'), failure, 60_000)
+  await message.result(patience)
+  const { type, traceback } = failure
+  const error = await results.get(made('bad answer'), { timeout: 0 }).catch((error: unknown) => error)
+  t.match(error, { name: 'ResultFailure', type, reason: 'too deep', traceback })
 })

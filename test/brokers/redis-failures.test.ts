@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
-import type { Consumer } from '../../lib/broker.js'
+import type { Consumer } from '../../lib/consumer.js'
 import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
 import { withRedis } from '../support/redis-server.js'

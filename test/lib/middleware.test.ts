@@ -1,9 +1,10 @@
 import t from 'tap'
 import type { Broker } from '../../lib/broker.js'
+import { Chain } from '../../lib/chain.js'
 import { DramatisError, HookFailed, SkipMessage } from '../../lib/errors.js'
 import { getLogger, setLogger } from '../../lib/logger.js'
 import { Message } from '../../lib/message.js'
-import { Chain, type Middleware } from '../../lib/middleware.js'
+import type { Middleware } from '../../lib/middleware.js'
 
 const broker = {} as Broker
 const message = new Message({ queueName: 'default', actorName: 'add', args: [] })

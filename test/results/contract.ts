@@ -18,6 +18,7 @@ export interface ResultsCapabilities {
 export type MakeResults = (options: ResultBackendOptions, test: Test) => Awaitable<ResultBackend>
 
 const ttl = 600_000
+const traceback = 'Traceback (most recent call first):\n    at “there” (ü.js:1:2)\nError: x\n'
 
 /**
  * Examines a results backend.
@@ -69,6 +70,18 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     const error = await backend.get(message).catch((error: unknown) => error)
     t.ok(error instanceof ResultFailure)
     t.match(error, { type: 'TypeError', reason: 'no “such” thing' })
+  })
+
+  ask('a failure is thrown with its own traceback, whether it was there or is waited for', async (t, backend) => {
+    const message = run()
+    const caught = (timeout: number): Promise<unknown> => backend.get(message, { timeout }).catch((error) => error)
+    const waiting = caught(10_000)
+    await backend.storeFailure(message, { type: 'Error', message: 'x', traceback }, ttl)
+    const expected = { name: 'ResultFailure', type: 'Error', reason: 'x', traceback }
+    t.match(await inTime(waiting, 'the failure'), expected)
+    t.match(await caught(0), expected)
+    await backend.storeFailure(message, { type: 'Error', message: 'y' }, ttl)
+    t.match(await caught(0), { reason: 'y', traceback: undefined }, 'not the traceback of an earlier one')
   })
 
   ask('no result: missing when asked once, a timeout when waited for', async (t, backend) => {
@@ -140,6 +153,17 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     const waiting = other.get(after, { timeout: '10s' })
     await backend.storeResult(after, 'after', ttl)
     t.equal(await inTime(waiting, 'the result'), 'after')
+  })
+
+  askTwo('a failure reaches another process with its traceback', async (t, backend, open) => {
+    const other = await open(backend, {})
+    t.teardown(() => other.close())
+    const message = run()
+    const waiting = other.get(message, { timeout: '10s' }).catch((error: unknown) => error)
+    await backend.storeFailure(message, { type: 'Error', message: 'x', traceback }, ttl)
+    const expected = { name: 'ResultFailure', type: 'Error', reason: 'x', traceback }
+    t.match(await inTime(waiting, 'the failure'), expected)
+    t.match(await other.get(message, { timeout: 0 }).catch((error: unknown) => error), expected)
   })
 
   askTwo('namespaces are told apart', async (t, backend, open) => {

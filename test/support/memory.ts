@@ -3,7 +3,8 @@ import type { Test } from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { type Actor, actor } from '../../lib/actor.js'
 import type { ActorOptions } from '../../lib/actor-options.js'
-import { Worker, type WorkerOptions } from '../../lib/worker/worker.js'
+import { Worker } from '../../lib/worker/worker.js'
+import type { WorkerOptions } from '../../lib/worker/worker-options.js'
 import { captureLog } from './log.js'
 
 export interface Stage {

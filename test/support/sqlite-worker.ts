@@ -8,7 +8,7 @@
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
-import type { Delivery } from '../../lib/broker.js'
+import type { Delivery } from '../../lib/consumer.js'
 import { Message } from '../../lib/message.js'
 
 const [path, heartbeatTimeout, hold] = process.argv.slice(2) as [string, string, string | undefined]

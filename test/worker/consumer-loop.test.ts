@@ -1,6 +1,6 @@
 /** The loop that keeps one queue's messages coming, before a broker of the test's own. */
 import t, { type Test } from 'tap'
-import type { Consumer, Delivery } from '../../lib/broker.js'
+import type { Consumer, Delivery } from '../../lib/consumer.js'
 import { BrokerClosed, InvalidOption } from '../../lib/errors.js'
 import { ConsumerLoop, type ConsumerLoopOptions } from '../../lib/worker/consumer-loop.js'
 import { captureLog } from '../support/log.js'

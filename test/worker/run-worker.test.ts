@@ -45,7 +45,7 @@ for (const [signal, code] of [
     const worker = start('main.ts', { threads: 1 })
     await actor('endless').send()
     await worker.said('endless began')
-    worker.kill('SIGINT')
+    worker.kill(signal)
     await worker.logged(/once more to stop at once/)
     worker.kill(signal)
     t.same(await worker.ended, [code, null])

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { setBroker } from '../../lib/default-broker.js'
-import type { WorkerOptions } from '../../lib/worker/worker.js'
 import { Worker } from '../../lib/worker/worker.js'
+import type { WorkerOptions } from '../../lib/worker/worker-options.js'
 import * as actors from '../support/actors/threaded.js'
 import { captureLog } from '../support/log.js'
 import { failure, until } from '../support/memory.js'
@@ -129,6 +129,12 @@ t.test('a result that cannot leave its thread fails its message alone, and only 
 t.test('an actor on a thread sends to a MemoryBroker, and waits for results, through the main thread', async (t) => {
   await work(t)
   t.equal(await (await actors.forward.send(21)).result(patience), 42)
+})
+
+t.test('an actor on a thread that waits for a failure catches what the main thread would', async (t) => {
+  await work(t)
+  const caught = await (await actors.forwardFailure.send()).result(patience)
+  t.match(caught, { known: true, type: 'OutOfStock', reason: 'none left', traceback: /OutOfStock: none left\n$/ })
 })
 
 t.test('when the worker stops, what still runs goes back to the queue uncounted', async (t) => {

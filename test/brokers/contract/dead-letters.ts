@@ -1,5 +1,5 @@
 /** What becomes of messages that were given up. */
-import type { DeadLetter } from '../../../lib/broker.js'
+import type { DeadLetter } from '../../../lib/consumer.js'
 import { InvalidOption } from '../../../lib/errors.js'
 import { Message } from '../../../lib/message.js'
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne, until } from './exam.js'

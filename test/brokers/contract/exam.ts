@@ -2,7 +2,8 @@
  * How the exam is held: questions with a fresh broker each, and ways to wait for things instead of for time.
  */
 import { type Test, t } from 'tap'
-import type { Broker, BrokerOptions, Consumer, Delivery } from '../../../lib/broker.js'
+import type { Broker, BrokerOptions } from '../../../lib/broker.js'
+import type { Consumer, Delivery } from '../../../lib/consumer.js'
 import { Message } from '../../../lib/message.js'
 
 type Awaitable<T> = T | Promise<T>

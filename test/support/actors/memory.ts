@@ -25,6 +25,12 @@ export const relay = actor(async function relay(from: string, to: string) {
   return results.get(made(to), { timeout: 0 })
 }, shared)
 
+/** Waits for a failure that is kept by hand, and keeps what it caught. */
+export const relayFailure = actor(async function relayFailure(from: string, to: string) {
+  const failure = await results.get(made(from), { timeout: '20s' }).catch((error) => error)
+  await results.storeFailure(made(to), { ...failure, message: failure.reason }, 60_000)
+}, shared)
+
 export function made(messageId: string): Message {
   return new Message({ queueName: 'default', actorName: 'by-hand', args: [], messageId })
 }

@@ -1,6 +1,6 @@
 /** Actors that run on threads in tests: imported by the test and, again, by each of its threads. */
 import { isMainThread, threadId } from 'node:worker_threads'
-import { actor, current, Retry } from '../../../lib/index.js'
+import { actor, current, ResultFailure, Retry } from '../../../lib/index.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const shared = { storeResults: true, maxRetries: 0 } as const
@@ -103,6 +103,13 @@ export const unwantedOddResult = actor(function unwantedOddResult() {
 export const forward = actor(async function forward(value: number) {
   const message = await target.send(value)
   return await message.result()
+}, shared)
+
+/** What it catches when it waits for the result of a message that fails. */
+export const forwardFailure = actor(async function forwardFailure() {
+  const message = await order.send()
+  const error = await message.result().catch((error) => error)
+  return { ...error, known: error instanceof ResultFailure }
 }, shared)
 
 export const target = actor(function target(value: number) {
