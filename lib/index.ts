@@ -30,7 +30,7 @@ export type {
 } from './consumer.js'
 export { getBroker, setBroker } from './default-broker.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
-export { ResultBackend, type ResultBackendOptions, type StoredFailure } from './results/backend.js'
+export { ResultBackend, type ResultBackendOptions, type StoredFailure, type StoredResult } from './results/backend.js'
 export { type Clock, systemClock } from './time.js'
 
 // — Workers ——————————————————————————————————————————————————————————————————————————————————————————————

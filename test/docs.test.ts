@@ -147,7 +147,9 @@ t.test('docs/brokers.md lists every scheme of DRAMATIS_URL', async (t) => {
 })
 
 t.test('docs/actors.md lists every option, and no other', async (t) => {
-  const own = [...read('lib/options.ts').matchAll(/^ {2}(actorName|queueName|broker)\?:/gm)].map(([, name]) => name)
+  const own = [...read('lib/actor-options.ts').matchAll(/^ {2}(actorName|queueName|broker)\?:/gm)].map(
+    ([, name]) => name,
+  )
   const sources = ['lib/options.ts', ...readdirSync(join(root, 'middleware')).map((name) => `middleware/${name}`)]
   const declared = sources.flatMap((file) =>
     [...read(file).matchAll(/^declareOptions\(\{([\s\S]*?)\}\)$/gm)].flatMap(([, list]) =>

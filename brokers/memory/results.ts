@@ -4,7 +4,7 @@
 import { BrokerClosed, ResultError } from '../../lib/errors.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import { refuseUnknown } from '../../lib/options.js'
-import { ResultBackend, type ResultBackendOptions } from '../../lib/results/backend.js'
+import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { type Clock, systemClock } from '../../lib/time.js'
 import { keepAlive } from './keep-alive.js'
 
@@ -17,13 +17,13 @@ export interface MemoryResultsOptions extends ResultBackendOptions {
 }
 
 interface Kept {
-  readonly value: string
+  readonly stored: StoredResult
   /** When it ends, in milliseconds since the epoch. */
   readonly ends: number
 }
 
 interface Wait {
-  resolve(value: string | undefined): void
+  resolve(stored: StoredResult | undefined): void
   reject(error: Error): void
 }
 
@@ -41,7 +41,9 @@ export class MemoryResults extends ResultBackend {
   static #latest: MemoryResults | undefined
 
   static {
-    serveThreads(service, (method, args) => MemoryResults.#serve(method, args as [string, string & number, number]))
+    serveThreads(service, (method, args) =>
+      MemoryResults.#serve(method, args as [string, StoredResult & number, number]),
+    )
   }
 
   readonly #clock: Clock
@@ -58,38 +60,38 @@ export class MemoryResults extends ResultBackend {
     MemoryResults.#latest = this
   }
 
-  protected async put(key: string, value: string, ttl: number): Promise<void> {
+  protected async put(key: string, stored: StoredResult, ttl: number): Promise<void> {
     const main = mainThread()
-    if (main) return void (await main.call(service, 'put', [key, value, ttl]))
-    this.#kept.set(key, { value, ends: this.#clock.now() + ttl })
+    if (main) return void (await main.call(service, 'put', [key, stored, ttl]))
+    this.#kept.set(key, { stored, ends: this.#clock.now() + ttl })
     this.#sweep ??= this.#clock.setTimeout(() => this.#sweepOut(), sweepEvery)
-    for (const wait of this.#waits.get(key) ?? []) wait.resolve(value)
+    for (const wait of this.#waits.get(key) ?? []) wait.resolve(stored)
   }
 
-  protected async peek(key: string): Promise<string | undefined> {
+  protected async peek(key: string): Promise<StoredResult | undefined> {
     const main = mainThread()
-    if (main) return (await main.call(service, 'peek', [key])) as string | undefined
+    if (main) return (await main.call(service, 'peek', [key])) as StoredResult | undefined
     return this.#look(key)
   }
 
-  #look(key: string): string | undefined {
+  #look(key: string): StoredResult | undefined {
     const kept = this.#kept.get(key)
-    return kept && kept.ends > this.#clock.now() ? kept.value : undefined
+    return kept && kept.ends > this.#clock.now() ? kept.stored : undefined
   }
 
-  protected async wait(key: string, timeout: number): Promise<string | undefined> {
+  protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
     const main = mainThread()
-    if (main) return (await main.call(service, 'wait', [key, timeout])) as string | undefined
+    if (main) return (await main.call(service, 'wait', [key, timeout])) as StoredResult | undefined
     if (this.#closed) throw new BrokerClosed()
     // It may have come between the look that was in vain and this; no pause between this look and the wait.
     return this.#look(key) ?? this.#await(key, timeout)
   }
 
-  #await(key: string, timeout: number): Promise<string | undefined> {
+  #await(key: string, timeout: number): Promise<StoredResult | undefined> {
     const waits = this.#waits.get(key) ?? new Set()
     this.#waits.set(key, waits)
     let wait: Wait | undefined
-    const answer = new Promise<string | undefined>((resolve, reject) => {
+    const answer = new Promise<StoredResult | undefined>((resolve, reject) => {
       wait = { resolve, reject }
       waits.add(wait)
     })
@@ -114,7 +116,7 @@ export class MemoryResults extends ResultBackend {
   }
 
   /** What threads ask for. */
-  static #serve(method: string, [key, second, ttl]: [string, string & number, number]): Promise<unknown> {
+  static #serve(method: string, [key, second, ttl]: [string, StoredResult & number, number]): Promise<unknown> {
     const results = MemoryResults.#latest
     if (!results) throw new ResultError('The main thread keeps no results in memory: make MemoryResults there, too.')
     if (method === 'put') return results.put(key, second, ttl)

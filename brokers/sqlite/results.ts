@@ -1,11 +1,17 @@
 /** Results in the same file as the messages; those who wait are told at once by this process, within 50 ms by others. */
 import { refuseUnknown } from '../../lib/options.js'
-import { ResultBackend, type ResultBackendOptions } from '../../lib/results/backend.js'
+import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import type { Connection } from './connection.js'
 import { connect, type SQLiteFileOptions } from './file.js'
 import { type Found, KeyWaits } from './key-waits.js'
 
 export interface SQLiteResultsOptions extends ResultBackendOptions, SQLiteFileOptions {}
+
+interface Row {
+  readonly key: string
+  readonly value: string
+  readonly traceback: string | null
+}
 
 /**
  * Keeps results in a SQLite file, by default the broker's own (`./dramatis.db`).
@@ -13,31 +19,35 @@ export interface SQLiteResultsOptions extends ResultBackendOptions, SQLiteFileOp
  */
 export class SQLiteResults extends ResultBackend {
   readonly #connection: Connection
-  readonly #waits: KeyWaits<string>
+  readonly #waits: KeyWaits<StoredResult>
   #closed = false
 
   constructor(options: SQLiteResultsOptions = {}) {
     refuseUnknown(options, ['namespace', 'path', 'synchronous'], 'SQLiteResults')
     super(options)
     this.#connection = connect(options)
-    this.#waits = new KeyWaits(
-      this.#connection,
-      (statements, keys) => statements.getResults.all(keys, Date.now()) as Found<string>[],
+    this.#waits = new KeyWaits(this.#connection, (statements, keys) =>
+      (statements.getResults.all(keys, Date.now()) as Row[]).map(found),
     )
   }
 
-  protected override async put(key: string, value: string, ttl: number): Promise<void> {
+  protected override async put(key: string, stored: StoredResult, ttl: number): Promise<void> {
+    const { value, traceback = null } = stored
     const expiry = Date.now() + ttl
-    await this.#connection.write((statements) => void statements.putResult.run(key, value, expiry), { patience: 5000 })
-    this.#waits.arrived(key, value)
+    await this.#connection.write((statements) => void statements.putResult.run(key, value, traceback, expiry), {
+      patience: 5000,
+    })
+    this.#waits.arrived(key, stored)
   }
 
-  protected override async peek(key: string): Promise<string | undefined> {
-    const row = await this.#connection.read((statements) => statements.getResult.get(key, Date.now()))
-    return (row as { value: string } | undefined)?.value
+  protected override async peek(key: string): Promise<StoredResult | undefined> {
+    const row = await this.#connection.read(
+      (statements) => statements.getResult.get(key, Date.now()) as Row | undefined,
+    )
+    return row && found(row).value
   }
 
-  protected override wait(key: string, timeout: number): Promise<string | undefined> {
+  protected override wait(key: string, timeout: number): Promise<StoredResult | undefined> {
     return this.#waits.wait(key, timeout)
   }
 
@@ -47,4 +57,8 @@ export class SQLiteResults extends ResultBackend {
     this.#waits.close()
     await this.#connection.release()
   }
+}
+
+function found({ key, value, traceback }: Row): Found<StoredResult> {
+  return { key, value: { value, traceback: traceback ?? undefined } }
 }

@@ -53,6 +53,7 @@ CREATE TABLE workers (
 CREATE TABLE results (
   key TEXT PRIMARY KEY,
   value TEXT NOT NULL,
+  traceback TEXT, -- of a failure
   expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX results_expiry ON results (expires_at);

@@ -108,11 +108,12 @@ const sql = {
 
   // — Results ————————————————————————————————————————————————————————————————————————————————————————————
   putResult: `
-    INSERT INTO results (key, value, expires_at) VALUES (?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
-  getResult: 'SELECT value FROM results WHERE key = ? AND expires_at > ?',
+    INSERT INTO results (key, value, traceback, expires_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE
+    SET value = excluded.value, traceback = excluded.traceback, expires_at = excluded.expires_at`,
+  getResult: 'SELECT key, value, traceback FROM results WHERE key = ? AND expires_at > ?',
   getResults: `
-    SELECT results.key, results.value FROM json_each(?) AS wanted
+    SELECT results.key, results.value, results.traceback FROM json_each(?) AS wanted
     JOIN results ON results.key = wanted.value WHERE results.expires_at > ?`,
 
   // — Rate limits ————————————————————————————————————————————————————————————————————————————————————————

@@ -8,10 +8,18 @@ import type { Message } from '../message.js'
 import { canonicalQueueName } from '../queue-names.js'
 import { type Duration, parseDuration } from '../time.js'
 
-/** How a failure is told: the class name of the error, its message, and its stack where that can be kept. */
+/** How a failure is told: the class name of the error, its message and its stack. */
 export interface StoredFailure {
   readonly type: string
   readonly message: string
+  readonly traceback?: string | undefined
+}
+
+/** What a backend keeps of a result. */
+export interface StoredResult {
+  /** Dramatiq's JSON, as `encodeSuccess` or `encodeFailure` made it. */
+  readonly value: string
+  /** The stack of a failure; Dramatiq's JSON has no place for it. */
   readonly traceback?: string | undefined
 }
 
@@ -31,14 +39,14 @@ export abstract class ResultBackend {
     this.namespace = namespace
   }
 
-  /** Keeps a value, as `encodeSuccess` or `encodeFailure` made it, for `ttl` milliseconds. A second one replaces the first. */
-  protected abstract put(key: string, value: string, ttl: number, message: Message): Promise<void>
+  /** Keeps a result for `ttl` milliseconds. A second one replaces the first, traceback and all. */
+  protected abstract put(key: string, stored: StoredResult, ttl: number): Promise<void>
 
-  /** The value at once, or `undefined`. */
-  protected abstract peek(key: string): Promise<string | undefined>
+  /** The result at once, or `undefined`. */
+  protected abstract peek(key: string): Promise<StoredResult | undefined>
 
-  /** The value as soon as it is there, or `undefined` after `timeout` milliseconds (always more than 0). */
-  protected abstract wait(key: string, timeout: number): Promise<string | undefined>
+  /** The result as soon as it is there, or `undefined` after `timeout` milliseconds (always more than 0). */
+  protected abstract wait(key: string, timeout: number): Promise<StoredResult | undefined>
 
   /** Frees what the backend holds. */
   async close(): Promise<void> {}
@@ -48,12 +56,13 @@ export abstract class ResultBackend {
    * @throws {NotSerializable}
    */
   async storeResult(message: Message, result: unknown, ttl: number): Promise<void> {
-    await this.put(this.keyOf(message), encodeSuccess(result), ttl, message)
+    await this.put(this.keyOf(message), { value: encodeSuccess(result) }, ttl)
   }
 
   /** Keeps what an actor failed with, once it failed for good. */
   async storeFailure(message: Message, failure: StoredFailure, ttl: number): Promise<void> {
-    await this.put(this.keyOf(message), encodeFailure(failure), ttl, message)
+    const { traceback } = failure
+    await this.put(this.keyOf(message), { value: encodeFailure(failure), traceback }, ttl)
   }
 
   /**
@@ -66,8 +75,8 @@ export abstract class ResultBackend {
   async get(message: Message, { timeout = 10_000 }: { timeout?: Duration } = {}): Promise<unknown> {
     const patience = parseDuration(timeout, 'timeout')
     const key = this.keyOf(message)
-    const value = (await this.peek(key)) ?? (patience > 0 ? await this.wait(key, patience) : undefined)
-    if (value !== undefined) return decodeResult(value)
+    const stored = (await this.peek(key)) ?? (patience > 0 ? await this.wait(key, patience) : undefined)
+    if (stored) return decodeResult(stored.value, stored.traceback)
     const which = `${message.actorName} (message ${message.messageId})`
     if (patience > 0) throw new ResultTimeout(`No result of ${which} within ${patience} ms.`)
     throw new ResultMissing(`There is no result of ${which}.`)
@@ -94,6 +103,11 @@ export function encodeSuccess(result: unknown): string {
 /** A failure as it is stored. */
 export function encodeFailure({ type, message }: StoredFailure): string {
   return JSON.stringify({ __t: failureMark, exn: { type, msg: message } })
+}
+
+/** Whether a stored value can be a failure; to be sure, decode it. */
+export function maybeFailure(value: string): boolean {
+  return value.includes(failureMark)
 }
 
 /**

@@ -7,7 +7,7 @@ import type { Consumer, DeadLetterPage, QueueStats } from '../consumer.js'
 import { BrokerError } from '../errors.js'
 import { mainThread } from '../main-thread.js'
 import { Message } from '../message.js'
-import { ResultBackend } from '../results/backend.js'
+import { ResultBackend, type StoredResult } from '../results/backend.js'
 import type { Duration } from '../time.js'
 
 export class MainThreadBroker extends Broker {
@@ -55,11 +55,11 @@ class MainThreadResults extends ResultBackend {
     throw onlyThere()
   }
 
-  protected peek(): Promise<string | undefined> {
+  protected peek(): Promise<StoredResult | undefined> {
     throw onlyThere()
   }
 
-  protected wait(): Promise<string | undefined> {
+  protected wait(): Promise<StoredResult | undefined> {
     throw onlyThere()
   }
 }

@@ -1,7 +1,13 @@
 import t from 'tap'
 import { InvalidOption, NotSerializable, ResultFailure } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
-import { decodeResult, encodeFailure, encodeSuccess, ResultBackend } from '../../lib/results/backend.js'
+import {
+  decodeResult,
+  encodeFailure,
+  encodeSuccess,
+  ResultBackend,
+  type StoredResult,
+} from '../../lib/results/backend.js'
 import { readVectors } from '../vectors.js'
 
 interface ResultCase {
@@ -16,17 +22,17 @@ interface ResultCase {
 
 /** A backend of one result, to see what it is asked for. */
 class OneResult extends ResultBackend {
-  value: string | undefined
+  stored: StoredResult | undefined
   asked: string[] = []
 
-  protected async put(key: string, value: string): Promise<void> {
+  protected async put(key: string, stored: StoredResult): Promise<void> {
     this.asked.push(key)
-    this.value = value
+    this.stored = stored
   }
 
-  protected async peek(key: string): Promise<string | undefined> {
+  protected async peek(key: string): Promise<StoredResult | undefined> {
     this.asked.push(key)
-    return this.value
+    return this.stored
   }
 
   protected async wait(): Promise<undefined> {

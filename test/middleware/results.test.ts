@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MemoryResults } from '../../brokers/memory/index.js'
-import { ResultBackend } from '../../lib/results/backend.js'
+import { ResultBackend, type StoredResult } from '../../lib/results/backend.js'
 import { Results } from '../../middleware/results.js'
 import { failure, stage } from '../support/memory.js'
 
@@ -70,15 +70,15 @@ t.test(
 
 /** A backend that is away for a while. */
 class Away extends ResultBackend {
-  readonly kept = new Map<string, string>()
+  readonly kept = new Map<string, StoredResult>()
   failures = 1
 
-  protected async put(key: string, value: string): Promise<void> {
+  protected async put(key: string, stored: StoredResult): Promise<void> {
     if (this.failures-- > 0) throw new Error('results are away')
-    this.kept.set(key, value)
+    this.kept.set(key, stored)
   }
 
-  protected async peek(key: string): Promise<string | undefined> {
+  protected async peek(key: string): Promise<StoredResult | undefined> {
     return this.kept.get(key)
   }
 

@@ -1,7 +1,7 @@
 /** Actors that keep state in the main thread's memory, whatever thread they run on. */
 import { threadId } from 'node:worker_threads'
 import { MemoryRateLimits, MemoryResults } from '../../../brokers/memory/index.js'
-import { actor, Message } from '../../../lib/index.js'
+import { actor, Message, type ResultFailure } from '../../../lib/index.js'
 import { Barrier, ConcurrentRateLimiter } from '../../../lib/rate-limits/index.js'
 
 const shared = { storeResults: true, maxRetries: 0 } as const
@@ -27,8 +27,9 @@ export const relay = actor(async function relay(from: string, to: string) {
 
 /** Waits for a failure that is kept by hand, and keeps what it caught. */
 export const relayFailure = actor(async function relayFailure(from: string, to: string) {
-  const failure = await results.get(made(from), { timeout: '20s' }).catch((error) => error)
-  await results.storeFailure(made(to), { ...failure, message: failure.reason }, 60_000)
+  const waiting = results.get(made(from), { timeout: '20s' })
+  const { type, reason, traceback } = (await waiting.catch((error) => error)) as ResultFailure
+  await results.storeFailure(made(to), { type, message: reason, traceback }, 60_000)
 }, shared)
 
 export function made(messageId: string): Message {
