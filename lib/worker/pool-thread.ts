@@ -13,7 +13,8 @@ import {
   Activity,
   type FromThread,
   packError,
-  type Task,
+  packTask,
+  type TaskList,
   type ThreadData,
   type ToThread,
   unpackError,
@@ -22,6 +23,8 @@ import { bootstrap, typescriptLoader } from './typescript.js'
 
 /** One message on the thread. */
 export interface Run {
+  readonly thread: PoolThread
+  readonly id: number
   readonly execution: Execution
   readonly slot: number
   readonly givenAt: number
@@ -66,8 +69,7 @@ export class PoolThread {
   readonly #thread: NodeThread
   readonly #events: ThreadEvents
   readonly #freeSlots: number[]
-  #byExecution = new Map<Execution, number>()
-  #outbox: Task[] = []
+  #outbox: TaskList = []
   #lastId = 0
   #gone = false
   /** Told to stop: its end is no loss. */
@@ -146,20 +148,20 @@ export class PoolThread {
     const id = ++this.#lastId
     const slot = this.#freeSlots.pop() as number
     this.activity.clear(slot)
-    this.runs.set(id, { execution, slot, givenAt, heard: false, granted, resolve, reject })
-    this.#byExecution.set(execution, id)
-    this.#outbox.push([id, slot, execution.body, execution.wanted])
-    if (this.#outbox.length === 1) setImmediate(() => this.#flush())
+    const run: Run = { thread: this, id, execution, slot, givenAt, heard: false, granted, resolve, reject }
+    this.runs.set(id, run)
+    execution.run = run
+    if (this.#outbox.length === 0) setImmediate(() => this.#flush())
+    packTask(this.#outbox, id, slot, execution.body, execution.wanted)
   }
 
-  runOf(execution: Execution): Run | undefined {
-    const id = this.#byExecution.get(execution)
-    return id === undefined ? undefined : this.runs.get(id)
+  /** What is known of a message on some thread, as long as it is there. */
+  static runOf(execution: Execution): Run | undefined {
+    const run = execution.run as Run | undefined
+    return run && run.thread.runs.get(run.id) === run ? run : undefined
   }
 
-  abort(execution: Execution, reason: Error): void {
-    const id = this.#byExecution.get(execution)
-    if (id === undefined) return
+  abort({ id }: Run, reason: Error): void {
     this.#flush()
     this.#post({ type: 'abort', id, reason: packError(reason) })
   }
@@ -203,14 +205,11 @@ export class PoolThread {
     switch (message.type) {
       case 'done':
         this.proven = true
+        for (const id of message.done) this.#takeOff(id)?.resolve(undefined)
         for (const [id, result, error] of message.ends) {
-          const run = this.runs.get(id)
-          if (!run) continue
-          this.runs.delete(id)
-          this.#byExecution.delete(run.execution)
-          this.#freeSlots.push(run.slot)
-          if (error) run.reject(unpackError(error))
-          else run.resolve(result)
+          const run = this.#takeOff(id)
+          if (error) run?.reject(unpackError(error))
+          else run?.resolve(result)
         }
         return this.#events.onFree()
       case 'aborted': {
@@ -227,6 +226,15 @@ export class PoolThread {
       case 'call':
         return void this.#answer(message)
     }
+  }
+
+  /** A message that is through leaves its slot. */
+  #takeOff(id: number): Run | undefined {
+    const run = this.runs.get(id)
+    if (!run) return undefined
+    this.runs.delete(id)
+    this.#freeSlots.push(run.slot)
+    return run
   }
 
   async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {

@@ -8,13 +8,39 @@ import { classNames, remoteNames, toError } from '../failure.js'
 import type { WantedResult } from '../middleware.js'
 
 /** One message to run: its number, the slot it takes, its body, and what is wanted of its result. */
-export type Task = readonly [id: number, slot: number, body: Body, wanted: WantedResult]
+export interface Task {
+  readonly id: number
+  readonly slot: number
+  readonly body: Body
+  readonly wanted: WantedResult
+}
+
+/** Tasks on their way to a thread, one after the other in one flat list: the fewer objects are cloned, the better. */
+export type TaskList = (number | Body)[]
+
+const wants: readonly WantedResult[] = ['none', 'any', 'json']
+
+export function packTask(list: TaskList, id: number, slot: number, body: Body, wanted: WantedResult): void {
+  list.push(id, slot, body, wants.indexOf(wanted))
+}
+
+export function* unpackTasks(list: TaskList): Generator<Task> {
+  for (let at = 0; at < list.length; at += 4) {
+    const [id, slot, body, wanted] = [list[at], list[at + 1], list[at + 2], list[at + 3]]
+    yield {
+      id: id as number,
+      slot: slot as number,
+      body: body as Body,
+      wanted: wants[wanted as number] as WantedResult,
+    }
+  }
+}
 
 /** How one ended: with a result or, in the third place, an error. */
 export type TaskEnd = readonly [id: number, result: unknown, error?: ErrorData]
 
 export type ToThread =
-  | { readonly type: 'run'; readonly tasks: readonly Task[] }
+  | { readonly type: 'run'; readonly tasks: TaskList }
   | { readonly type: 'abort'; readonly id: number; readonly reason: ErrorData }
   | { readonly type: 'answer'; readonly id: number; readonly result?: unknown; readonly error?: ErrorData }
   | { readonly type: 'stop' }
@@ -23,7 +49,8 @@ export type FromThread =
   /** Every module is loaded; or this one could not be. */
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly module: string; readonly error: ErrorData }
-  | { readonly type: 'done'; readonly ends: readonly TaskEnd[] }
+  /** What ended: well and with nothing to show for it, most of them, or otherwise. */
+  | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
   /** The signal of a task was aborted: the thread isn't blocked. */
   | { readonly type: 'aborted'; readonly id: number }
   /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */

@@ -98,25 +98,17 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.#options.onFree()
   }
 
-  #find(execution: Execution): { thread: PoolThread; run: Run } | undefined {
-    for (const thread of this.#threads) {
-      const run = thread.runOf(execution)
-      if (run) return { thread, run }
-    }
-    return undefined
-  }
-
   abort(execution: Execution, reason: Interrupt): void {
-    const found = this.#find(execution)
-    if (found) return found.thread.abort(execution, reason)
+    const run = PoolThread.runOf(execution)
+    if (run) return run.thread.abort(run, reason)
     const index = this.#waiting.findIndex((waiting) => waiting.execution === execution)
     if (index >= 0) this.#waiting.splice(index, 1)[0]?.reject(reason)
   }
 
   kill(execution: Execution, reason: Interrupt): number {
-    const found = this.#find(execution)
-    if (!found) return 0
-    const { thread, run } = found
+    const run = PoolThread.runOf(execution)
+    if (!run) return 0
+    const { thread } = run
     // Its event loop didn't turn since: whoever is inside of a function now is who blocks it.
     if (!run.heard && thread.blockedFor(run) > 0) return lookAgain
     this.#lose(thread, run, reason)
@@ -124,9 +116,9 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   starvation(execution: Execution, span: number): number {
-    const found = this.#find(execution)
-    if (!found) return this.#waited(execution)
-    const { thread, run } = found
+    const run = PoolThread.runOf(execution)
+    if (!run) return this.#waited(execution)
+    const { thread } = run
     const begun = thread.activity.begun(run.slot)
     const now = Date.now()
     // Time before it began, and time since another one began to block the thread it waits on.

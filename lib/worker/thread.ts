@@ -18,9 +18,11 @@ import {
   packError,
   type Task,
   type TaskEnd,
+  type TaskList,
   type ThreadData,
   type ToThread,
   unpackError,
+  unpackTasks,
 } from './protocol.js'
 
 const port = parentPort as NonNullable<typeof parentPort>
@@ -37,13 +39,22 @@ function post(message: FromThread): void {
 const longestSpell = 5
 
 const waiting: Task[] = []
-const running = new Map<number, RunningMessage>()
-const ids = new WeakMap<Message, number>()
+/** A message that runs here, and its number. */
+class ThreadRun extends RunningMessage {
+  constructor(
+    message: Message,
+    readonly id: number,
+  ) {
+    super(message)
+  }
+}
+
+const running = new Map<number, ThreadRun>()
 const abortedEarly = new Map<number, Error>()
 let pumping = false
 
-function accept(tasks: readonly Task[]): void {
-  waiting.push(...tasks)
+function accept(tasks: TaskList): void {
+  waiting.push(...unpackTasks(tasks))
   if (!pumping) pump()
 }
 
@@ -64,7 +75,7 @@ function pump(): void {
   }
 }
 
-function begin([id, slot, body, wanted]: Task, now: number): void {
+function begin({ id, slot, body, wanted }: Task, now: number): void {
   activity.enter(slot, now)
   try {
     const early = abortedEarly.get(id)
@@ -72,9 +83,8 @@ function begin([id, slot, body, wanted]: Task, now: number): void {
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
     if (!actor) throw new ActorNotFound(message.actorName)
-    const current = new RunningMessage(message)
+    const current = new ThreadRun(message, id)
     running.set(id, current)
-    ids.set(message, id)
     const result = runActor(actor.fn, current)
     if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
       ;(result as PromiseLike<unknown>).then(
@@ -92,21 +102,30 @@ function begin([id, slot, body, wanted]: Task, now: number): void {
 }
 
 function succeed(id: number, value: unknown, wanted: WantedResult): void {
-  end(wanted === 'none' ? [id, undefined] : [id, value])
+  if (wanted === 'none' || value === undefined) {
+    done.push(id)
+    return leave(id)
+  }
   if (wanted === 'json') needed.add(id)
+  end([id, value])
 }
 
 // — Reporting ————————————————————————————————————————————————————————————————————————————————————————————
 
+let done: number[] = []
 let ends: TaskEnd[] = []
 /** Whose result is an error if it can't be carried. */
 const needed = new Set<number>()
 let reporting = false
 
 function end(one: TaskEnd): void {
-  running.delete(one[0])
-  if (abortedEarly.size > 0) abortedEarly.delete(one[0])
   ends.push(one)
+  leave(one[0])
+}
+
+function leave(id: number): void {
+  running.delete(id)
+  if (abortedEarly.size > 0) abortedEarly.delete(id)
   if (reporting) return
   reporting = true
   setImmediate(report)
@@ -114,13 +133,16 @@ function end(one: TaskEnd): void {
 
 function report(): void {
   reporting = false
-  if (ends.length === 0) return
+  if (done.length + ends.length === 0) return
   const batch = ends
+  const well = done
   ends = []
+  done = []
   try {
-    post({ type: 'done', ends: batch })
+    post({ type: 'done', done: well, ends: batch })
   } catch {
     // Something in there can't be cloned; find out what, and let the others through.
+    post({ type: 'done', done: well, ends: [] })
     for (const one of batch) reportAlone(one)
   }
   needed.clear()
@@ -128,12 +150,13 @@ function report(): void {
 
 function reportAlone(one: TaskEnd): void {
   try {
-    post({ type: 'done', ends: [one] })
+    post({ type: 'done', done: [], ends: [one] })
   } catch (error) {
     const [id, , failure] = one
     const lost = new NotSerializable(`The result can't leave its thread: ${(error as Error).message}`, 'result')
     post({
       type: 'done',
+      done: [],
       ends: [failure || !needed.has(id) ? [id, undefined, failure] : [id, undefined, packError(lost)]],
     })
   }
@@ -144,15 +167,15 @@ function reportAlone(one: TaskEnd): void {
 function abort(id: number, reason: Error): void {
   const current = running.get(id)
   if (current) current.abort(reason)
-  else if (waiting.some(([waitingId]) => waitingId === id)) abortedEarly.set(id, reason)
+  else if (waiting.some((task) => task.id === id)) abortedEarly.set(id, reason)
   post({ type: 'aborted', id })
 }
 
 process.on('uncaughtException', (error) => {
-  const culprit = peekCurrent()?.message
+  const culprit = peekCurrent() as ThreadRun | undefined
   const only = running.size === 1 ? running.keys().next().value : undefined
   report()
-  post({ type: 'crashed', id: (culprit && ids.get(culprit)) ?? only, error: packError(error) })
+  post({ type: 'crashed', id: culprit?.id ?? only, error: packError(error) })
 })
 
 // — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
