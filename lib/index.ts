@@ -52,6 +52,7 @@ export { Retries } from '../middleware/retries.js'
 export { ShutdownNotifications } from '../middleware/shutdown-notifications.js'
 export { TimeLimit } from '../middleware/time-limit.js'
 export type { AnyActor, Hooks, Middleware, MiddlewareClass, Rejection, WantedResult } from './middleware.js'
+export type { OptionSpec } from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
 
 // — Errors and the log ———————————————————————————————————————————————————————————————————————————————————
