@@ -75,6 +75,7 @@ export class Execution {
   run: unknown
   #allowed: TimeAllowed | undefined
   #timer: unknown
+  #ended = false
 
   constructor(
     readonly message: Message,
@@ -88,12 +89,18 @@ export class Execution {
   start(): unknown {
     // What was interrupted before its turn came doesn't begin any more.
     if (this.interruption) throw this.interruption
-    if (this.#allowed) this.#watch(this.#allowed.limit)
+    if (this.#allowed) watchLater(this)
     return this.runner.run(this)
+  }
+
+  /** Begins to watch the time, if the actor isn't through yet. */
+  watch(): void {
+    if (!this.#ended) this.#watch((this.#allowed as TimeAllowed).limit)
   }
 
   /** Must be called when the run is over, however it ended. */
   end(): void {
+    this.#ended = true
     if (this.#timer === undefined) return
     this.clock.clearTimeout(this.#timer)
     this.#timer = undefined
@@ -146,6 +153,19 @@ export class Execution {
   get failedAllTheSame(): Interrupt | undefined {
     return this.interruption instanceof Shutdown ? undefined : this.interruption
   }
+}
+
+/** What began in this turn of the event loop. Most actors that take no time are through before it ends, and need no timer. */
+let begun: Execution[] = []
+
+function watchLater(execution: Execution): void {
+  if (begun.push(execution) === 1) setImmediate(watchAll)
+}
+
+function watchAll(): void {
+  const executions = begun
+  begun = []
+  for (const execution of executions) execution.watch()
 }
 
 function isAbort(error: unknown, interruption: Interrupt): boolean {
