@@ -75,24 +75,38 @@ export class ConsumerLoop {
   }
 
   async #run(): Promise<void> {
+    let next: Promise<readonly Delivery[]> | undefined
     while (!this.#stopping.signal.aborted) {
-      if (this.held > this.#refillAt) {
+      next ??= this.#takeMore()
+      if (!next) {
         await new Promise<void>((resolve) => {
           this.#wakeUp = resolve
         })
         this.#wakeUp = undefined
         continue
       }
-      const room = this.#room()
-      // It may be less than nothing, after a quick spell.
-      if (room <= 0) continue
-      const deliveries = await this.#take(room)
+      const deliveries = await next
       if (deliveries.length === 0 && this.options.isOver()) return
       this.held += deliveries.length
+      // Asked for before these are run, so that the broker is at work while the actors are.
+      next = this.#takeMore()
       for (const delivery of deliveries) this.options.accept(delivery)
       // A broker that always has more must not keep the event loop from its other work.
       await new Promise(setImmediate)
     }
+    // What came while it was being stopped is given back.
+    for (const delivery of (await next) ?? []) {
+      this.held++
+      this.options.accept(delivery)
+    }
+  }
+
+  /** Takes as many as there is room for, unless there is enough in store. */
+  #takeMore(): Promise<readonly Delivery[]> | undefined {
+    if (this.#stopping.signal.aborted || this.held > this.#refillAt) return undefined
+    const room = this.#room()
+    // It may be less than nothing, after a quick spell.
+    return room > 0 ? this.#take(room) : undefined
   }
 
   /**
