@@ -23,6 +23,7 @@ import { type Argument, connectionOptionNames, type RedisConnectionOptions, Unan
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
 import { script } from './scripts.js'
+import type { Waker } from './waker.js'
 
 export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOptions {
   /**
@@ -59,8 +60,11 @@ export class RedisBroker extends Broker {
   readonly #hands = new Map<string, Hand>()
   readonly #consumers = new Set<RedisConsumer>()
   readonly #keeper: Keeper
+  #waker: Waker | undefined
   readonly #sends: TurnBatch<Parcel | readonly Parcel[]>
   readonly #sender: Sender
+  /** Sends that are too big to share a call. */
+  readonly #bigSends = new Set<Promise<void>>()
 
   /** Connects on first use. */
   constructor(options: RedisBrokerOptions = {}) {
@@ -75,7 +79,7 @@ export class RedisBroker extends Broker {
       delayQueue = 'native',
     } = options
     const where = { url, redis, nodes, cluster } as RedisConnectionOptions
-    super({ ...options, middleware: options.middleware ?? defaultMiddleware({ results: new RedisResults(where) }) })
+    super(options)
     if (delayQueue !== 'native' && delayQueue !== 'dramatiq') {
       throw expected('"native" or "dramatiq"', delayQueue, 'delayQueue')
     }
@@ -88,6 +92,8 @@ export class RedisBroker extends Broker {
     this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce })
     const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
+    if (options.middleware) return
+    for (const plugin of defaultMiddleware({ results: new RedisResults(where) })) this.use(plugin)
   }
 
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
@@ -96,7 +102,13 @@ export class RedisBroker extends Broker {
     const [only] = entries
     if (only && entries.length === 1) return this.#sends.add(parcelOf(only, this.#sender))
     const parcels = this.#parcels(entries)
-    return parcels.length > mostAtOnce ? this.#send(parcels) : this.#sends.add(parcels)
+    return parcels.length > mostAtOnce ? this.#sendAlone(parcels) : this.#sends.add(parcels)
+  }
+
+  #sendAlone(parcels: readonly Parcel[]): Promise<void> {
+    const sending = this.#send(parcels).finally(() => this.#bigSends.delete(sending))
+    this.#bigSends.add(sending)
+    return sending
   }
 
   #parcels(entries: readonly Entry[]): Parcel[] {
@@ -111,9 +123,9 @@ export class RedisBroker extends Broker {
     const keys: string[] = []
     const args: Argument[] = ['', 0]
     args[1] = pack(parcels, new Map<Place, number>(), keys, args)
-    const deadline = Date.now() + this.enqueueTimeout
+    const deadline = performance.now() + this.enqueueTimeout
     for (let failures = 0; ; failures++) {
-      const left = deadline - Date.now()
+      const left = Math.ceil(deadline - performance.now())
       try {
         await this.#owner.link.run(script('enqueue'), keys, args, { timeout: Math.max(1, left) })
         return
@@ -121,7 +133,7 @@ export class RedisBroker extends Broker {
         if (!(error instanceof ConnectionFailed)) throw error
         if (error instanceof Unanswered) args[0] = '1'
         const wait = backoff(failures, { factor: 10, max: 500 })
-        if (Date.now() + wait >= deadline) throw this.#notSent(error, args[0] === '1')
+        if (performance.now() + wait >= deadline) throw this.#notSent(error, args[0] === '1')
         await new Promise((resolve) => setTimeout(resolve, wait))
       }
     }
@@ -137,9 +149,10 @@ export class RedisBroker extends Broker {
 
   protected makeConsumer(queueName: string): Consumer {
     const hand = this.#hand(queueName)
+    this.#waker ??= this.#connection.waker(this.#owner.keys)
     const consumer = new RedisConsumer({
       hand,
-      waker: this.#connection.waker(this.#owner.keys),
+      waker: this.#waker,
       now: () => this.clock.now(),
       parcels: (entries) => this.#parcels(entries),
       lookAfter: () => this.#keeper.lookAfter(hand),
@@ -173,7 +186,7 @@ export class RedisBroker extends Broker {
     const { keys, link, worker } = this.#owner
     const queue = keys.queue(queueName)
     const acks = [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)]
-    await link.call((client) => client.del(...queue.all(), ...acks))
+    await link.call((client) => client.unlink(...queue.all(), ...acks))
   }
 
   protected readDeadLetters(queueName: string, limit: number, cursor: string | undefined): Promise<DeadLetterPage> {
@@ -194,12 +207,13 @@ export class RedisBroker extends Broker {
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————
 
   protected async closeStore(): Promise<void> {
-    await this.#sends.idle()
+    await Promise.allSettled([this.#sends.idle(), ...this.#bigSends])
     for (const consumer of this.#consumers) {
       await consumer.close()
       await consumer.settled()
     }
     await this.#keeper.close()
+    if (this.#waker) this.#connection.dropWaker(this.#owner.keys)
     this.#connection.release()
   }
 }

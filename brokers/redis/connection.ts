@@ -15,7 +15,7 @@ export class Connection {
   readonly ears: Ears
   readonly #options: RedisConnectionOptions
   readonly #name: string
-  readonly #wakers = new Map<string, Waker>()
+  readonly #wakers = new Map<string, { readonly waker: Waker; users: number }>()
   #users = 1
 
   private constructor(options: RedisConnectionOptions, name: string) {
@@ -38,21 +38,29 @@ export class Connection {
     return connection
   }
 
-  /** What wakes idle workers of a namespace. */
+  /** What wakes idle workers of a namespace. Whoever asked for it lets go of it with `dropWaker`. */
   waker(keys: Keys): Waker {
-    let waker = this.#wakers.get(keys.namespace)
-    if (!waker) {
-      waker = new Waker(keys, this.commands, new Link(this.#options, 'idle workers'))
-      this.#wakers.set(keys.namespace, waker)
+    let shared = this.#wakers.get(keys.namespace)
+    if (!shared) {
+      shared = { waker: new Waker(keys, this.commands, new Link(this.#options, 'idle workers')), users: 0 }
+      this.#wakers.set(keys.namespace, shared)
     }
-    return waker
+    shared.users++
+    return shared.waker
+  }
+
+  dropWaker({ namespace }: Keys): void {
+    const shared = this.#wakers.get(namespace)
+    if (!shared || --shared.users > 0) return
+    this.#wakers.delete(namespace)
+    shared.waker.close()
   }
 
   /** Lets go of it. */
   release(): void {
     if (--this.#users > 0) return
     if (open.get(this.#name) === this) open.delete(this.#name)
-    for (const waker of this.#wakers.values()) waker.close()
+    for (const { waker } of this.#wakers.values()) waker.close()
     this.ears.close()
     this.commands.close()
   }

@@ -73,7 +73,7 @@ export class RedisConsumer implements Consumer {
         await this.#services.lookAfter()
         this.#lookedAfter = true
       }
-      await this.#hand.reclaim()
+      for (let busy = this.#hand.reclaim(); busy; busy = this.#hand.reclaim()) await busy
       const { deliveries, due, delayedByPython } = await this.#fetch(Math.min(Math.max(limit, 1), mostAtOnce))
       if (delayedByPython) {
         const takingOver = this.#hand.takeOver()
@@ -158,7 +158,7 @@ export class RedisConsumer implements Consumer {
     const now = this.#services.now()
     const binary = !bodiesAreText()
     // What was fetched is in the hand before the call counts as answered.
-    return this.#hand.change(async () => {
+    return this.#hand.take(async () => {
       const args = [owner.worker, now, limit, pollPause]
       return this.#receive((await owner.link.run(script('fetch'), keys, args, { binary })) as unknown[], now, binary)
     })
@@ -167,7 +167,6 @@ export class RedisConsumer implements Consumer {
   #receive(answer: unknown[], now: number, binary: boolean): Fetched {
     const [due, inDelayQueue, runs, repeats] = answer as [string | Buffer, number, number[], number[]]
     const result: RedisDelivery[] = []
-    const waiting: RedisDelivery[] = []
     let run = 0
     let left = runs[1] ?? 0
     let repeat = 0
@@ -188,20 +187,29 @@ export class RedisConsumer implements Consumer {
         priority: runs[run] as number,
       }
       this.#hand.held.set(delivery.id, delivery)
-      if (!binary && (delivery.body as string).includes('"eta"') && isEarly(delivery.body as string, now))
-        waiting.push(delivery)
+      const early = binary ? undefined : this.#early(delivery.body as string, now)
+      if (early) void this.#putOff(delivery, early)
       else result.push(delivery)
     }
-    for (const delivery of waiting) void this.#putOff(delivery)
     return { deliveries: result, due: due.length > 0 ? Number(due) : undefined, delayedByPython: inDelayQueue > 0 }
   }
 
-  /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same. */
-  async #putOff(delivery: RedisDelivery): Promise<void> {
-    const parcels = [parcelOfDelayed(this.#hand.queue, delivery.body as string)]
+  /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same, as this parcel. */
+  #early(body: string, now: number): Parcel | undefined {
+    if (!body.includes('"eta"')) return undefined
+    try {
+      const { options } = JSON.parse(body) as { options?: { eta?: unknown } }
+      return typeof options?.eta === 'number' && options.eta > now ? parcelOfDelayed(this.#hand.queue, body) : undefined
+    } catch {
+      // Not a message: the worker will say so.
+      return undefined
+    }
+  }
+
+  async #putOff(delivery: RedisDelivery, parcel: Parcel): Promise<void> {
     for (let failures = 0; this.#hand.has(delivery) && !this.#services.isClosed(); failures++) {
       try {
-        await this.#acknowledge(delivery, parcels)
+        await this.#acknowledge(delivery, [parcel])
       } catch {
         const wait = backoff(failures, { factor: 50, max: 2000 })
         await new Promise((resolve) => setTimeout(resolve, wait).unref())
@@ -225,12 +233,3 @@ export class RedisConsumer implements Consumer {
 
 const none: readonly Parcel[] = []
 const done = Promise.resolve()
-
-function isEarly(body: string, now: number): boolean {
-  try {
-    const { options } = JSON.parse(body) as { options?: { eta?: unknown } }
-    return typeof options?.eta === 'number' && options.eta > now
-  } catch {
-    return false
-  }
-}

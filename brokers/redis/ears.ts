@@ -26,7 +26,7 @@ export class Ears {
    * @returns What was seen, or `undefined` after `timeout` milliseconds.
    */
   async waitFor<T>(channel: string, look: () => Promise<T | undefined>, timeout: number): Promise<T | undefined> {
-    const deadline = Date.now() + timeout
+    const deadline = performance.now() + timeout
     let tell = (): void => {}
     let told = false
     const hear = (): void => {
@@ -45,7 +45,7 @@ export class Ears {
           if (!(error instanceof ConnectionFailed)) throw error
           failure = error
         }
-        const left = deadline - Date.now()
+        const left = Math.ceil(deadline - performance.now())
         if (left <= 0) {
           if (failure) throw failure
           return undefined

@@ -29,9 +29,9 @@ export class Hand {
   readonly held = new Map<string, RedisDelivery>()
   /** How many consumers take with it. */
   consumers = 0
-  /** Calls that change the ack set and aren't answered yet; and all that ever were. */
+  /** Calls that take and aren't answered yet; and all that ever were. */
   #underWay = 0
-  #calls = 0
+  #takes = 0
   #doubtful = false
   #reclaiming: Promise<void> | undefined
   #takingOver: Promise<void> | undefined
@@ -55,32 +55,47 @@ export class Hand {
 
   /** Makes a call that changes the ack set. */
   async change<T>(call: () => Promise<T>): Promise<T> {
-    this.#underWay++
-    this.#calls++
     try {
       return await call()
     } catch (error) {
       if (error instanceof Unanswered) this.#doubtful = true
       throw error
+    }
+  }
+
+  /** Makes a call that takes: until it is answered, Redis knows of more than the hand. */
+  async take<T>(call: () => Promise<T>): Promise<T> {
+    this.#underWay++
+    this.#takes++
+    try {
+      return await this.change(call)
     } finally {
       this.#underWay--
     }
   }
 
-  /** How things stand, to be compared by `check` with what Redis says a moment later. */
-  get mark(): number | undefined {
-    return this.#underWay === 0 ? this.#calls : undefined
+  /** There is a new connection, perhaps to another server: what was said on the old one may not have been heard. */
+  doubt(): void {
+    if (this.#takes > 0) this.#doubtful = true
   }
 
-  /** Compares the size of the ack set with the hand, if nothing moved meanwhile. */
+  /** How things stand, to be compared by `check` with what Redis says a moment later. */
+  get mark(): number | undefined {
+    return this.#underWay === 0 ? this.#takes : undefined
+  }
+
+  /** Compares the size of the ack set with the hand, if nothing was taken meanwhile. */
   check(mark: number | undefined, size: number): void {
     if (mark !== undefined && mark === this.mark && size > this.held.size) this.#doubtful = true
   }
 
-  /** Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile. */
-  async reclaim(): Promise<void> {
+  /**
+   * Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile: whoever wants to take
+   * asks for this until there is nothing to wait for.
+   */
+  reclaim(): Promise<void> | undefined {
     if (this.#reclaiming) return this.#reclaiming
-    if (!this.#doubtful || this.#underWay > 0) return
+    if (!this.#doubtful || this.#underWay > 0) return undefined
     const { queue, owner } = this
     const keys = [this.acks, queue.messages, queue.taken, queue.wake, ...queue.lists]
     const delayKeys = [this.delayQueueAcks, queue.delayQueueMessages, queue.taken, queue.wake, queue.delayQueue]
@@ -116,8 +131,8 @@ export class Hand {
     const keys = [owner.keys.heartbeats, this.delayQueueAcks, queue.delayQueueMessages, queue.delayQueue]
     for (let full = true; full; ) {
       const most = 250
-      const answer = (await this.change(() =>
-        owner.link.run(script('hold-delayed'), keys, [owner.worker, Date.now(), most]),
+      const answer = (await this.take(() =>
+        owner.link.run(script('hold-delayed'), keys, [owner.worker, most]),
       )) as string[]
       full = answer.length === 2 * most
       const settlements: Settlement[] = []

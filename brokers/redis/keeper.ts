@@ -5,6 +5,7 @@
  */
 import { getLogger } from '../../lib/logger.js'
 import type { Hand, Owner } from './hand.js'
+import type { QueueKeys } from './keys.js'
 import type { Client } from './link.js'
 import { script } from './scripts.js'
 
@@ -12,6 +13,8 @@ import { script } from './scripts.js'
 const longestPause = 15_000
 const sweepPause = 3_600_000
 const mostAtOnce = 500
+/** How many dead letters one call deletes. */
+const mostLetters = 1000
 
 type Dead = readonly [worker: string, beat: number]
 
@@ -20,11 +23,14 @@ export class Keeper {
   readonly #hands: ReadonlyMap<string, Hand>
   readonly #heartbeatTimeout: number
   readonly #deadMessageTtl: number
-  /** Dead workers by the heartbeat and queue at which nothing of theirs was found any more. */
-  readonly #done = new Map<string, number>()
+  /** Dead workers, by the heartbeat at which nothing of theirs was found any more on these queues. */
+  readonly #done = new Map<string, { readonly beat: number; readonly queues: Set<string> }>()
   #timer: NodeJS.Timeout | undefined
   #round: Promise<void> | undefined
-  #sweptAt = Date.now()
+  /** Hears of new connections no more. */
+  #deafen = (): void => {}
+  /** As if it had begun long ago: or else processes that don't get an hour old would never sweep. */
+  #sweptAt = Date.now() - Math.random() * sweepPause
   #closed = false
 
   constructor(
@@ -42,11 +48,17 @@ export class Keeper {
   start(): void {
     if (this.#timer || this.#closed) return
     const pause = Math.max(10, Math.min(this.#heartbeatTimeout / 4, longestPause))
-    this.#timer = setInterval(() => {
-      this.#round ??= this.#keep().finally(() => {
-        this.#round = undefined
-      })
-    }, pause).unref()
+    this.#timer = setInterval(() => this.#begin(), pause).unref()
+    this.#deafen = this.#owner.link.onReconnect(() => {
+      for (const hand of this.#hands.values()) hand.doubt()
+      this.#begin()
+    })
+  }
+
+  #begin(): void {
+    this.#round ??= this.#keep().finally(() => {
+      this.#round = undefined
+    })
   }
 
   /** Ends, and takes the worker's name off the heartbeats where it holds nothing. */
@@ -54,10 +66,14 @@ export class Keeper {
     if (this.#closed) return
     this.#closed = true
     clearInterval(this.#timer)
+    this.#deafen()
     await this.#round
-    if (!this.#timer || [...this.#hands.values()].some(({ held }) => held.size > 0)) return
+    const hands = [...this.#hands.values()]
+    if (!this.#timer || hands.some(({ held }) => held.size > 0)) return
     const { link, keys, worker } = this.#owner
-    await link.call((client) => client.zrem(keys.heartbeats, worker), 1000).catch(() => {})
+    // Redis knows better what is held: a fetch may be on its way.
+    const all = [keys.heartbeats, ...hands.flatMap(({ acks, delayQueueAcks }) => [acks, delayQueueAcks])]
+    await link.run(script('retire'), all, [worker], { timeout: 1000 }).catch(() => {})
   }
 
   async #keep(): Promise<void> {
@@ -77,11 +93,7 @@ export class Keeper {
     const { link, keys, worker } = this.#owner
     const marks = hands.map((hand) => hand.mark)
     const acks = hands.map((hand) => hand.acks)
-    const [lost, ...sizes] = (await link.run(
-      script('heartbeat'),
-      [keys.heartbeats, ...acks],
-      [worker, Date.now()],
-    )) as number[]
+    const [lost, ...sizes] = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker])) as number[]
     if (lost === 1 && hands.some(({ held }) => held.size > 0)) {
       getLogger().warn(
         { worker },
@@ -97,45 +109,61 @@ export class Keeper {
   /** Recovers what dead workers held of a queue, and deletes what is over. */
   async lookAfter({ queue }: Hand, known?: readonly Dead[]): Promise<void> {
     const { link, keys } = this.#owner
-    const threshold = Date.now() - this.#heartbeatTimeout
-    const dead = known ?? (await this.#dead())
-    for (const [worker, beat] of dead) {
-      const mark = `${worker}.${queue.queueName}`
-      if (this.#done.get(mark) === beat) continue
-      const { messages, taken, deliveries, begun, wake, lists } = queue
-      const rest = [taken, deliveries, begun, wake]
-      const acks = keys.acks(worker, queue.queueName)
-      const delayAcks = keys.acks(worker, queue.delayQueueName)
-      await this.#recover([keys.heartbeats, acks, messages, ...rest, ...lists], worker, threshold, queue.queueName)
-      await this.#recover(
-        [keys.heartbeats, delayAcks, queue.delayQueueMessages, ...rest, queue.delayQueue],
-        worker,
-        threshold,
-        queue.delayQueueName,
-      )
-      this.#done.set(mark, beat)
+    const dead = (known ?? (await this.#dead())).filter((one) => !this.#isDone(one, queue))
+    for (let at = 0; at < dead.length; at += mostAtOnce) {
+      const some = dead.slice(at, at + mostAtOnce)
+      const acks = some.map(([worker]) => [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)])
+      const holders = (await link.run(script('holders'), acks.flat(), [])) as number[]
+      for (const [index, one] of some.entries()) {
+        if (holders[index] !== 0) await this.#recoverAll(one[0], queue)
+        this.#setDone(one, queue)
+      }
     }
     const { dead: letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries } = queue
     const tidy = [letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries]
-    await link.run(script('tidy'), tidy, [Date.now() - this.#deadMessageTtl])
+    for (let deleted = mostLetters; deleted === mostLetters; ) {
+      deleted = (await link.run(script('tidy'), tidy, [Date.now() - this.#deadMessageTtl, mostLetters])) as number
+    }
+  }
+
+  #isDone([worker, beat]: Dead, { queueName }: QueueKeys): boolean {
+    const done = this.#done.get(worker)
+    return done?.beat === beat && done.queues.has(queueName)
+  }
+
+  #setDone([worker, beat]: Dead, { queueName }: QueueKeys): void {
+    const done = this.#done.get(worker)
+    if (done?.beat === beat) done.queues.add(queueName)
+    else this.#done.set(worker, { beat, queues: new Set([queueName]) })
   }
 
   /** Workers that weren't heard of for too long. */
   async #dead(): Promise<Dead[]> {
     const { link, keys } = this.#owner
-    const threshold = Date.now() - this.#heartbeatTimeout
-    const answer = await link.call((client) => client.zrangebyscore(keys.heartbeats, '-inf', threshold, 'WITHSCORES'))
+    const answer = (await link.run(script('dead-workers'), [keys.heartbeats], [this.#heartbeatTimeout])) as string[]
     const dead: Dead[] = []
     for (let at = 0; at < answer.length; at += 2) dead.push([answer[at] as string, Number(answer[at + 1])])
     // What we remember of workers that Redis has forgotten, we forget too.
-    if (dead.length === 0) this.#done.clear()
+    const present = new Set(dead.map(([worker]) => worker))
+    for (const worker of this.#done.keys()) if (!present.has(worker)) this.#done.delete(worker)
     return dead
   }
 
-  async #recover(keys: string[], worker: string, threshold: number, queueName: string): Promise<void> {
+  async #recoverAll(worker: string, queue: QueueKeys): Promise<void> {
+    const { heartbeats } = this.#owner.keys
+    const { queueName, messages, lists, delayQueueName, delayQueueMessages, delayQueue } = queue
+    const rest = [queue.taken, queue.deliveries, queue.begun, queue.wake]
+    const acks = (name: string): string => this.#owner.keys.acks(worker, name)
+    await this.#recover([heartbeats, acks(queueName), messages, ...rest, ...lists], worker, queueName)
+    const delayKeys = [heartbeats, acks(delayQueueName), delayQueueMessages, ...rest, delayQueue]
+    await this.#recover(delayKeys, worker, delayQueueName)
+  }
+
+  async #recover(keys: string[], worker: string, queueName: string): Promise<void> {
     let count = 0
     for (let found = mostAtOnce; found === mostAtOnce; count += found) {
-      found = (await this.#owner.link.run(script('recover'), keys, [worker, threshold, mostAtOnce])) as number
+      const args = [worker, this.#heartbeatTimeout, mostAtOnce]
+      found = (await this.#owner.link.run(script('recover'), keys, args)) as number
     }
     if (count > 0)
       getLogger().warn({ worker, queueName, count }, 'A worker is lost; its messages are back on their queue')
@@ -148,12 +176,12 @@ export class Keeper {
   async #sweep(): Promise<void> {
     this.#sweptAt = Date.now()
     const { keys, link } = this.#owner
-    const threshold = Date.now() - Math.max(this.#heartbeatTimeout, 60_000)
+    const silence = Math.max(this.#heartbeatTimeout, 60_000)
     const dead = (await this.#dead()).map(([worker]) => worker)
     if (dead.length === 0) return
     const holders = await link.call((client) => scanAll(client, `${escapeGlob(keys.acksPrefix)}*`), 60_000)
     const idle = dead.filter((worker) => !holders.some((key) => key.startsWith(`${keys.acksPrefix}${worker}.`)))
-    if (idle.length > 0) await link.run(script('forget-worker'), [keys.heartbeats], [threshold, ...idle])
+    if (idle.length > 0) await link.run(script('forget-worker'), [keys.heartbeats], [silence, ...idle])
   }
 }
 

@@ -45,6 +45,7 @@ export class Link {
   #failure: Error | undefined
   #down = false
   #closed = false
+  readonly #reconnected = new Set<() => void>()
   /** Those who wait for the connection to be there. */
   readonly #waiting = new Set<(error?: Error) => void>()
   readonly #onConnect: ((link: Link) => void) | undefined
@@ -131,6 +132,15 @@ export class Link {
     }
   }
 
+  /**
+   * Calls a listener whenever there is a new connection in place of one that was lost.
+   * @returns What ends that.
+   */
+  onReconnect(listener: () => void): () => void {
+    this.#reconnected.add(listener)
+    return () => void this.#reconnected.delete(listener)
+  }
+
   /** Drops the connection and makes a new one. */
   reset(): void {
     this.#client?.disconnect(true)
@@ -140,6 +150,8 @@ export class Link {
     this.#closed = true
     this.#client?.disconnect()
     this.#client = undefined
+    const error = new ConnectionFailed('The connection to Redis is closed.', { cause: this.#failure })
+    for (const settle of this.#waiting) settle(error)
   }
 
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
@@ -190,9 +202,9 @@ export class Link {
     this.#failure = undefined
     for (const settle of this.#waiting) settle()
     if (this.#pending === 0) this.#hold(false)
-    if (this.#introduced) return
+    if (this.#introduced) for (const listener of this.#reconnected) listener()
+    else this.#onConnect?.(this)
     this.#introduced = true
-    this.#onConnect?.(this)
   }
 
   /** Keeps the process alive while an answer is owed, and lets it end when none is. */
@@ -260,7 +272,8 @@ function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Cli
       redisOptions: { ...cluster?.redisOptions, ...redisOptions },
     })
   }
-  const options: RedisOptions = { retryStrategy, ...redisOptions, ...ours }
+  // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
+  const options: RedisOptions = { retryStrategy, failoverDetector: true, ...redisOptions, ...ours }
   if (url !== undefined) return new Redis(url, options)
   return new Redis(redis ? options : { ...options, host: '127.0.0.1' })
 }

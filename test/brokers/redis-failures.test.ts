@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
-import type { Consumer } from '../../lib/consumer.js'
 import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
+import { consumeAll } from '../support/redis-consume.js'
 import { withRedis } from '../support/redis-server.js'
 import { Stall } from '../support/redis-stall.js'
 import { inTime, nameOf, note, notes, queueName, takeOne, until } from './contract/exam.js'
@@ -14,39 +14,6 @@ const log = captureLog()
 await withRedis((server) => {
   const open = (options: RedisBrokerOptions = {}): RedisBroker =>
     new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-
-  /** Consumes as a worker does: whatever fails is asked for again. */
-  function consumeAll(broker: RedisBroker): { seen: unknown[]; close: () => Promise<void> } {
-    const seen: unknown[] = []
-    let closed = false
-    const again = async (what: () => Promise<unknown>): Promise<void> => {
-      while (!closed) {
-        try {
-          return void (await what())
-        } catch {
-          await new Promise((resolve) => setTimeout(resolve, 20))
-        }
-      }
-    }
-    const consumer: Consumer = broker.consume(queueName, { prefetch: 10 })
-    const running = (async () => {
-      while (!closed) {
-        await again(async () => {
-          for (const delivery of await consumer.take(10)) {
-            seen.push(nameOf(delivery))
-            await again(() => consumer.ack(delivery, []))
-          }
-        })
-      }
-    })()
-    const close = async (): Promise<void> => {
-      closed = true
-      await consumer.close()
-      await running
-      await broker.close()
-    }
-    return { seen, close }
-  }
 
   /** Breaks something while a worker sleeps and while it runs, and sees that it consumes again. */
   function survives(what: string, breakIt: () => Promise<void>): void {
@@ -213,6 +180,39 @@ await withRedis((server) => {
     await consumer.ack(delivery, [])
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
   })
+
+  t.test(
+    'a user with a password and the keys of one namespace alone lacks nothing there, and has nothing elsewhere',
+    async (t) => {
+      const [user, namespace] = [`app-${randomUUID()}`, randomUUID()]
+      const may = ['+@read', '+@write', '+@scripting', '+@connection', '+time', '+info']
+      await admin.acl('SETUSER', user, 'on', '>s3cret:/@', `~${namespace}:*`, '-@all', ...may)
+      const url = `redis://${user}:${encodeURIComponent('s3cret:/@')}@127.0.0.1:${server.port}/0`
+      const broker = open({ url, namespace, heartbeatTimeout: 200 })
+      const dead = open({ namespace, heartbeatTimeout: 200 })
+      await broker.enqueue(note('left behind'))
+      await takeOne(dead.consume(queueName))
+      await dead.close()
+      const worker = consumeAll(broker)
+      t.teardown(() => worker.close())
+      await broker.enqueue(note('plain'))
+      await broker.enqueue(note('urgent', { broker_priority: 9 }))
+      await broker.enqueue(note('delayed'), { delay: 50 })
+      await until(() => worker.seen.length === 4, 'all of them, those of a dead worker too')
+      await broker.join(queueName, { timeout: '10s' })
+      const other = broker.consume('other')
+      await broker.enqueue(note('bad', {}, 'other'))
+      await other.deadLetter(await takeOne(other), { reason: 'bad' }, [])
+      const { letters } = await broker.deadLetters('other')
+      t.equal(await broker.requeueDeadLetter(letters[0]?.id ?? ''), true)
+      await broker.flush('other')
+      t.same(await broker.stats('other'), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
+
+      const elsewhere = open({ url })
+      t.teardown(() => elsewhere.close())
+      await t.rejects(elsewhere.enqueue(note('forbidden')), { message: /refused.*(NOPERM|permission)/ })
+    },
+  )
 
   t.test('a wrong password is told as the reason', async (t) => {
     const broker = open({ redis: { username: 'nobody', password: 'wrong' }, enqueueTimeout: 300 })

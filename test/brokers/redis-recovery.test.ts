@@ -161,6 +161,25 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
   })
 
+  t.test('a worker that is connected anew compares its hand with what Redis has, also while it sleeps', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    await broker.enqueue(note('first'))
+    await consumer.ack(await takeOne(consumer), [])
+    const waiting = takeOne(consumer)
+    await until(async () => /blocked_clients:1/.test(await redis.info('clients')), 'the worker to sleep')
+    // As after a failover: the new master never heard that the message was settled.
+    const id = randomUUID()
+    await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, JSON.stringify(note('again').toWire()))
+    await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, id)
+
+    const lostAt = performance.now()
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+
+    t.equal(nameOf(await waiting), 'again')
+    t.ok(performance.now() - lostAt < 7000, 'without waiting for the next heartbeat')
+  })
+
   t.test('a worker that ends in good order leaves no trace', async (t) => {
     const broker = open(t)
     await broker.enqueue(note('done'))

@@ -4,31 +4,46 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
+import { Redis, type RedisOptions } from 'ioredis'
 import { t } from 'tap'
+
+export interface RedisServerOptions {
+  /** The lines of a configuration file, for a server that insists on one. */
+  config?: readonly string[]
+  /** Makes it a server that speaks TLS alone, with what clients need to trust it. */
+  tls?: RedisOptions['tls']
+}
 
 export class RedisServer {
   readonly port: number
   readonly url: string
   readonly #folder = mkdtempSync(join(tmpdir(), 'dramatis-redis-'))
-  readonly #settings: readonly string[]
+  readonly #arguments: readonly string[]
+  readonly #tls: RedisOptions['tls']
   readonly #clients: Redis[] = []
   #process: ChildProcess | undefined
 
-  constructor(port: number, settings: readonly string[]) {
+  /** @param settings More arguments of `redis-server`. */
+  constructor(port: number, settings: readonly string[], { config, tls }: RedisServerOptions = {}) {
     this.port = port
-    this.url = `redis://127.0.0.1:${port}/0`
-    this.#settings = settings
+    this.url = `${tls ? 'rediss' : 'redis'}://127.0.0.1:${port}/0`
+    this.#tls = tls
+    const ports = tls ? ['--port', '0', '--tls-port', `${port}`] : ['--port', `${port}`]
+    const own = [...ports, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '']
+    this.#arguments = [...own, ...settings]
+    if (!config) return
+    const file = join(this.#folder, 'redis.conf')
+    writeFileSync(file, `${config.join('\n')}\n`)
+    this.#arguments = [file, ...this.#arguments]
   }
 
   /** Starts it, with what an earlier run saved; resolves when it answers. */
   async start(): Promise<void> {
-    const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '']
-    const child = spawn('redis-server', [...own, ...this.#settings], { stdio: 'ignore' })
+    const child = spawn('redis-server', this.#arguments, { stdio: 'ignore' })
     this.#process = child
     const kill = (): boolean => child.kill('SIGKILL')
     const killed = (signal: NodeJS.Signals): void => {
@@ -37,7 +52,7 @@ export class RedisServer {
     }
     process.once('exit', kill).once('SIGTERM', killed)
     child.once('exit', () => process.off('exit', kill).off('SIGTERM', killed))
-    const probe = new Redis(this.url, { maxRetriesPerRequest: null, retryStrategy: () => 10 })
+    const probe = new Redis(this.url, { maxRetriesPerRequest: null, retryStrategy: () => 10, ...this.#trust })
     probe.on('error', () => {})
     await probe.ping()
     probe.disconnect()
@@ -55,10 +70,14 @@ export class RedisServer {
 
   /** A plain client, to look at the keys behind the broker's back. */
   client(): Redis {
-    const client = new Redis(this.url)
+    const client = new Redis(this.url, this.#trust)
     client.on('error', () => {})
     this.#clients.push(client)
     return client
+  }
+
+  get #trust(): RedisOptions {
+    return this.#tls ? { tls: this.#tls } : {}
   }
 
   async end(): Promise<void> {
@@ -77,16 +96,22 @@ export class RedisServer {
 export async function withRedis(
   run: (server: RedisServer) => Promise<void> | void,
   settings: string[] = [],
+  options: RedisServerOptions = {},
 ): Promise<void> {
   if (spawnSync('redis-server', ['--version']).error) {
     const reason = 'There is no redis-server here: install it, node test/support/ensure-redis.js does.'
     if (process.env.CI) return void t.fail(reason)
     return t.plan(0, reason)
   }
-  const server = new RedisServer(await freePort(), settings)
-  await server.start()
+  await run(await startRedis(settings, options))
+}
+
+/** One more server, that ends with the test file. */
+export async function startRedis(settings: readonly string[], options: RedisServerOptions = {}): Promise<RedisServer> {
+  const server = new RedisServer(await freePort(), settings, options)
   t.teardown(() => server.end())
-  await run(server)
+  await server.start()
+  return server
 }
 
 /**

@@ -6,6 +6,7 @@
 -- ARGV     1 worker · 2 now (ms) · 3 how many at most (256 or fewer) · 4 how soon a due time is passed on (ms)
 -- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, id, body, … }
 --@include signal
+--@include clock
 --@include count-lost
 local heartbeats, acks, bodies, taken, deliveries, begun, wake, delayed, delayed_bodies, delay_queue = unpack(KEYS, 1, 10)
 local worker, now, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -84,7 +85,7 @@ if redis.call('EXISTS', unpack(KEYS, lists, lists + 8)) > 0 then
   end
 end
 if left > 0 then take(KEYS[lists + 9], 0) end
-redis.call('ZADD', heartbeats, now, worker)
+redis.call('ZADD', heartbeats, clock(), worker)
 
 reply[3], reply[4] = runs, repeats
 if left < limit then

@@ -1,9 +1,11 @@
 -- Drops a dead worker from the heartbeats, unless it came back to life.
 --
 -- KEYS     1 heartbeats
--- ARGV     1 the heartbeat (ms) up to which a worker is dead · then the workers
+-- ARGV     1 how long a worker may be silent (ms) · then the workers
 -- returns  nothing
+--@include clock
+local threshold = clock() - tonumber(ARGV[1])
 for place = 2, #ARGV do
   local beat = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[place]))
-  if beat and beat <= tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[place]) end
+  if beat and beat <= threshold then redis.call('ZREM', KEYS[1], ARGV[place]) end
 end

@@ -1,12 +1,13 @@
 -- Takes messages off Dramatiq's delay queue into a worker's hands, to be moved among our delayed ones.
 --
 -- KEYS     1 heartbeats · 2 ack set of the delay queue · 3 its bodies · 4 the delay queue
--- ARGV     1 worker · 2 now (ms) · 3 how many at most
+-- ARGV     1 worker · 2 how many at most
 -- returns  { id, body, … }
-local ids = redis.call('LPOP', KEYS[4], ARGV[3])
+--@include clock
+local ids = redis.call('LPOP', KEYS[4], ARGV[2])
 if not ids or #ids == 0 then return {} end
 redis.call('SADD', KEYS[2], unpack(ids))
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[1], clock(), ARGV[1])
 local bodies = redis.call('HMGET', KEYS[3], unpack(ids))
 local reply = {}
 for index, id in ipairs(ids) do

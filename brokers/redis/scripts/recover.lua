@@ -2,14 +2,15 @@
 --
 -- KEYS     1 heartbeats · 2 ack set of the dead worker · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list
 --          then the list (of a delay queue), or the ten lists of priority 9 down to 0
--- ARGV     1 dead worker · 2 the heartbeat (ms) up to which a worker is dead · 3 how many at most
+-- ARGV     1 dead worker · 2 how long a worker may be silent (ms) · 3 how many at most
 -- returns  how many there were; as many as asked for means: call again
 --@include signal
+--@include clock
 --@include count-lost
 --@include priority
 local heartbeats, acks, bodies, taken, deliveries, begun, wake = unpack(KEYS, 1, 7)
 local beat = tonumber(redis.call('ZSCORE', heartbeats, ARGV[1]))
-if beat and beat > tonumber(ARGV[2]) then return 0 end
+if beat and beat > clock() - tonumber(ARGV[2]) then return 0 end
 local ids = redis.call('SRANDMEMBER', acks, ARGV[3])
 local moved = false
 for _, id in ipairs(ids) do

@@ -1,9 +1,9 @@
 -- Deletes dead letters whose time is over, and what we noted about messages that other workers have finished since.
 --
 -- KEYS     1 dead letters · 2 dead bodies · 3 dead reasons · 4 bodies · 5 delayed bodies · 6 taken · 7 begun · 8 deliveries
--- ARGV     1 dead letters up to this time (ms) go
+-- ARGV     1 dead letters up to this time (ms) go · 2 how many at most
 -- returns  how many dead letters it deleted
-local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1000)
+local old = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if #old > 0 then
   redis.call('ZREM', KEYS[1], unpack(old))
   redis.call('HDEL', KEYS[2], unpack(old))

@@ -1,0 +1,234 @@
+/** Corners in which messages, connections or time get lost: broken moments, clocks that differ, odd bodies. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const { url } = server
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+
+  t.test('a broker closed while it takes leaves what it took to be recovered', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    await broker.enqueue(note('first'))
+    await consumer.ack(await takeOne(consumer), [])
+    await broker.enqueueMany(notes(3))
+
+    const taking = consumer.take(3).catch(() => [])
+    await broker.close()
+    await taking
+
+    const { namespace } = broker
+    const held = await redis.scard(`${namespace}:__acks__.${broker.workerId}.${queueName}`)
+    const beat = await redis.zscore(`${namespace}:__heartbeats__`, broker.workerId)
+    t.ok(held === 0 || beat !== null, `${held} in hand, heartbeat ${beat}`)
+    if (beat !== null) await redis.zadd(`${namespace}:__heartbeats__`, '0', broker.workerId)
+    t.equal((await take(consume(open(t, { namespace })), 3)).length, 3)
+  })
+
+  t.test('a broker closed while it stores finishes that first, however much it is', async (t) => {
+    const broker = open(t)
+    await broker.enqueue(note(0))
+    await redis.call('CLIENT', 'PAUSE', '300', 'WRITE')
+    const sending = broker.enqueueMany(notes(1000))
+    sending.catch(() => {})
+    await broker.close()
+    await t.resolves(sending)
+    t.match(await open(t, { namespace: broker.namespace }).stats(queueName), { ready: 1001 })
+  })
+
+  t.test('a take that waits for a Redis that is away ends with its broker', async (t) => {
+    const broker = open(t, { url: 'redis://127.0.0.1:1' })
+    const taking = broker
+      .consume(queueName)
+      .take(1)
+      .catch(() => [])
+    await new Promise(setImmediate)
+    const closingAt = performance.now()
+    await broker.close()
+    t.same(await taking, [])
+    t.ok(performance.now() - closingAt < 3000, 'before the patience with Redis is at its end')
+  })
+
+  t.test('a broker that closes takes its sleeping connection along, though others share its settings', async (t) => {
+    const settings = { redis: { connectionName: `namespaces-${randomUUID()}` } }
+    const count = (): Promise<number> => connections(redis, settings.redis.connectionName)
+    const stays = open(t, settings)
+    const goes = open(t, settings)
+    for (const broker of [stays, goes]) {
+      await broker.enqueue(note('x'))
+      const consumer = consume(broker)
+      await consumer.ack(await takeOne(consumer), [])
+      void consumer.take(1)
+    }
+    await until(async () => (await count()) === 3, 'one for commands, and one a namespace to sleep on')
+    await goes.close()
+    await until(async () => (await count()) === 2, 'the one of the other namespace to end')
+  })
+
+  t.test('a broker that could not be made holds no connection', async (t) => {
+    const settings = { url, redis: { connectionName: `bad-${randomUUID()}` } }
+    t.throws(() => new RedisBroker({ ...settings, heartbeatTimeout: 'soon' as '1s' }), { name: 'InvalidOption' })
+    t.throws(() => new RedisBroker({ ...settings, enqueueTimeout: 'soon' as '1s' }), { name: 'InvalidOption' })
+    t.throws(() => new RedisBroker({ ...settings, delayQueue: 'none' as 'native' }), { name: 'InvalidOption' })
+    const broker = new RedisBroker({ ...settings, namespace: randomUUID() })
+    await broker.enqueue(note(1))
+    t.equal(await connections(redis, settings.redis.connectionName), 1)
+    await broker.close()
+    await until(async () => (await connections(redis, settings.redis.connectionName)) === 0, 'no connection')
+  })
+
+  t.test('a machine whose clock is ahead takes nothing from workers that live', async (t) => {
+    const broker = open(t)
+    await broker.enqueue(note('held'))
+    const delivery = await takeOne(consume(broker))
+    const { now } = Date
+    Date.now = () => now() + 120_000
+    t.teardown(() => {
+      Date.now = now
+    })
+    const ahead = open(t, { namespace: broker.namespace })
+    await broker.enqueue(note('free'))
+
+    const consumer = consume(ahead)
+    t.equal(nameOf(await takeOne(consumer)), 'free')
+
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
+    t.equal(await redis.sismember(`${broker.namespace}:${queueName}:taken`, (delivery as { id?: string }).id ?? ''), 1)
+  })
+
+  t.test('a machine whose clock is behind keeps what it holds', async (t) => {
+    const { now } = Date
+    Date.now = () => now() - 120_000
+    t.teardown(() => {
+      Date.now = now
+    })
+    const behind = open(t, { heartbeatTimeout: '2s' })
+    const beat = (): Promise<unknown> => redis.zscore(`${behind.namespace}:__heartbeats__`, behind.workerId)
+    await behind.enqueue(note('held'))
+    await takeOne(consume(behind))
+    const first = await beat()
+    await until(async () => (await beat()) !== first, 'its heartbeat')
+    const broker = open(t, { namespace: behind.namespace, heartbeatTimeout: '2s' })
+    Date.now = now
+    await broker.enqueue(note('free'))
+
+    t.equal(nameOf(await takeOne(consume(broker))), 'free')
+
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
+  })
+
+  t.test('a body that says "options" twice, and its time in the second, is no danger to the process', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    const id = randomUUID()
+    const { options: _, ...rest } = note('odd').toWire()
+    const body = `{"options":7,${JSON.stringify(rest).slice(1, -1)},"options":{"eta":${Date.now() + 3_600_000}}}`
+    await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, body)
+    await redis.rpush(`${broker.namespace}:${queueName}`, id)
+    const delivery = await takeOne(consumer)
+    t.equal(delivery.body, body, 'what it is worth is for the worker to say')
+    await consumer.deadLetter(delivery, { reason: 'odd' }, [])
+  })
+
+  t.test('dead letters that are over are deleted, all of them, however many', async (t) => {
+    const broker = open(t)
+    const name = `${broker.namespace}:${queueName}`
+    const ids = Array.from({ length: 2500 }, (_, index) => `${index}`)
+    await redis.zadd(`${name}.XQ`, ...ids.flatMap((id) => ['1000', id]), `${Date.now()}`, 'recent')
+    await redis.hset(`${name}.XQ.msgs`, ...ids.flatMap((id) => [id, '{}']), 'recent', '{}')
+    await broker.enqueue(note('x'))
+    await takeOne(consume(broker))
+    t.same(await redis.zrange(`${name}.XQ`, '0', '-1'), ['recent'])
+    t.same(await redis.hkeys(`${name}.XQ.msgs`), ['recent'])
+  })
+
+  t.test('many dead processes that hold nothing cost a new worker a handful of calls', async (t) => {
+    const broker = open(t)
+    const dead = Array.from({ length: 1200 }, (_, index) => [`${index}`, randomUUID()]).flat()
+    await redis.zadd(`${broker.namespace}:__heartbeats__`, ...dead)
+    await broker.enqueue(note('x'))
+    const before = await scriptCalls(redis)
+    await takeOne(consume(broker))
+    t.ok((await scriptCalls(redis)) - before < 20)
+  })
+
+  t.test('a flush empties all priorities, wherever the messages are', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    for (const broker_priority of [0, 3, 9]) await broker.enqueueMany(notes(2, { broker_priority }))
+    const [held, dead] = await take(consumer, 2)
+    if (!held || !dead) return t.fail('two were to be taken')
+    await consumer.deadLetter(dead, { reason: 'bad' }, [])
+    await broker.enqueue(note('later', { broker_priority: 5 }), { delay: '1h' })
+
+    await broker.flush(queueName)
+
+    t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
+    await consumer.ack(held, [{ message: note('retry') }])
+    t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'nor does it come back')
+    const left = await redis.keys(`${broker.namespace}:*`)
+    t.same(
+      left.filter((key) => !/heartbeats|:wake/.test(key)),
+      [],
+    )
+    await broker.enqueue(note('next'))
+    t.equal(nameOf(await takeOne(consumer)), 'next')
+  })
+
+  t.test('dead letters of one moment are paged through, though those seen are deleted meanwhile', async (t) => {
+    const broker = open(t)
+    const name = `${broker.namespace}:${queueName}`
+    const ids = Array.from({ length: 25 }, () => randomUUID())
+    const time = Date.now()
+    await redis.zadd(`${name}.XQ`, ...ids.flatMap((id) => [`${time}`, id]))
+    await redis.hset(`${name}.XQ.msgs`, ...ids.flatMap((id) => [id, '{}']))
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const page = await broker.deadLetters(queueName, { limit: 4, cursor })
+      for (const { id } of page.letters) {
+        seen.push(id.replace(`${queueName}:`, ''))
+        if (seen.length % 3 > 0) await broker.deleteDeadLetter(id)
+      }
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    t.same(seen, ids.sort())
+  })
+
+  t.test('two namespaces on one connection: each gets its own, awake or asleep', async (t) => {
+    const settings = { redis: { connectionName: `two-${randomUUID()}` } }
+    const brokers = [open(t, settings), open(t, settings)]
+    const consumers = brokers.map((broker) => consume(broker))
+    for (const round of [1, 2, 3]) {
+      const waiting = consumers.map((consumer) => takeOne(consumer))
+      await until(async () => /blocked_clients:2/.test(await redis.info('clients')), 'both to sleep')
+      await Promise.all(brokers.map((broker, index) => broker.enqueue(note(`${index}.${round}`))))
+      const deliveries = await inTime(Promise.all(waiting), 'one each')
+      t.same(deliveries.map(nameOf), [`0.${round}`, `1.${round}`])
+      await Promise.all(deliveries.map((delivery, index) => consumers[index]?.ack(delivery, [])))
+    }
+  })
+})
+
+// — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
+
+async function connections(redis: Redis, name: string): Promise<number> {
+  return `${await redis.client('LIST')}`.split('\n').filter((line) => line.includes(`name=${name} `)).length
+}
+
+async function scriptCalls(redis: Redis): Promise<number> {
+  const info = await redis.info('commandstats')
+  return [...info.matchAll(/cmdstat_(?:evalsha|eval):calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0)
+}

@@ -1,0 +1,83 @@
+/** Redis behind a sentinel: what becomes of messages and workers when the master changes. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { captureLog } from '../support/log.js'
+import { consumeAll } from '../support/redis-consume.js'
+import { withSentinel } from '../support/redis-sentinel.js'
+import { note, notes, queueName, until } from './contract/exam.js'
+
+captureLog()
+
+await withSentinel(({ options: sentinel, master, replica, replicated, failOver }) => {
+  const connectionName = 'failover'
+  const options = { ...sentinel, connectionName }
+  const [first, second] = [master.client(), replica.client()]
+
+  t.test('after a failover workers consume again, and what the replica had is there', async (t) => {
+    const open = (more: RedisBrokerOptions = {}): RedisBroker =>
+      new RedisBroker({ redis: options, namespace: randomUUID(), middleware: [], ...more })
+    // Given a worker that sleeps, another queue's worker with a backlog, and messages in every state.
+    const idle = open()
+    const sleeper = consumeAll(idle)
+    t.teardown(() => sleeper.close())
+    await idle.enqueue(note('before'))
+    await until(() => sleeper.seen.includes('before'), 'the first message')
+    const sender = open()
+    t.teardown(() => sender.close())
+    await sender.enqueueMany(notes(500))
+    await sender.enqueueMany(notes(20, { broker_priority: 7 }).map((message) => message.with({ args: ['urgent'] })))
+    await sender.enqueue(note('delayed'), { delay: 500 })
+    await replicated()
+    t.match(await idle.stats(queueName), { ready: 0 })
+
+    // When the master changes while the backlog is worked off and more is sent,
+    const busy = open({ namespace: sender.namespace })
+    const worker = consumeAll(busy)
+    t.teardown(() => worker.close())
+    await untilOver(failOver(), () => sender.enqueue(note('meanwhile')))
+
+    // One for commands, and one a namespace for idle workers.
+    await until(async () => (await connections(second, connectionName)) === 3, 'all to move to the new master')
+    t.match(await first.role(), ['master'], 'the old one goes on as if nothing had happened')
+    t.equal(await connections(first, connectionName), 0)
+
+    // Then nothing that the replica had is missing,
+    const names = [...notes(500).map(({ args }) => args[0]), 'delayed']
+    await until(() => names.every((name) => worker.seen.includes(name)), 'the messages of before')
+    t.ok(count(worker, 'urgent') >= 20)
+    // and both workers go on.
+    await idle.enqueue(note('after'))
+    await until(() => sleeper.seen.includes('after'), 'the worker that slept')
+    await sender.enqueueMany(notes(50).map((message) => message.with({ args: ['later'] })))
+    await until(() => count(worker, 'later') === 50, 'the worker that was busy')
+    for (const broker of [idle, busy]) {
+      await broker.join(queueName, { timeout: '10s' })
+      t.equal(await second.exists(`${broker.namespace}:${queueName}.msgs`), 0)
+    }
+  })
+})
+
+// — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
+
+/** Does something over and over, whether it works or not, until something else is over. */
+async function untilOver(over: Promise<void>, work: () => Promise<unknown>): Promise<void> {
+  let ended = false
+  const ending = over.finally(() => {
+    ended = true
+  })
+  while (!ended) {
+    await work().catch(() => {})
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await ending
+}
+
+function count({ seen }: { seen: unknown[] }, name: string): number {
+  return seen.filter((one) => one === name).length
+}
+
+async function connections(redis: Redis, name: string): Promise<number> {
+  return `${await redis.client('LIST')}`.split('\n').filter((line) => line.includes(`name=${name} `)).length
+}
