@@ -262,6 +262,8 @@ function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Cli
   const { Redis, Cluster } = loadClient()
   const ours = { lazyConnect: true, enableOfflineQueue: false } as const
   const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
+  // A connection that is given up is not waited for: the other side may never say goodbye.
+  const hangUp = { disconnectTimeout: 250 }
   const redisOptions = { ...redis, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
   if (nodes) {
     const clusterRetryStrategy = retryStrategy
@@ -269,11 +271,11 @@ function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Cli
       clusterRetryStrategy,
       ...cluster,
       ...ours,
-      redisOptions: { ...cluster?.redisOptions, ...redisOptions },
+      redisOptions: { ...hangUp, ...cluster?.redisOptions, ...redisOptions },
     })
   }
   // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
-  const options: RedisOptions = { retryStrategy, failoverDetector: true, ...redisOptions, ...ours }
+  const options: RedisOptions = { ...hangUp, retryStrategy, failoverDetector: true, ...redisOptions, ...ours }
   if (url !== undefined) return new Redis(url, options)
   return new Redis(redis ? options : { ...options, host: '127.0.0.1' })
 }

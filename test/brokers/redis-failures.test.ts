@@ -4,6 +4,7 @@ import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
 import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
+import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withRedis } from '../support/redis-server.js'
 import { Stall } from '../support/redis-stall.js'
@@ -128,6 +129,30 @@ await withRedis((server) => {
     t.teardown(() => broker.close())
     await t.rejects(inTime(broker.consume(queueName).take(1), 'the refusal'), ConnectionFailed)
   })
+
+  for (const away of [false, true]) {
+    t.test(`a process whose broker is closed ends at once${away ? ', though Redis is away' : ''}`, async (t) => {
+      const broker = open()
+      await broker.enqueue(note('x'))
+      await broker.close()
+      const child = new Child(t, 'redis-leaver.ts', [server.url, broker.namespace, queueName])
+      await inTime(
+        child.until((lines) => lines.includes('asleep')),
+        'the child to sleep',
+      )
+      if (away) await server.stop()
+      child.tell('close')
+      await inTime(
+        child.until((lines) => lines.includes('closed')),
+        'the end of its broker',
+      )
+      const closedAt = performance.now()
+      await inTime(child.ended(), 'its end')
+      if (away) await server.start()
+      t.ok(performance.now() - closedAt < 1500, 'nothing keeps it')
+      t.equal(child.process.exitCode, 0)
+    })
+  }
 
   t.test('a full Redis refuses sends clearly, and workers drain on', async (t) => {
     const broker = open()

@@ -126,44 +126,44 @@ await withRedis((server) => {
     t.match(error, { type: 'Error', reason: 'x', traceback: 'Error: x\n  at y\n' })
   })
 
-  for (const count of [1, 10]) {
-    t.test(
-      `an idle process with ${count === 1 ? 'one queue' : `${count} queues`} has two connections and asks little`,
-      async (t) => {
-        const name = `idle-${randomUUID()}`
-        const broker = open(t, { redis: { connectionName: name } })
-        const consumers = Array.from({ length: count }, (_, index) => broker.consume(`idle${index}`))
-        const waiting = consumers.map((consumer) => consumer.take(1))
-        const polls = async (): Promise<number> => (await calls(redis)).evalsha ?? 0
-        // All of them sleep once a poll has come after the first looks of each.
-        let quiet = await polls()
-        await until(async () => {
-          const [before, now] = [quiet, await polls()]
-          quiet = now
-          return now === before && (await sleeps(redis))
-        }, 'the worker to sleep')
+  for (const [count, queues] of [
+    [1, 'one queue'],
+    [10, 'ten queues'],
+  ] as const) {
+    t.test(`an idle process with ${queues} has two connections and asks little`, async (t) => {
+      const name = `idle-${randomUUID()}`
+      const broker = open(t, { redis: { connectionName: name } })
+      const consumers = Array.from({ length: count }, (_, index) => broker.consume(`idle${index}`))
+      const waiting = consumers.map((consumer) => consumer.take(1))
+      const polls = async (): Promise<number> => (await calls(redis)).evalsha ?? 0
+      // All of them sleep once a poll has come after the first looks of each.
+      let quiet = await polls()
+      await until(async () => {
+        const [before, now] = [quiet, await polls()]
+        quiet = now
+        return now === before && (await sleeps(redis))
+      }, 'the worker to sleep')
 
-        const before = await calls(redis)
-        const startedAt = performance.now()
-        await until(async () => (await polls()) >= (before.evalsha ?? 0) + 4, 'four polls')
-        const minutes = (performance.now() - startedAt) / 60_000
-        const after = await calls(redis)
+      const before = await calls(redis)
+      const startedAt = performance.now()
+      await until(async () => (await polls()) >= (before.evalsha ?? 0) + 4, 'four polls')
+      const minutes = (performance.now() - startedAt) / 60_000
+      const after = await calls(redis)
 
-        const asked = (command: string): number => ((after[command] ?? 0) - (before[command] ?? 0)) / minutes
-        // Four polls and the pauses between them: 67 a minute. Twice that would be two calls for what one can do.
-        t.ok(asked('evalsha') < 120, `${asked('evalsha').toFixed(0)} script calls a minute`)
-        t.ok(asked('blpop') < 60, `${asked('blpop').toFixed(0)} blocking calls a minute`)
-        const others = Object.keys(after).filter((command) => asked(command) > 0)
-        t.same(
-          others.filter((command) => !['evalsha', 'blpop', 'info', 'zrange', 'exists'].includes(command)),
-          [],
-          'nothing else, but for what the script calls',
-        )
-        t.equal(await connections(redis, name), 2)
-        for (const consumer of consumers) await consumer.close()
-        await Promise.all(waiting)
-      },
-    )
+      const asked = (command: string): number => ((after[command] ?? 0) - (before[command] ?? 0)) / minutes
+      // Four polls and the pauses between them: 67 a minute. Twice that would be two calls for what one can do.
+      t.ok(asked('evalsha') < 120, `${asked('evalsha').toFixed(0)} script calls a minute`)
+      t.ok(asked('blpop') < 60, `${asked('blpop').toFixed(0)} blocking calls a minute`)
+      const others = Object.keys(after).filter((command) => asked(command) > 0)
+      t.same(
+        others.filter((command) => !['evalsha', 'blpop', 'info', 'zrange', 'exists'].includes(command)),
+        [],
+        'nothing else, but for what the script calls',
+      )
+      t.equal(await connections(redis, name), 2)
+      for (const consumer of consumers) await consumer.close()
+      await Promise.all(waiting)
+    })
   }
 })
 

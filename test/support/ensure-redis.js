@@ -8,12 +8,7 @@ const has = (command, argument = '--version') => !spawnSync(command, [argument],
 
 function run(command, ...args) {
   console.log(`$ ${command} ${args.join(' ')}`)
-  return (
-    spawnSync(command, args, {
-      stdio: 'inherit',
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    }).status === 0
-  )
+  return spawnSync(command, args, { stdio: 'inherit' }).status === 0
 }
 
 function install() {
@@ -23,11 +18,15 @@ function install() {
   if (!root && spawnSync('sudo', ['-n', 'true']).status !== 0) return false
   const as = root ? [] : ['sudo']
   // The package starts a service on the usual port; the tests start their own and need none.
-  const apt = (...args) => run(...as, 'env', 'RUNLEVEL=1', 'apt-get', ...args)
+  const settings = ['RUNLEVEL=1', 'DEBIAN_FRONTEND=noninteractive']
+  const apt = (...args) => run(...as, 'env', ...settings, 'apt-get', ...args)
   return apt('update') && apt('install', '-y', '--no-install-recommends', 'redis-server')
 }
 
 if (!process.env.REDIS_URL && !has('redis-server')) {
   console.log('The tests of the Redis broker need a redis-server, and there is none: installing it.')
-  if (!install()) console.log('It could not be installed; those tests are skipped (in CI they fail).')
+  if (!install() || !has('redis-server')) {
+    console.log('It could not be installed: those tests are skipped, and in CI they fail.')
+    console.log('Put a redis-server on the PATH: apt-get install redis-server, or brew install redis.')
+  }
 }
