@@ -106,7 +106,8 @@ export class Chain {
       const { plugin, call } = list[index] as Implementer
       try {
         const pending = call(a, b, c)
-        if (pending instanceof Promise) return this.#emitRest(name, [a, b, c], list, index, pending)
+        // Any thenable: a query builder, say, does nothing at all until somebody waits for it.
+        if (typeof pending?.then === 'function') return this.#emitRest(name, [a, b, c], list, index, pending)
       } catch (error) {
         this.#failed(plugin, name, error)
       }
@@ -119,7 +120,7 @@ export class Chain {
     args: unknown[],
     list: readonly Implementer[],
     first: number,
-    pending: Promise<unknown>,
+    pending: PromiseLike<unknown>,
   ): Promise<void> {
     for (let index = first; index < list.length; index++) {
       const { plugin, call } = list[index] as Implementer
@@ -195,7 +196,7 @@ export class Chain {
  * `SkipMessage` and `Retry` say what shall happen; they aren't failures, whoever throws them, as long as it can still
  * happen: around the actor and before. After it, a plugin says it to the `Outcome`.
  */
-export function isIntent(error: unknown): error is SkipMessage | Retry {
+function isIntent(error: unknown): error is SkipMessage | Retry {
   return error instanceof SkipMessage || error instanceof Retry
 }
 

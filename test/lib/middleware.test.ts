@@ -241,3 +241,20 @@ t.test('options of a new message pass through every plugin', async (t) => {
   chain.add({ updateOptionsBeforeCreateMessage: (options) => ({ ...options, two: options.one }) })
   t.same(chain.updateOptions({ own: 0 }, {} as never, broker), { own: 0, one: 1, two: 1 })
 })
+
+t.test('a hook may give back any thenable, and is waited for', async (t) => {
+  const chain = new Chain()
+  let asked = 0
+  const query = {
+    // biome-ignore lint/suspicious/noThenProperty: it is what this is about
+    then(_resolve: unknown, reject: (error: Error) => void) {
+      asked++
+      reject(new Error('no connection'))
+    },
+  }
+  chain.add({ name: 'Keeper', essential: true, beforeAck: () => query as unknown as Promise<void> })
+  await t.rejects(async () => chain.emit('beforeAck', {} as never, {} as never), {
+    message: /Keeper failed: no connection/,
+  })
+  t.equal(asked, 1)
+})
