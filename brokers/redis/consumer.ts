@@ -6,6 +6,7 @@ import type { Consumer, DeadLetterReason } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
 import { backoff } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
+import { type Catch, readCatch } from './catch.js'
 import type { Hand, RedisDelivery } from './hand.js'
 import { bodiesAreText, type Parcel, parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
@@ -13,7 +14,7 @@ import { deadLetter, type Settlement, settle } from './settling.js'
 import { pollPause, type Waker } from './waker.js'
 
 /** The most messages that one call fetches or settles. */
-const mostAtOnce = 256
+const mostAtOnce = 500
 
 /** What the consumer needs of its broker. */
 export interface Services {
@@ -91,13 +92,13 @@ export class RedisConsumer implements Consumer {
   }
 
   async begin(delivery: RedisDelivery): Promise<void> {
-    if (!this.#hand.has(delivery)) return
+    if (!delivery.held) return
     await this.#hand.owner.link.run(script('begin'), [this.#hand.acks, this.#hand.queue.begun], [delivery.id])
   }
 
   /** Everybody in a batch gets the same promise, which the worker makes use of. */
   ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
-    if (!this.#hand.has(delivery)) return done
+    if (!delivery.held) return done
     return sends.length === 0 ? this.#acknowledge(delivery, none) : this.#acknowledgeAndSend(delivery, sends)
   }
 
@@ -110,7 +111,7 @@ export class RedisConsumer implements Consumer {
   }
 
   async deadLetter(delivery: RedisDelivery, letter: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
-    if (!this.#hand.has(delivery)) return
+    if (!delivery.held) return
     const parcels = this.#services.parcels(sends)
     await this.#letters.add({ id: delivery.id, again: true, parcels, letter })
     this.#hand.release(delivery)
@@ -120,7 +121,7 @@ export class RedisConsumer implements Consumer {
     delivery: RedisDelivery,
     { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
   ): Promise<void> {
-    if (!this.#hand.has(delivery)) return
+    if (!delivery.held) return
     await this.#requeues.add({ delivery, counted, due: delay > 0 ? this.#services.now() + delay : undefined })
     this.#hand.release(delivery)
   }
@@ -156,42 +157,26 @@ export class RedisConsumer implements Consumer {
       ...lists,
     ]
     const now = this.#services.now()
-    const binary = !bodiesAreText()
+    const textual = bodiesAreText()
     // What was fetched is in the hand before the call counts as answered.
     return this.#hand.take(async () => {
       const args = [owner.worker, now, limit, pollPause]
-      return this.#receive((await owner.link.run(script('fetch'), keys, args, { binary })) as unknown[], now, binary)
+      const answer = await owner.link.run(script('fetch'), keys, args, { binary: true })
+      return this.#receive(readCatch(answer as unknown[], this.queueName, textual), now)
     })
   }
 
-  #receive(answer: unknown[], now: number, binary: boolean): Fetched {
-    const [due, inDelayQueue, runs, repeats] = answer as [string | Buffer, number, number[], number[]]
-    const result: RedisDelivery[] = []
-    let run = 0
-    let left = runs[1] ?? 0
-    let repeat = 0
-    for (let at = 4; at < answer.length; at += 2) {
-      if (left === 0) {
-        run += 2
-        left = runs[run + 1] as number
-      }
-      left--
-      const index = (at - 4) / 2
-      const again = repeats[repeat] === index ? (repeats[repeat + 1] as number) : 1
-      if (again > 1) repeat += 2
-      const delivery: RedisDelivery = {
-        id: binary ? String(answer[at]) : (answer[at] as string),
-        queueName: this.queueName,
-        body: answer[at + 1] as string | Uint8Array,
-        deliveryCount: again,
-        priority: runs[run] as number,
-      }
-      this.#hand.held.set(delivery.id, delivery)
-      const early = binary ? undefined : this.#early(delivery.body as string, now)
+  #receive({ deliveries, due, delayedByPython, mayBeEarly }: Catch, now: number): Fetched {
+    for (const delivery of deliveries) this.#hand.hold(delivery)
+    return { deliveries: mayBeEarly ? this.#notEarly(deliveries, now) : deliveries, due, delayedByPython }
+  }
+
+  #notEarly(deliveries: readonly RedisDelivery[], now: number): RedisDelivery[] {
+    return deliveries.filter((delivery) => {
+      const early = this.#early(delivery.body as string, now)
       if (early) void this.#putOff(delivery, early)
-      else result.push(delivery)
-    }
-    return { deliveries: result, due: due.length > 0 ? Number(due) : undefined, delayedByPython: inDelayQueue > 0 }
+      return !early
+    })
   }
 
   /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same, as this parcel. */
@@ -207,7 +192,7 @@ export class RedisConsumer implements Consumer {
   }
 
   async #putOff(delivery: RedisDelivery, parcel: Parcel): Promise<void> {
-    for (let failures = 0; this.#hand.has(delivery) && !this.#services.isClosed(); failures++) {
+    for (let failures = 0; delivery.held && !this.#services.isClosed(); failures++) {
       try {
         await this.#acknowledge(delivery, [parcel])
       } catch {

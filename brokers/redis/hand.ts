@@ -3,6 +3,7 @@
  * in the ack set; where the two differ because an answer was lost, the hand sets it right.
  */
 import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
+import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
 import { type Link, Unanswered } from './link.js'
 import { parcelOfDelayed } from './parcels.js'
@@ -10,8 +11,17 @@ import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
 
 /** A delivery, and the id that Redis has for it. */
-export interface RedisDelivery extends Delivery {
-  readonly id: string
+export class RedisDelivery implements Delivery {
+  /** Whether it is in hand: not settled, and the present delivery of its message. */
+  held = true
+
+  constructor(
+    readonly id: string,
+    readonly queueName: string,
+    readonly body: Body,
+    readonly deliveryCount: number,
+    readonly priority: number,
+  ) {}
 }
 
 /** Whose hand it is, and where it reaches. */
@@ -43,14 +53,17 @@ export class Hand {
     this.delayQueueAcks = owner.keys.acks(owner.worker, queue.delayQueueName)
   }
 
-  /** Whether the delivery is still the present one of its message. */
-  has(delivery: RedisDelivery): boolean {
-    return this.held.get(delivery.id) === delivery
+  /** Takes what was fetched. One that was in hand before was taken back meanwhile, and can't be settled any more. */
+  hold(delivery: RedisDelivery): void {
+    const former = this.held.get(delivery.id)
+    if (former) former.held = false
+    this.held.set(delivery.id, delivery)
   }
 
   /** Forgets a delivery that was settled. */
   release(delivery: RedisDelivery): void {
-    if (this.has(delivery)) this.held.delete(delivery.id)
+    if (delivery.held) this.held.delete(delivery.id)
+    delivery.held = false
   }
 
   /** Makes a call that changes the ack set. */

@@ -36,8 +36,6 @@ import { canonicalQueueName, delayQueueName } from '../../lib/queue-names.js'
 /** Where messages are put: three keys as `_store.lua` wants them. */
 export interface Place {
   readonly keys: readonly [queue: string, bodies: string, wake: string]
-  /** Whether the first is the sorted set of the delayed ones. */
-  readonly delayed: boolean
 }
 
 /** The keys of one queue. */
@@ -81,9 +79,9 @@ export class QueueKeys {
     this.deadMessages = `${name}.XQ.msgs`
     this.deadReasons = `${name}:dead`
     this.lists = Array.from({ length: 10 }, (_, index) => (index === 9 ? name : `${name}:${9 - index}`))
-    this.#places = this.lists.map((list) => ({ keys: [list, this.messages, this.wake], delayed: false }))
-    this.delayedPlace = { keys: [this.delayed, this.delayedMessages, this.wake], delayed: true }
-    this.delayQueuePlace = { keys: [this.delayQueue, this.delayQueueMessages, this.wake], delayed: false }
+    this.#places = this.lists.map((list) => ({ keys: [list, this.messages, this.wake] }))
+    this.delayedPlace = { keys: [this.delayed, this.delayedMessages, this.wake] }
+    this.delayQueuePlace = { keys: [this.delayQueue, this.delayQueueMessages, this.wake] }
   }
 
   /** Where messages of that priority wait, once they are ready. */

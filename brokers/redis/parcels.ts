@@ -15,7 +15,7 @@ export interface Parcel {
   readonly id: string
   readonly body: Body
   /** When it is due, for a place of delayed ones. */
-  readonly due: number
+  readonly due?: number
 }
 
 /** Whether our delays go into a sorted set, or the way Dramatiq does it, for workers in Python. */
@@ -46,13 +46,13 @@ export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, enc
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName
     wire.options = { ...wire.options, redis_message_id: id, eta: now() + delay }
-    return { place: queue.delayQueuePlace, id, body: encode(message, wire), due: 0 }
+    return { place: queue.delayQueuePlace, id, body: encode(message, wire) }
   }
   wire.queue_name = queue.queueName
   wire.options = { ...wire.options, redis_message_id: id }
   const body = encode(message, wire)
   const priority = priorityOf(message.options)
-  return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body, due: 0 }
+  return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body }
 }
 
 function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due: number): Parcel {
@@ -73,9 +73,7 @@ export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
   })
   const priority = priorityOf(options ?? {})
   const eta = options?.eta
-  return typeof eta === 'number'
-    ? delayed(queue, id, body, priority, eta)
-    : { place: queue.ready(priority), id, body, due: 0 }
+  return typeof eta === 'number' ? delayed(queue, id, body, priority, eta) : { place: queue.ready(priority), id, body }
 }
 
 /** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
@@ -104,27 +102,30 @@ export function pack(parcels: readonly Parcel[], places: Map<Place, number>, key
       at = keys.push(...place.keys) - 2
       places.set(place, at)
     }
-    args.push(at, group.length, place.delayed ? 'delayed' : 'list', wrap(group, place.delayed))
+    args.push(at, ...wrap(group))
   }
   return groups.size
 }
 
-/** All parcels of a group in one string of bytes, as `_store.lua` unwraps it. */
-function wrap(group: readonly Parcel[], delayed: boolean): Buffer {
-  const frame = delayed ? 48 : 40
-  const sizes = group.map(({ body }) => Buffer.byteLength(body))
-  const wrapped = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size + frame, 0))
-  let at = 0
-  group.forEach(({ id, body, due }, index) => {
-    const size = sizes[index] as number
-    wrapped.write(id, at, 36, 'latin1')
-    at = wrapped.writeUInt32BE(size, at + 36)
-    if (typeof body === 'string') wrapped.write(body, at, size)
-    else wrapped.set(body, at)
-    at += size
-    if (delayed) at = wrapped.writeDoubleBE(due, at)
-  })
-  return wrapped
+/** The arguments of a group, as `_store.lua` unwraps them. */
+function wrap(group: readonly Parcel[]): Argument[] {
+  let ids = ''
+  let sizes = ''
+  let dues = ''
+  for (const { id, body, due } of group) {
+    ids += id
+    sizes += `${sizeOf(body)},`
+    if (due !== undefined) dues += `${due},`
+  }
+  const texts = group.every(({ body }) => typeof body === 'string')
+  const bodies = texts
+    ? group.map(({ body }) => body).join('')
+    : Buffer.concat(group.map(({ body }) => Buffer.from(body)))
+  return [ids, sizes, bodies, dues]
+}
+
+function sizeOf(body: Body): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.length
 }
 
 /** Whether the encoder in use makes text, as JSON is; else bodies are read from Redis as bytes. */

@@ -8,6 +8,9 @@ import type { Argument, Link } from './link.js'
 import { type Parcel, pack } from './parcels.js'
 import { script } from './scripts.js'
 
+/** All ids are uuids, unless a producer of another kind made them. */
+const uuidLength = 36
+
 /** Where messages are settled: on a queue, or on what Python delayed of it. */
 export interface Source {
   readonly acks: string
@@ -29,15 +32,15 @@ export async function settle(
   settlements: readonly Settlement[],
 ): Promise<void> {
   const keys = [acks, bodies, queue.taken, queue.deliveries, queue.begun]
-  const again: string[] = []
-  const first: string[] = []
+  let ordinary = ''
+  const others: string[] = []
   const senders: Settlement[] = []
   for (const settlement of settlements) {
     if (settlement.parcels.length > 0) senders.push(settlement)
-    else if (settlement.again) again.push(settlement.id)
-    else first.push(settlement.id)
+    else if (settlement.again || settlement.id.length !== uuidLength) others.push(settlement.id)
+    else ordinary += settlement.id
   }
-  const args: Argument[] = [again.length + first.length, again.length, ...again, ...first, senders.length]
+  const args: Argument[] = [ordinary, others.length, ...others, senders.length]
   const places = new Map<Place, number>()
   for (const { id, parcels } of senders) {
     const at = args.push(id, 0) - 1

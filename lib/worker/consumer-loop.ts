@@ -22,7 +22,7 @@ export interface ConsumerLoopOptions {
 }
 
 /** However fast messages are, no more than these are held. */
-const mostHeld = 1000
+const mostHeld = 4000
 
 export class ConsumerLoop {
   /** Messages taken and not settled yet. */

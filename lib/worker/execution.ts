@@ -2,11 +2,30 @@
  * One run of one message, and how it is interrupted. Middleware asks for an interruption by the message; who runs it,
  * inline or on a thread, is the runner's affair.
  */
-import type { Body } from '../encoder.js'
+import type { Consumer, Delivery } from '../consumer.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
 import { type Clock, type Duration, parseDuration } from '../time.js'
+import { executionOf } from './in-hand.js'
+
+/** Where deliveries come from, and what is told about them: one for each queue that a worker consumes. */
+export interface Desk {
+  /** Settlements through it are tried until they work. */
+  readonly consumer: Consumer
+  /** Acknowledges what needs nothing else, together with others, and sees to the rest: `settled` isn't called for it. */
+  acknowledge(delivery: Delivery): void
+  /** The actor is through: the next message can start while this one is being settled. */
+  ran(): void
+  /** The message is settled, or never will be from here. */
+  settled(): void
+}
+
+/** Who is told how a run ended: once, of one of the two. */
+export interface Onlooker {
+  onResult(execution: Execution, result: unknown): void
+  onError(execution: Execution, error: unknown): void
+}
 
 /** Runs actors: on the main event loop or on threads. */
 export interface Runner {
@@ -14,14 +33,14 @@ export interface Runner {
   readonly slots: number
   start(): Promise<void>
   /**
-   * Runs the actor: gives its result, at once or later; fails with what it threw, or with `GivenBack` when it was
-   * stopped for no fault of its own.
+   * Runs the actor, and has the execution `succeed` with its result, at once or later; or `fail` with what it threw, or
+   * with `GivenBack` when it was stopped for no fault of its own. May throw in place of failing at once.
    */
-  run(execution: Execution): unknown
+  run(execution: Execution): void
   /** Aborts the actor's signal. */
   abort(execution: Execution, reason: Interrupt): void
   /**
-   * Ends a run that didn't heed its signal: it rejects with `reason`. Gives back milliseconds, more than 0, when it was
+   * Ends a run that didn't heed its signal: it fails with `reason`. Gives back milliseconds, more than 0, when it was
    * not the message's fault (another one blocks its thread) and it should be asked again after these.
    */
   kill(execution: Execution, reason: Interrupt): number
@@ -40,57 +59,62 @@ interface TimeAllowed {
   readonly grace: number
 }
 
-/** What is in hand in this process, a map for each of its workers. */
-const inHands = new Set<InHand>()
-
-/** The messages that a worker runs now. */
-export class InHand extends Map<Message, Execution> {
-  constructor() {
-    super()
-    inHands.add(this)
-  }
-
-  /** Forgets about the worker. */
-  close(): void {
-    inHands.delete(this)
-  }
-}
-
-function executionOf(message: Message): Execution | undefined {
-  for (const inHand of inHands) {
-    const execution = inHand.get(message)
-    if (execution) return execution
-  }
-  return undefined
-}
-
 export class Execution {
   /** What it was interrupted with. */
   interruption: Interrupt | undefined
   /** What is needed of its result. */
   wanted: WantedResult = 'none'
-  /** Whether the run is over, well or badly. */
+  /** Whether the actor is through, or nobody waits for it any more. */
   over = false
+  /** Whether what surrounds the actor is through as well. */
+  concluded = false
   /** What the runner keeps about the run. */
   run: unknown
+  /** Its neighbours among what is in hand. */
+  previous: Execution | undefined
+  next: Execution | undefined
   #allowed: TimeAllowed | undefined
   #timer: unknown
   #ended = false
 
   constructor(
     readonly message: Message,
-    readonly body: Body,
+    readonly delivery: Delivery,
+    readonly desk: Desk,
     readonly actor: AnyActor,
     private readonly runner: Runner,
     private readonly clock: Clock,
+    private onlooker: Onlooker,
   ) {}
 
-  /** Runs the actor: its result, or a failure that `verdict` explains. */
-  start(): unknown {
+  /** Runs the actor. */
+  start(): void {
     // What was interrupted before its turn came doesn't begin any more.
     if (this.interruption) throw this.interruption
     if (this.#allowed) watchLater(this)
-    return this.runner.run(this)
+    this.runner.run(this)
+  }
+
+  /** The same, for those who surround it: its end is theirs to see, and not the onlooker's. */
+  startWithin(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.onlooker = { onResult: (_, result) => resolve(result), onError: (_, error) => reject(error) }
+      this.start()
+    })
+  }
+
+  /** The actor returned; what comes after a first end is ignored. */
+  succeed(result: unknown): void {
+    if (this.over) return
+    this.over = true
+    this.onlooker.onResult(this, result)
+  }
+
+  /** It failed, or was stopped. */
+  fail(error: unknown): void {
+    if (this.over) return
+    this.over = true
+    this.onlooker.onError(this, error)
   }
 
   /** Begins to watch the time, if the actor isn't through yet. */

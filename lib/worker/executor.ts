@@ -13,21 +13,14 @@ import type { Rejection } from '../middleware.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
-import { Execution, GivenBack, type InHand, type Runner } from './execution.js'
+import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
+import type { InHand } from './in-hand.js'
 
-/** Where deliveries come from, and what is told about them: one for each queue that a worker consumes. */
-export interface Desk {
-  /** Settlements through it are tried until they work. */
-  readonly consumer: Consumer
-  /** Acknowledges what needs nothing else, together with others, and sees to the rest: `settled` isn't called for it. */
-  acknowledge(delivery: Delivery): void
-  /** The actor is through: the next message can start while this one is being settled. */
-  ran(): void
-  /** The message is settled, or never will be from here. */
-  settled(): void
-}
-
-export class Executor {
+/**
+ * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
+ * promises are most of what a message costs that takes no time.
+ */
+export class Executor implements Onlooker {
   constructor(
     private readonly broker: Broker,
     private readonly runner: Runner,
@@ -35,71 +28,92 @@ export class Executor {
     private readonly inHand: InHand,
   ) {}
 
-  /** Brings a delivery to its end. Never rejects: what can't be settled is logged, and delivered to others in time. */
-  async process(delivery: Delivery, desk: Desk): Promise<void> {
-    const { consumer } = desk
-    let execution: Execution | undefined
+  /** Brings a delivery to its end. Never throws: what can't be settled is logged, and delivered to others in time. */
+  process(delivery: Delivery, desk: Desk): void {
+    let execution: Execution
     try {
-      execution = this.#accept(delivery)
-      const { message } = execution
-      if (delivery.deliveryCount > 1) await consumer.begin(delivery)
-      let outcome: Outcome
-      try {
-        outcome = this.#succeeded(execution, await this.#start(execution))
-      } catch (error) {
-        outcome = this.#failed(execution, error)
-      } finally {
-        this.inHand.delete(message)
-        execution.end()
-        execution.over = true
-        desk.ran()
-      }
-      const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
-      if (after) await after
-      if (this.#isOrdinary(outcome)) return desk.acknowledge(delivery)
-      await this.#settle(delivery, consumer, message, outcome)
+      execution = this.#accept(delivery, desk)
     } catch (error) {
-      if (!execution?.over) desk.ran()
-      await this.#settleOtherwise(delivery, consumer, execution, error)
+      desk.ran()
+      return void this.#settleOtherwise(delivery, desk, undefined, error)
     }
-    desk.settled()
+    if (delivery.deliveryCount === 1) return this.#begin(execution)
+    const failed = (error: unknown): void => {
+      desk.ran()
+      void this.#settleOtherwise(delivery, desk, execution, error)
+    }
+    desk.consumer.begin(delivery).then(() => this.#begin(execution), failed)
   }
 
   /** Before, and then around the actor. */
-  #start(execution: Execution): unknown {
+  #begin(execution: Execution): void {
     const { message } = execution
-    this.inHand.set(message, execution)
-    const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
-    return before ? before.then(() => this.#surround(execution)) : this.#surround(execution)
+    this.inHand.add(execution)
+    try {
+      const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
+      if (!before) this.#surround(execution)
+      else before.then(() => this.#surround(execution)).catch((error) => execution.fail(error))
+    } catch (error) {
+      execution.fail(error)
+    }
   }
 
-  #surround(execution: Execution): unknown {
+  #surround(execution: Execution): void {
     const { chain } = this.broker
     const { message, actor } = execution
     execution.wanted = chain.wantsResult(message, actor)
     if (!chain.has('aroundProcess')) return execution.start()
-    const run = async (): Promise<unknown> => {
-      try {
-        return await execution.start()
-      } finally {
-        // What plugins do after the actor isn't the actor's time.
-        execution.end()
-      }
+    // What plugins do after the actor isn't the actor's time.
+    const run = (): Promise<unknown> => execution.startWithin().finally(() => execution.end())
+    chain.around(message, run, this.broker).then(
+      (result) => this.onResult(execution, result),
+      (error) => this.onError(execution, error),
+    )
+  }
+
+  /** The actor returned. */
+  onResult(execution: Execution, result: unknown): void {
+    if (execution.concluded) return
+    try {
+      if (execution.failedAllTheSame) throw execution.failedAllTheSame
+      if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
+    } catch (error) {
+      return this.onError(execution, error)
     }
-    return chain.around(message, run, this.broker)
+    this.#leave(execution)
+    this.#conclude(execution, new Outcome(execution.message, result, undefined))
   }
 
-  #succeeded(execution: Execution, result: unknown): Outcome {
-    if (execution.failedAllTheSame) throw execution.failedAllTheSame
-    if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
-    return new Outcome(execution.message, result, undefined)
-  }
-
-  /** Intents and interruptions are thrown on; they are no outcomes. */
-  #failed(execution: Execution, thrown: unknown): Outcome {
+  /** It threw, or was stopped. Intents and interruptions are no outcomes. */
+  onError(execution: Execution, thrown: unknown): void {
+    if (execution.concluded) return
     const error = execution.verdict(thrown)
-    if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) throw error
-    return new Outcome(execution.message, undefined, toError(error))
+    this.#leave(execution)
+    if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) {
+      void this.#settleOtherwise(execution.delivery, execution.desk, execution, error)
+    } else {
+      this.#conclude(execution, new Outcome(execution.message, undefined, toError(error)))
+    }
+  }
+
+  #leave(execution: Execution): void {
+    execution.over = true
+    execution.concluded = true
+    this.inHand.delete(execution)
+    execution.end()
+    execution.desk.ran()
+  }
+
+  /** After, and then the settlement. */
+  #conclude(execution: Execution, outcome: Outcome): void {
+    const { delivery, desk, message } = execution
+    try {
+      const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
+      if (!after && this.#isOrdinary(outcome)) desk.acknowledge(delivery)
+      else void this.#settleAfter(after, execution, outcome)
+    } catch (error) {
+      void this.#settleOtherwise(delivery, desk, execution, error)
+    }
   }
 
   #isOrdinary({ error, decision, sends }: Outcome): boolean {
@@ -107,13 +121,26 @@ export class Executor {
     return !error && decision === 'ack' && sends.length === 0 && !chain.has('beforeAck') && !chain.has('afterAck')
   }
 
+  async #settleAfter(after: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
+    const { delivery, desk, message } = execution
+    try {
+      await after
+      if (this.#isOrdinary(outcome)) return desk.acknowledge(delivery)
+      await this.#settle(delivery, desk.consumer, message, outcome)
+    } catch (error) {
+      return this.#settleOtherwise(delivery, desk, execution, error)
+    }
+    desk.settled()
+  }
+
   /** Every end but the ordinary ones. */
   async #settleOtherwise(
     delivery: Delivery,
-    consumer: Consumer,
+    desk: Desk,
     execution: Execution | undefined,
     error: unknown,
   ): Promise<void> {
+    const { consumer } = desk
     try {
       if (!execution) await this.#refuse(delivery, consumer, toError(error))
       else if (error instanceof SkipMessage) await this.#skip(delivery, consumer, execution, error)
@@ -122,14 +149,15 @@ export class Executor {
       else if (error instanceof BrokerError) throw error
       else await this.#refuse(delivery, consumer, toError(error))
     } catch (failure) {
-      if (failure instanceof BrokerClosed) return
       const { queueName } = delivery
-      getLogger().error({ err: failure, queueName }, 'A message could not be settled; it will be delivered again')
+      if (!(failure instanceof BrokerClosed))
+        getLogger().error({ err: failure, queueName }, 'A message could not be settled; it will be delivered again')
     }
+    desk.settled()
   }
 
   /** Reads the body, finds the actor, and counts the deaths. */
-  #accept(delivery: Delivery): Execution {
+  #accept(delivery: Delivery, desk: Desk): Execution {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
     if (!actor) throw new ActorNotFound(message.actorName)
@@ -143,7 +171,7 @@ export class Executor {
         )
       }
     }
-    return new Execution(message, delivery.body, actor, this.runner, this.broker.clock)
+    return new Execution(message, delivery, desk, actor, this.runner, this.broker.clock, this)
   }
 
   /** Carries out what was decided, in one step. */

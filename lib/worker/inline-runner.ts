@@ -5,12 +5,8 @@
 import { RunningMessage, runActor } from '../current.js'
 import type { Interrupt } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { type Execution, GivenBack, type InHand, type Runner } from './execution.js'
-
-/** An actor on its way. */
-class Run extends RunningMessage {
-  reject: (error: unknown) => void = () => {}
-}
+import { type Execution, GivenBack, type Runner } from './execution.js'
+import type { InHand } from './in-hand.js'
 
 export class InlineRunner implements Runner {
   readonly slots: number
@@ -23,19 +19,20 @@ export class InlineRunner implements Runner {
 
   async start(): Promise<void> {}
 
-  run(execution: Execution): unknown {
-    const run = new Run(execution.message)
-    execution.run = run
-    const result = runActor(execution.actor.fn, run)
-    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function') return result
-    return new Promise((resolve, reject) => {
-      run.reject = reject
-      ;(result as PromiseLike<unknown>).then(resolve, reject)
-    })
+  run(execution: Execution): void {
+    const running = new RunningMessage(execution.message)
+    execution.run = running
+    const result = runActor(execution.actor.fn, running)
+    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function')
+      return execution.succeed(result)
+    ;(result as PromiseLike<unknown>).then(
+      (value) => execution.succeed(value),
+      (error) => execution.fail(error),
+    )
   }
 
   abort(execution: Execution, reason: Interrupt): void {
-    ;(execution.run as Run | undefined)?.abort(reason)
+    ;(execution.run as RunningMessage | undefined)?.abort(reason)
   }
 
   kill(execution: Execution, reason: Interrupt): number {
@@ -45,7 +42,7 @@ export class InlineRunner implements Runner {
       { actorName, messageId },
       `"${actorName}" ignores its signal and can't be stopped without threads; it goes on, its slot is freed`,
     )
-    ;(execution.run as Run | undefined)?.reject(reason)
+    execution.fail(reason)
     return 0
   }
 
@@ -54,8 +51,8 @@ export class InlineRunner implements Runner {
   }
 
   async stop(): Promise<void> {
-    for (const execution of this.#inHand.values()) {
-      ;(execution.run as Run | undefined)?.reject(new GivenBack('the worker stopped before the actor ended'))
+    for (const execution of this.#inHand.executions()) {
+      if (execution.run) execution.fail(new GivenBack('the worker stopped before the actor ended'))
     }
   }
 }

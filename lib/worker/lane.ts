@@ -6,7 +6,7 @@ import { BrokerClosed } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { Acknowledger } from './acknowledger.js'
 import { isFinal, persist } from './consumer-loop.js'
-import type { Desk } from './executor.js'
+import type { Desk } from './execution.js'
 
 export interface LaneEvents {
   /** An actor is through; there may be room for the next message. */

@@ -32,8 +32,6 @@ export interface Run {
   heard: boolean
   /** Milliseconds in which it couldn't run that were already granted. */
   granted: number
-  resolve(result: unknown): void
-  reject(error: unknown): void
 }
 
 /** What the pool wants to know of a thread. */
@@ -144,15 +142,15 @@ export class PoolThread {
     })
   }
 
-  give(execution: Execution, resolve: Run['resolve'], reject: Run['reject'], givenAt = Date.now(), granted = 0): void {
+  give(execution: Execution, givenAt = Date.now(), granted = 0): void {
     const id = ++this.#lastId
     const slot = this.#freeSlots.pop() as number
     this.activity.clear(slot)
-    const run: Run = { thread: this, id, execution, slot, givenAt, heard: false, granted, resolve, reject }
+    const run: Run = { thread: this, id, execution, slot, givenAt, heard: false, granted }
     this.runs.set(id, run)
     execution.run = run
     if (this.#outbox.length === 0) setImmediate(() => this.#flush())
-    packTask(this.#outbox, id, slot, execution.body, execution.wanted)
+    packTask(this.#outbox, id, slot, execution.delivery.body, execution.wanted)
   }
 
   /** What is known of a message on some thread, as long as it is there. */
@@ -205,11 +203,11 @@ export class PoolThread {
     switch (message.type) {
       case 'done':
         this.proven = true
-        for (const id of message.done) this.#takeOff(id)?.resolve(undefined)
+        for (const id of message.done) this.#takeOff(id)?.execution.succeed(undefined)
         for (const [id, result, error] of message.ends) {
-          const run = this.#takeOff(id)
-          if (error) run?.reject(unpackError(error))
-          else run?.resolve(result)
+          const execution = this.#takeOff(id)?.execution
+          if (error) execution?.fail(unpackError(error))
+          else execution?.succeed(result)
         }
         return this.#events.onFree()
       case 'aborted': {

@@ -30,7 +30,8 @@ const lookAgain = 50
 /** How soon a thread is replaced that ended no message: the first at once, the next after half a second, up to a minute. */
 const replacement = { factor: 500, max: 60_000 }
 
-interface Waiting extends Pick<Run, 'execution' | 'resolve' | 'reject'> {
+interface Waiting {
+  readonly execution: Execution
   readonly since: number
   /** Milliseconds of waiting that were already granted. */
   granted: number
@@ -73,13 +74,11 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.onFree()
   }
 
-  run(execution: Execution): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const thread = this.#idlest()
-      if (thread) thread.give(execution, resolve, reject)
-      else if (this.#stop.signal.aborted) reject(new GivenBack('the worker stops'))
-      else this.#waiting.push({ execution, resolve, reject, since: Date.now(), granted: 0 })
-    })
+  run(execution: Execution): void {
+    const thread = this.#idlest()
+    if (thread) thread.give(execution)
+    else if (this.#stop.signal.aborted) execution.fail(new GivenBack('the worker stops'))
+    else this.#waiting.push({ execution, since: Date.now(), granted: 0 })
   }
 
   #idlest(): PoolThread | undefined {
@@ -92,8 +91,8 @@ export class ThreadPool implements Runner, ThreadEvents {
     while (this.#waiting.length > 0) {
       const thread = this.#idlest()
       if (!thread) return
-      const { execution, resolve, reject, since, granted } = this.#waiting.shift() as Waiting
-      thread.give(execution, resolve, reject, since, granted)
+      const { execution, since, granted } = this.#waiting.shift() as Waiting
+      thread.give(execution, since, granted)
     }
     this.#options.onFree()
   }
@@ -102,7 +101,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     const run = PoolThread.runOf(execution)
     if (run) return run.thread.abort(run, reason)
     const index = this.#waiting.findIndex((waiting) => waiting.execution === execution)
-    if (index >= 0) this.#waiting.splice(index, 1)[0]?.reject(reason)
+    if (index >= 0) this.#waiting.splice(index, 1)[0]?.execution.fail(reason)
   }
 
   kill(execution: Execution, reason: Interrupt): number {
@@ -155,11 +154,12 @@ export class ThreadPool implements Runner, ThreadEvents {
     thread.destroy()
     void this.#replace(thread.proven || culprit !== undefined)
     for (const run of runs) {
-      const { interruption } = run.execution
-      if (run === culprit) run.reject(reason)
-      else if (run.heard && interruption && !(interruption instanceof Shutdown)) run.reject(interruption)
-      else if (culprit) run.reject(new GivenBack('its thread was terminated for another message'))
-      else run.reject(reason)
+      const { execution, heard } = run
+      const { interruption } = execution
+      if (run === culprit) execution.fail(reason)
+      else if (heard && interruption && !(interruption instanceof Shutdown)) execution.fail(interruption)
+      else if (culprit) execution.fail(new GivenBack('its thread was terminated for another message'))
+      else execution.fail(reason)
     }
   }
 
@@ -184,12 +184,12 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.#stop.abort()
     const threads = this.#threads
     this.#threads = []
-    for (const { reject } of this.#waiting.splice(0)) reject(new GivenBack('the worker stops'))
+    for (const { execution } of this.#waiting.splice(0)) execution.fail(new GivenBack('the worker stops'))
     await Promise.all(
       threads.map(async (thread) => {
         await this.#options.onThreadStop(thread.id)
         const busy = thread.runs.size > 0
-        for (const run of thread.runs.values()) run.reject(new GivenBack('the worker stops'))
+        for (const { execution } of [...thread.runs.values()]) execution.fail(new GivenBack('the worker stops'))
         thread.runs.clear()
         if (busy || !thread.ready) thread.destroy()
         else await thread.stop()

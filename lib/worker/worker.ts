@@ -17,8 +17,9 @@ import type { Message } from '../message.js'
 import { count, duration, nearest, refuseUnknown } from '../options.js'
 import type { Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
-import { InHand, interrupt, type Runner } from './execution.js'
+import { interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
+import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
@@ -53,6 +54,7 @@ export class Worker {
   /** Ends what is tried over and over, once the worker gave up. */
   readonly #givingUp = new AbortController()
   #active = 0
+  #dispatching = false
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
   #stopped: Promise<void> | undefined
   /** Called when a lost thread can't be replaced; the worker can't go on. */
@@ -96,7 +98,7 @@ export class Worker {
 
   /** The messages whose actors run now. */
   get messages(): Iterable<Message> {
-    return this.#inHand.keys()
+    return this.#inHand.executions().map(({ message }) => message)
   }
 
   /** The queues it consumes, once it is started. */
@@ -206,11 +208,15 @@ export class Worker {
   }
 
   #dispatch(): void {
+    // An actor that is through at once asks for the next while it is being begun: this loop goes on then.
+    if (this.#dispatching) return
+    this.#dispatching = true
     while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
       this.#active++
       const { delivery, lane } = this.#local.shift() as Waiting
-      void this.#executor.process(delivery, lane)
+      this.#executor.process(delivery, lane)
     }
+    this.#dispatching = false
   }
 
   // — Stopping ———————————————————————————————————————————————————————————————————————————————————————————

@@ -1,43 +1,44 @@
 -- Stores the group of messages that begins at ARGV[at] and gives back where the next begins.
 --
--- A group is four arguments: place, count, 'list' or 'delayed', and a parcel. The parcel has all messages of the group
--- in one string, since many small arguments cost more than what they carry: id (36 characters), size of the body (four
--- bytes, big-endian), body, and for 'delayed' the due time (ms, a double, big-endian).
+-- A group is five arguments, each with something of all its messages, since many small arguments cost more than what
+-- they carry: place · ids, 36 characters each · sizes of the bodies in bytes, with commas · bodies · due times (ms),
+-- with commas, or '' where they are ready.
 -- KEYS[place ..] : the list or sorted set, the hash of bodies, the wake list.
 -- `again` says that this call may have been made before, its answer lost: what is there already is left alone.
 local function store(at, again)
-  local place, count, delayed = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2] == 'delayed'
+  local place, ids, sizes, parcel, dues = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local queue, bodies, wake = KEYS[place], KEYS[place + 1], KEYS[place + 2]
-  local parcel, from = ARGV[at + 3], 1
+  local delayed = dues ~= ''
   local head = delayed and tonumber(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
-  local sooner = false
-  while count > 0 do
-    -- In chunks, for what one call can take.
-    local pairs_, members = {}, {}
-    for _ = 1, math.min(count, 500) do
-      local id, body, due
-      if delayed then
-        id, body, due, from = struct.unpack('>c36I4c0d', parcel, from)
-      else
-        id, body, from = struct.unpack('>c36I4c0', parcel, from)
-      end
-      if not (again and redis.call('HEXISTS', bodies, id) == 1) then
-        pairs_[#pairs_ + 1] = id
-        pairs_[#pairs_ + 1] = body
-        if delayed then
-          members[#members + 1] = due
-          if not head or due < head then sooner = true end
-        end
-        members[#members + 1] = id
-      end
-    end
-    if #members > 0 then
-      redis.call('HSET', bodies, unpack(pairs_))
-      redis.call(delayed and 'ZADD' or 'RPUSH', queue, unpack(members))
-    end
-    count = count - 500
+  local next_due = delayed and string.gmatch(dues, '[^,]+')
+  local sooner, first, from = false, 1, 1
+  local pairs_, members = {}, {}
+
+  -- In chunks, for what one call can take.
+  local function flush()
+    if #members == 0 then return end
+    redis.call('HSET', bodies, unpack(pairs_))
+    redis.call(delayed and 'ZADD' or 'RPUSH', queue, unpack(members))
+    pairs_, members = {}, {}
   end
+
+  for size in string.gmatch(sizes, '[^,]+') do
+    local id, body = string.sub(ids, first, first + 35), string.sub(parcel, from, from + size - 1)
+    local due = delayed and next_due()
+    first, from = first + 36, from + size
+    if not (again and redis.call('HEXISTS', bodies, id) == 1) then
+      pairs_[#pairs_ + 1] = id
+      pairs_[#pairs_ + 1] = body
+      if delayed then
+        members[#members + 1] = due
+        if not head or tonumber(due) < head then sooner = true end
+      end
+      members[#members + 1] = id
+      if #pairs_ >= 1000 then flush() end
+    end
+  end
+  flush()
   -- Who waits for the delayed ones must hear of one that comes sooner than the one he waits for.
   if sooner or not delayed then signal(wake) end
-  return at + 4
+  return at + 5
 end

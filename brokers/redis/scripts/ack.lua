@@ -2,59 +2,60 @@
 -- no longer is left alone, and what would be sent with it is not sent.
 --
 -- KEYS     1 ack set · 2 bodies · 3 taken · 4 deliveries · 5 begun · then three a place, as in _store.lua
--- ARGV     1 number of ids · 2 how many of them, the first ones, were delivered before · the ids
+-- ARGV     1 ids of 36 characters that were delivered for the first time, in one string · 2 number of other ids · these
 --          then number of acks with sends · for each: id, number of groups, the groups
 -- returns  nothing
 --@include signal
 --@include store
 local acks, bodies, taken, deliveries, begun = unpack(KEYS, 1, 5)
 
-local function chunks(from, to, call)
-  for first = from, to, 1000 do call(first, math.min(first + 999, to)) end
+local function remove(ids)
+  redis.call('SREM', acks, unpack(ids))
+  redis.call('SREM', taken, unpack(ids))
+  redis.call('HDEL', bodies, unpack(ids))
 end
 
-local last = 2 + tonumber(ARGV[1])
-chunks(3, last, function(from, to)
-  local held = redis.call('SMISMEMBER', acks, unpack(ARGV, from, to))
-  local all = true
-  for _, one in ipairs(held) do all = all and one == 1 end
-  if all then
-    redis.call('SREM', acks, unpack(ARGV, from, to))
-    redis.call('SREM', taken, unpack(ARGV, from, to))
-    redis.call('HDEL', bodies, unpack(ARGV, from, to))
-  else
-    for index, one in ipairs(held) do
-      if one == 1 then
-        local id = ARGV[from + index - 1]
-        redis.call('SREM', acks, id)
-        redis.call('SREM', taken, id)
-        redis.call('HDEL', bodies, id)
-      end
-    end
-  end
-end)
-chunks(3, 2 + tonumber(ARGV[2]), function(from, to)
-  -- One that was taken back has its body still, and keeps its count.
-  for at = from, to do
-    if redis.call('HEXISTS', bodies, ARGV[at]) == 0 then
-      redis.call('HDEL', deliveries, ARGV[at])
-      redis.call('SREM', begun, ARGV[at])
-    end
-  end
-end)
+local function forget(id)
+  redis.call('HDEL', deliveries, id)
+  redis.call('SREM', begun, id)
+end
 
-local at = last + 2
-for _ = 1, tonumber(ARGV[last + 1]) do
+local function ack(ids)
+  local held = redis.call('SMISMEMBER', acks, unpack(ids))
+  local mine = {}
+  for index, one in ipairs(held) do
+    if one == 1 then mine[#mine + 1] = ids[index] end
+  end
+  if #mine > 0 then remove(mine) end
+end
+
+local packed = ARGV[1]
+-- In chunks, for what one call can take.
+for first = 1, #packed, 36000 do
+  local ids = {}
+  for at = first, math.min(first + 35999, #packed), 36 do ids[#ids + 1] = string.sub(packed, at, at + 35) end
+  ack(ids)
+end
+
+local others = 2 + tonumber(ARGV[2])
+for at = 3, others do
+  local id = ARGV[at]
+  ack({ id })
+  -- One that was taken back has its body still, and keeps its count.
+  if redis.call('HEXISTS', bodies, id) == 0 then forget(id) end
+end
+
+local at = others + 2
+for _ = 1, tonumber(ARGV[others + 1]) do
   local id, groups = ARGV[at], tonumber(ARGV[at + 1])
   at = at + 2
   local mine = redis.call('SREM', acks, id) == 1 and redis.call('HDEL', bodies, id) == 1
   if mine then
     redis.call('SREM', taken, id)
-    redis.call('HDEL', deliveries, id)
-    redis.call('SREM', begun, id)
+    forget(id)
   end
   for _ = 1, groups do
     if mine then store(at, false) end
-    at = at + 4
+    at = at + 5
   end
 end

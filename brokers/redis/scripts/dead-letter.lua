@@ -31,6 +31,6 @@ for _ = 1, tonumber(ARGV[1]) do
   end
   for _ = 1, groups do
     if body then store(at, false) end
-    at = at + 4
+    at = at + 5
   end
 end

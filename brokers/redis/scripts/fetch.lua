@@ -4,7 +4,9 @@
 -- KEYS     1 heartbeats · 2 ack set · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list · 8 delayed
 --          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0
 -- ARGV     1 worker · 2 now (ms) · 3 how many at most (256 or fewer) · 4 how soon a due time is passed on (ms)
--- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, id, body, … }
+-- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, sizes, parcel }
+--          sizes: of each id and body, four bytes big-endian each; parcel: id, body, id, body, …, in one string, since
+--          many small answers cost more than what they carry
 --@include signal
 --@include clock
 --@include count-lost
@@ -39,8 +41,8 @@ if head[2] and tonumber(head[2]) <= now then
   head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 end
 
-local reply = { head[2] or '', redis.call('LLEN', delay_queue), 0, 0 }
-local runs, repeats = {}, {}
+local delayed_by_python = redis.call('LLEN', delay_queue)
+local runs, repeats, sizes, parcel = {}, {}, {}, {}
 local left = limit
 
 local function take(list, priority)
@@ -61,11 +63,13 @@ local function take(list, priority)
     local body = found[index]
     if body then
       if counts and counts[index] then
-        repeats[#repeats + 1] = (#reply - 4) / 2
+        repeats[#repeats + 1] = #parcel / 2
         repeats[#repeats + 1] = counts[index] + 1
       end
-      reply[#reply + 1] = id
-      reply[#reply + 1] = body
+      parcel[#parcel + 1] = id
+      parcel[#parcel + 1] = body
+      sizes[#sizes + 1] = #id
+      sizes[#sizes + 1] = #body
       given = given + 1
     else
       redis.call('SREM', acks, id)
@@ -87,11 +91,11 @@ end
 if left > 0 then take(KEYS[lists + 9], 0) end
 redis.call('ZADD', heartbeats, clock(), worker)
 
-reply[3], reply[4] = runs, repeats
 if left < limit then
   local behind = left == 0 and redis.call('EXISTS', unpack(KEYS, lists, lists + 9)) > 0
   -- This worker may be busy by then: another must know of a time that comes before its next poll.
-  local soon = reply[1] ~= '' and tonumber(reply[1]) < now + tonumber(ARGV[4])
+  local soon = head[2] and tonumber(head[2]) < now + tonumber(ARGV[4])
   if behind or soon then signal(wake) end
 end
-return reply
+local packed_sizes = #sizes > 0 and struct.pack('>' .. string.rep('I4', #sizes), unpack(sizes)) or ''
+return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(parcel) }

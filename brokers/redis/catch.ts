@@ -1,0 +1,59 @@
+/**
+ * What a fetch brought, as `fetch.lua` packs it: all ids and bodies in one string of bytes, read here into messages.
+ */
+import { isAscii } from 'node:buffer'
+import { RedisDelivery } from './hand.js'
+
+export interface Catch {
+  readonly deliveries: RedisDelivery[]
+  /** When the next delayed message is due, where there is one. */
+  readonly due: number | undefined
+  /** Whether Python has delayed something that can be taken over. */
+  readonly delayedByPython: boolean
+  /** Whether some body may say that it is to be run later. */
+  readonly mayBeEarly: boolean
+}
+
+/** Above this many bytes a message doesn't share its memory with those that came with it, since it may be held long. */
+const mostShared = 262_144
+
+/**
+ * @param queueName Where it was fetched from.
+ * @param textual Whether bodies are text, or bytes.
+ */
+export function readCatch(answer: readonly unknown[], queueName: string, textual: boolean): Catch {
+  const [due, inDelayQueue, runs, repeats, sizes, parcel] = answer as [
+    Buffer,
+    number,
+    number[],
+    number[],
+    Buffer,
+    Buffer,
+  ]
+  // Text that is all ASCII is read in one go and cut, which is many times quicker; most is.
+  const shared = textual && parcel.length <= mostShared && isAscii(parcel) ? parcel.toString('latin1') : undefined
+  const read = (from: number, to: number): string => shared?.slice(from, to) ?? parcel.toString('utf8', from, to)
+  const deliveries: RedisDelivery[] = []
+  let run = -2
+  let left = 0
+  let repeat = 0
+  let from = 0
+  for (let at = 0; at < sizes.length; at += 8) {
+    const middle = from + sizes.readUInt32BE(at)
+    const to = middle + sizes.readUInt32BE(at + 4)
+    for (; left === 0; left = runs[run + 1] as number) run += 2
+    left--
+    const again = repeats[repeat] === deliveries.length
+    const count = again ? (repeats[repeat + 1] as number) : 1
+    if (again) repeat += 2
+    const body = textual ? read(middle, to) : parcel.subarray(middle, to)
+    deliveries.push(new RedisDelivery(read(from, middle), queueName, body, count, runs[run] as number))
+    from = to
+  }
+  return {
+    deliveries,
+    due: due.length > 0 ? Number(due) : undefined,
+    delayedByPython: inDelayQueue > 0,
+    mayBeEarly: textual && (shared === undefined || shared.includes('"eta"')),
+  }
+}
