@@ -5,17 +5,24 @@
 export class TurnBatch<T> {
   readonly #run: (items: T[]) => Promise<void> | void
   readonly #most: number
+  readonly #eager: boolean
   #items: T[] = []
   #promise: Promise<void> | undefined
   readonly #underWay = new Set<Promise<void>>()
 
   /**
    * @param run Does the work for a batch.
-   * @param most How many items go in one batch.
+   * @param options.most How many items go in one batch.
+   * @param options.eager Whether a batch goes out before the turn ends, as soon as no more code is ready to run, when no other
+   * is on its way: a lone item then loses no time.
    */
-  constructor(run: (items: T[]) => Promise<void> | void, { most = Number.POSITIVE_INFINITY }: { most?: number } = {}) {
+  constructor(
+    run: (items: T[]) => Promise<void> | void,
+    { most = Number.POSITIVE_INFINITY, eager = false }: { most?: number; eager?: boolean } = {},
+  ) {
     this.#run = run
     this.#most = most
+    this.#eager = eager
   }
 
   /** Adds one item to the batch of this turn; the promise settles with the batch. */
@@ -51,7 +58,8 @@ export class TurnBatch<T> {
         }
       }
       this.#flush = flush
-      setImmediate(flush)
+      if (this.#eager && this.#underWay.size === 0) process.nextTick(flush)
+      else setImmediate(flush)
     })
     this.#underWay.add(promise)
     const done = (): void => void this.#underWay.delete(promise)

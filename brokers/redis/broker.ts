@@ -89,7 +89,7 @@ export class RedisBroker extends Broker {
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
     this.#keeper = new Keeper(this.#owner, this.#hands, this)
-    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce })
+    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce, eager: true })
     const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
     if (options.middleware) return

@@ -125,12 +125,12 @@ export class Keys {
 
   /** The keys of a queue, by any of its names. */
   queue(name: string): QueueKeys {
+    const known = this.#queues.get(name)
+    if (known) return known
     const queueName = canonicalQueueName(name)
-    let keys = this.#queues.get(queueName)
-    if (!keys) {
-      keys = new QueueKeys(this.namespace, queueName)
-      this.#queues.set(queueName, keys)
-    }
+    const keys = this.#queues.get(queueName) ?? new QueueKeys(this.namespace, queueName)
+    this.#queues.set(queueName, keys)
+    this.#queues.set(name, keys)
     return keys
   }
 

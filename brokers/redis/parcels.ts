@@ -1,10 +1,10 @@
 /**
  * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
  */
-import { randomUUID } from 'node:crypto'
 import { type Body, getEncoder, type WireMessage } from '../../lib/encoder.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
+import { uuid } from '../../lib/uuid.js'
 import type { Keys, Place, QueueKeys } from './keys.js'
 import type { Argument } from './link.js'
 import { rewrite } from './rewrite.js'
@@ -41,7 +41,7 @@ export function priorityOf(options: Readonly<Record<string, unknown>>): number {
  */
 export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, encode }: Sender): Parcel {
   const queue = keys.queue(message.queueName)
-  const id = randomUUID()
+  const id = uuid()
   const wire = message.toWire()
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName
@@ -66,7 +66,7 @@ function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due
  */
 export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
   const { options } = JSON.parse(lenient(text)) as { options?: Record<string, unknown> }
-  const id = randomUUID()
+  const id = uuid()
   const body = rewrite(text, {
     queueName: queue.queueName,
     options: { eta: undefined, redis_message_id: JSON.stringify(id) },
