@@ -10,13 +10,14 @@ import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { duration, expected, refuseUnknown } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import { backoff, type Duration } from '../../lib/time.js'
+import type { Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
 import { readDeadLetters, takeDeadLetter } from './dead-letters.js'
 import { Hand, type Owner } from './hand.js'
+import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
 import { type Argument, connectionOptionNames, type RedisConnectionOptions, Unanswered } from './link.js'
@@ -116,26 +117,24 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice; and it all has an
-   * end at `enqueueTimeout`.
+   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice: each leaves a mark that
+   * outlives its repetitions. And it all has an end at `enqueueTimeout`.
    */
   async #send(parcels: readonly Parcel[]): Promise<void> {
-    const keys: string[] = []
-    const args: Argument[] = ['', 0]
-    args[1] = pack(parcels, new Map<Place, number>(), keys, args)
-    const deadline = performance.now() + this.enqueueTimeout
-    for (let failures = 0; ; failures++) {
-      const left = Math.ceil(deadline - performance.now())
-      try {
-        await this.#owner.link.run(script('enqueue'), keys, args, { timeout: Math.max(1, left) })
-        return
-      } catch (error) {
-        if (!(error instanceof ConnectionFailed)) throw error
-        if (error instanceof Unanswered) args[0] = '1'
-        const wait = backoff(failures, { factor: 10, max: 500 })
-        if (performance.now() + wait >= deadline) throw this.#notSent(error, args[0] === '1')
-        await new Promise((resolve) => setTimeout(resolve, wait))
-      }
+    const { keys: names, link } = this.#owner
+    const keys: string[] = [names.sent(randomUUID())]
+    const args: Argument[] = ['', 2 * Math.max(1, this.enqueueTimeout), 0]
+    args[2] = pack(parcels, new Map<Place, number>(), keys, args)
+    let perhaps = false
+    try {
+      await insist(this.enqueueTimeout, ({ timeout, again }) => {
+        perhaps = again
+        args[0] = again ? '1' : ''
+        return link.run(script('enqueue'), keys, args, { timeout })
+      })
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error
+      throw this.#notSent(error, perhaps || error instanceof Unanswered)
     }
   }
 

@@ -5,7 +5,8 @@
 import { refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import { Connection } from './connection.js'
-import { connectionOptionNames, type RedisConnectionOptions } from './link.js'
+import { insist } from './insist.js'
+import { connectionOptionNames, patience, type RedisConnectionOptions } from './link.js'
 import { script } from './scripts.js'
 
 export class RedisRateLimits implements RateLimitBackend {
@@ -55,8 +56,11 @@ export class RedisRateLimits implements RateLimitBackend {
     return (await this.#connection.ears.waitFor(channel(key), look, timeout)) ?? false
   }
 
+  /** Asked for again when its answer is lost: twice is as good as once. What changes a counter isn't, since it would count twice. */
   async notify(key: string, ttl: number): Promise<void> {
-    await this.#connection.commands.run(script('notify'), [key], [Math.max(1, ttl), channel(key)])
+    const { commands } = this.#connection
+    const args = [Math.max(1, ttl), channel(key)]
+    await insist(patience, ({ timeout }) => commands.run(script('notify'), [key], args, { timeout }))
   }
 
   now(): number {

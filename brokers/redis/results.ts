@@ -6,10 +6,18 @@ import { refuseUnknown } from '../../lib/options.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { Connection } from './connection.js'
+import { type Attempt, insist } from './insist.js'
 import { connectionOptionNames, type RedisConnectionOptions } from './link.js'
 import { script } from './scripts.js'
 
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
+
+/**
+ * How long storing is tried again, in milliseconds. An answer that was lost must not make an actor run again that is done.
+ * Where Redis is away for longer the message is delivered again, as after any failed plugin; and this is over before
+ * a worker that stops (`shutdownTimeout`, 25 s) gives up, and before others take the message (`heartbeatTimeout`, 1 min).
+ */
+const longestStore = 20_000
 
 interface Put extends StoredResult {
   readonly key: string
@@ -19,6 +27,7 @@ interface Put extends StoredResult {
 export class RedisResults extends ResultBackend {
   readonly #connection: Connection
   readonly #puts: TurnBatch<Put>
+  #closed = false
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisResultsOptions = {}) {
@@ -42,7 +51,10 @@ export class RedisResults extends ResultBackend {
       traceback,
       this.#channel(key),
     ])
-    await this.#connection.commands.run(script('store-results'), keys, args)
+    const { commands } = this.#connection
+    const store = ({ timeout }: Attempt): Promise<unknown> =>
+      commands.run(script('store-results'), keys, args, { timeout })
+    await insist(longestStore, store, () => this.#closed)
   }
 
   protected async peek(key: string): Promise<StoredResult | undefined> {
@@ -59,11 +71,11 @@ export class RedisResults extends ResultBackend {
   }
 
   override async close(): Promise<void> {
-    await this.#puts.idle()
-    if (!this.#closed) this.#connection.release()
+    if (this.#closed) return
     this.#closed = true
+    await this.#puts.idle()
+    this.#connection.release()
   }
-  #closed = false
 
   #channel(key: string): string {
     return `${this.namespace}:${key}`

@@ -34,7 +34,7 @@ await withRedis((server) => {
     const beat = await redis.zscore(`${namespace}:__heartbeats__`, broker.workerId)
     t.ok(held === 0 || beat !== null, `${held} in hand, heartbeat ${beat}`)
     if (beat !== null) await redis.zadd(`${namespace}:__heartbeats__`, '0', broker.workerId)
-    t.equal((await take(consume(open(t, { namespace })), 3)).length, 3)
+    t.equal((await take(consume(open(t, { namespace, heartbeatTimeout: 400 })), 3)).length, 3)
   })
 
   t.test('a broker closed while it stores finishes that first, however much it is', async (t) => {
@@ -180,7 +180,7 @@ await withRedis((server) => {
     t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'nor does it come back')
     const left = await redis.keys(`${broker.namespace}:*`)
     t.same(
-      left.filter((key) => !/heartbeats|:wake/.test(key)),
+      left.filter((key) => !/heartbeats|:wake|:sent:/.test(key)),
       [],
     )
     await broker.enqueue(note('next'))
