@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
-import type { Consumer, DeadLetter, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
@@ -15,7 +15,7 @@ import { TurnBatch } from '../../lib/turn-batch.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
-import { readDeadLetters, takeDeadLetter } from './dead-letters.js'
+import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
 import { Hand, type Owner } from './hand.js'
 import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
@@ -39,7 +39,8 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
   heartbeatTimeout?: Duration
   /**
    * Where delayed messages wait: `'native'`, in a sorted set that our workers look after; or `'dramatiq'`, in the
-   * delay queue, for queues that only workers in Python consume.
+   * delay queue, for queues that only workers in Python consume. Those know one list a queue, so that priorities are
+   * written into the messages but change nothing then.
    * @default 'native'
    */
   delayQueue?: DelayQueue
@@ -195,12 +196,8 @@ export class RedisBroker extends Broker {
 
   protected takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
     const { link, keys } = this.#owner
-    return takeDeadLetter(
-      link,
-      keys,
-      id,
-      then === 'requeue' ? (body: DeadLetter['body']) => this.revive(body) : undefined,
-    )
+    if (then === 'delete') return deleteDeadLetter(link, keys, id)
+    return requeueDeadLetter(link, keys, id, { delayQueue: this.delayQueue, revive: (body) => this.revive(body) })
   }
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————
