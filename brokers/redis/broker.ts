@@ -16,11 +16,12 @@ import { defaultMiddleware } from '../../middleware/defaults.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
 import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
+import { share } from './ears.js'
 import { Hand, type Owner } from './hand.js'
 import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
-import { type Argument, connectionOptionNames, type RedisConnectionOptions, Unanswered } from './link.js'
+import { type Argument, connectionOptionNames, patience, type RedisConnectionOptions, Unanswered } from './link.js'
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
 import { script } from './scripts.js'
@@ -91,7 +92,10 @@ export class RedisBroker extends Broker {
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
     this.#keeper = new Keeper(this.#owner, this.#hands, this)
-    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce })
+    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), {
+      most: mostAtOnce,
+      weigh: (item) => (Array.isArray(item) ? item.length : 1),
+    })
     const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
     if (options.middleware) return
@@ -174,10 +178,11 @@ export class RedisBroker extends Broker {
 
   // — Looking and clearing ———————————————————————————————————————————————————————————————————————————————
 
-  protected async readStats(queueName: string): Promise<QueueStats> {
+  protected async readStats(queueName: string, timeout = patience): Promise<QueueStats> {
     const { messages, delayed, delayQueueMessages, dead, lists } = this.#owner.keys.queue(queueName)
     const keys = [messages, delayed, delayQueueMessages, dead, ...lists]
-    const answer = await this.#owner.link.run(script('stats'), keys, [this.clock.now() - this.deadMessageTtl])
+    const oldest = this.clock.now() - this.deadMessageTtl
+    const answer = await this.#owner.link.run(script('stats'), keys, [oldest], { timeout: share(timeout) })
     const [ready, waiting, inFlight, letters] = answer as [number, number, number, number]
     return { ready, delayed: waiting, inFlight, dead: letters }
   }
@@ -197,7 +202,9 @@ export class RedisBroker extends Broker {
   protected takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
     const { link, keys } = this.#owner
     if (then === 'delete') return deleteDeadLetter(link, keys, id)
-    return requeueDeadLetter(link, keys, id, { delayQueue: this.delayQueue, revive: (body) => this.revive(body) })
+    const { delayQueue } = this
+    const revive = (body: Body): Body => this.revive(body)
+    return requeueDeadLetter(link, keys, id, { delayQueue, revive, before: (body) => this.forgetResult(body) })
   }
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————

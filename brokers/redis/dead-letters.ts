@@ -2,6 +2,7 @@
  * Dead letters, as people look at them. One is named by its queue and its id there: `default:3f2c…`.
  */
 import { randomUUID } from 'node:crypto'
+import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
@@ -19,7 +20,8 @@ export async function readDeadLetters(
   { queueName, dead, deadMessages, deadReasons }: QueueKeys,
   { limit, cursor, oldest }: { limit: number; cursor: string | undefined; oldest: number },
 ): Promise<DeadLetterPage> {
-  const [, time = '', lastId = ''] = cursor?.match(/^([^:]+):(.*)$/s) ?? []
+  const [, time = '', lastId = ''] = cursor?.match(/^(\d+(?:\.\d+)?):(.+)$/s) ?? []
+  if (cursor !== undefined && time === '') throw badCursor(cursor)
   const binary = !bodiesAreText()
   const args = [limit, oldest, time, lastId]
   const answer = (await link.run(script('read-dead-letters'), [dead, deadMessages, deadReasons], args, {
@@ -58,13 +60,18 @@ export async function deleteDeadLetter(link: Link, keys: Keys, name: string): Pr
 /**
  * Puts a dead letter back on its queue.
  * @param how.revive Makes the body of a new attempt, where bodies aren't text.
+ * @param how.before Done before it is put back.
  * @returns Whether it was still there.
  */
 export async function requeueDeadLetter(
   link: Link,
   keys: Keys,
   name: string,
-  { delayQueue, revive }: { delayQueue: DelayQueue; revive: (body: Body) => Body },
+  {
+    delayQueue,
+    revive,
+    before,
+  }: { delayQueue: DelayQueue; revive: (body: Body) => Body; before: (body: Body) => Promise<void> },
 ): Promise<boolean> {
   const found = find(keys, name)
   if (!found) return false
@@ -75,6 +82,7 @@ export async function requeueDeadLetter(
       bodiesAreText() ? client.hget(deadMessages, id) : client.hgetBuffer(deadMessages, id),
   )
   if (stored === null) return false
+  await before(stored)
   const { newId, body } =
     typeof stored === 'string' ? renamed(stored, id, queue.queueName) : { newId: id, body: revive(stored) }
   const place = placeOf(queue, optionsOf(body) ?? {}, delayQueue)

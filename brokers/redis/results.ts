@@ -2,12 +2,14 @@
  * Results in Redis, as Dramatiq keeps them: a list of one under an md5 key, with a time to live. Beside it, under a key
  * of ours, the traceback of a failure. Who waits is told by a message on the channel `<namespace>:<key>`.
  */
+import { BrokerClosed } from '../../lib/errors.js'
 import { refuseUnknown } from '../../lib/options.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { Connection } from './connection.js'
+import { share } from './ears.js'
 import { type Attempt, insist } from './insist.js'
-import { connectionOptionNames, type RedisConnectionOptions } from './link.js'
+import { connectionOptionNames, patience, type RedisConnectionOptions } from './link.js'
 import { script } from './scripts.js'
 
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
@@ -39,7 +41,13 @@ export class RedisResults extends ResultBackend {
     this.#puts = new TurnBatch((batch) => this.#store(batch), { most: nodes ? 1 : 250 })
   }
 
-  protected put(key: string, { value, traceback }: StoredResult, ttl: number): Promise<void> {
+  get #open(): Connection {
+    if (this.#closed) throw new BrokerClosed()
+    return this.#connection
+  }
+
+  protected async put(key: string, { value, traceback }: StoredResult, ttl: number): Promise<void> {
+    if (this.#closed) throw new BrokerClosed()
     return this.#puts.add({ key, value, traceback, ttl })
   }
 
@@ -57,22 +65,32 @@ export class RedisResults extends ResultBackend {
     await insist(longestStore, store, () => this.#closed)
   }
 
-  protected async peek(key: string): Promise<StoredResult | undefined> {
-    const value = await this.#connection.commands.call((client) => client.lindex(key, 0))
+  protected async peek(key: string, timeout = 0): Promise<StoredResult | undefined> {
+    const { commands } = this.#open
+    const value = await commands.call((client) => client.lindex(key, 0), share(timeout))
     if (value === null) return undefined
     // Asked for apart, so that a success costs one command.
     if (!maybeFailure(value)) return { value }
-    const traceback = await this.#connection.commands.call((client) => client.get(tracebackKey(key)))
+    const traceback = await commands.call((client) => client.get(tracebackKey(key)), share(timeout))
     return { value, traceback: traceback ?? undefined }
   }
 
-  protected wait(key: string, timeout: number): Promise<StoredResult | undefined> {
-    return this.#connection.ears.waitFor(this.#channel(key), () => this.peek(key), timeout)
+  protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
+    const look = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
+    return this.#open.ears.waitFor({ owner: this, channel: this.#channel(key), look, timeout })
+  }
+
+  protected override async remove(key: string): Promise<void> {
+    const { commands } = this.#open
+    const remove = ({ timeout }: Attempt): Promise<unknown> =>
+      commands.call((client) => client.unlink(key, tracebackKey(key)), timeout)
+    await insist(patience, remove, () => this.#closed)
   }
 
   override async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#connection.ears.endFor(this)
     await this.#puts.idle()
     this.#connection.release()
   }

@@ -13,7 +13,7 @@ import { withRedis } from '../support/redis-server.js'
 import { Stall } from '../support/redis-stall.js'
 import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
-captureLog()
+const log = captureLog()
 
 await withRedis((server) => {
   const redis = server.client()
@@ -78,6 +78,20 @@ await withRedis((server) => {
       t.ok((await beat(living)) > 1, 'it beats again')
     })
   }
+
+  t.test('a worker that Redis no longer knows says what that may mean', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 400 })
+    await broker.enqueue(note('held'))
+    await takeOne(consume(broker))
+    await until(async () => (await redis.zrem(heartbeats(broker), broker.workerId)) === 1, 'its heartbeat')
+    await until(
+      () =>
+        log.some(({ text }) =>
+          /doesn't know this worker any more: .* over 400 ms .* or Redis lost its data/.test(text),
+        ),
+      'the warning',
+    )
+  })
 
   t.test('the heart beats on, however long the queues are being looked after', async () => {
     const keys = new Keys('ns')
