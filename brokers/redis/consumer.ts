@@ -65,7 +65,7 @@ export class RedisConsumer implements Consumer {
       for (const { delivery } of batch) hand.release(delivery)
     }, most)
     this.#letters = new TurnBatch((batch) => hand.change(() => deadLetter(link, source, batch, services.now())), most)
-    this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBack(batch)), most)
+    this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBackAll(batch)))
   }
 
   async take(limit: number): Promise<readonly RedisDelivery[]> {
@@ -172,7 +172,7 @@ export class RedisConsumer implements Consumer {
         // One that is due by now, the fetch was a moment too soon for.
         const isDue = due !== undefined && due <= now
         return {
-          awake: deliveries.length > 0 || delayedByPython || isDue || signal.aborted || this.#hand.doubtful,
+          awake: deliveries.length > 0 || delayedByPython || isDue || signal.aborted || this.#hand.isDoubtful,
           due,
         }
       })
@@ -227,6 +227,13 @@ export class RedisConsumer implements Consumer {
         const wait = backoff(failures, { factor: 50, max: 2000 })
         await new Promise((resolve) => setTimeout(resolve, wait).unref())
       }
+    }
+  }
+
+  /** The last ones first, as each call puts what it gives back before what is there: so all end up in their order. */
+  async #giveBackAll(all: readonly Requeue[]): Promise<void> {
+    for (let end = all.length; end > 0; end -= mostAtOnce) {
+      await this.#giveBack(all.slice(Math.max(0, end - mostAtOnce), end))
     }
   }
 

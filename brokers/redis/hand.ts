@@ -5,7 +5,7 @@
 import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
-import { type Link, Unanswered } from './link.js'
+import { type Link, patience, Unanswered } from './link.js'
 import { parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
@@ -107,14 +107,14 @@ export class Hand {
     if (this.#takes > 0) this.#setDoubtful()
   }
 
-  /** Whether Redis may hold more in its name than the hand knows of. */
-  get doubtful(): boolean {
-    return this.#doubtful
-  }
-
   #setDoubtful(): void {
     this.#doubtful = true
     this.onDoubt()
+  }
+
+  /** Whether Redis may know of something taken that the hand doesn't. */
+  get isDoubtful(): boolean {
+    return this.#doubtful
   }
 
   /** How things stand, to be compared by `check` with what Redis says a moment later. */
@@ -130,16 +130,18 @@ export class Hand {
   /**
    * Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile: whoever wants to take
    * asks for this until there is nothing to wait for.
+   *
+   * @param timeout How long each of the two answers may take.
    */
-  reclaim(): Promise<void> | undefined {
+  reclaim(timeout = patience): Promise<void> | undefined {
     if (this.#reclaiming) return this.#reclaiming
     if (!this.#doubtful || this.#underWay > 0) return undefined
     const { queue, owner } = this
     const keys = [this.acks, queue.messages, queue.taken, queue.wake, ...queue.lists]
     const delayKeys = [this.delayQueueAcks, queue.delayQueueMessages, queue.taken, queue.wake, queue.delayQueue]
     this.#reclaiming = (async () => {
-      await owner.link.run(script('reclaim'), keys, [...this.held.keys()])
-      await owner.link.run(script('reclaim'), delayKeys, [])
+      await owner.link.run(script('reclaim'), keys, [...this.held.keys()], { timeout })
+      await owner.link.run(script('reclaim'), delayKeys, [], { timeout })
       this.#doubtful = false
     })().finally(() => {
       this.#reclaiming = undefined

@@ -18,7 +18,7 @@ export interface Parcel {
   readonly due?: number
 }
 
-/** Whether our delays go into a sorted set, or the way Dramatiq does it, for workers in Python. */
+/** Whether delays and priorities are ours, or all goes the way Dramatiq does it, for workers in Python. */
 export type DelayQueue = 'native' | 'dramatiq'
 
 /** How messages are sent: what the broker knows. */
@@ -27,6 +27,11 @@ export interface Sender {
   readonly delayQueue: DelayQueue
   readonly now: () => number
   readonly encode: (message: Message, wire: WireMessage) => Body
+}
+
+/** The list of a queue where a message waits: by its priority, but for Python's workers, which see only that of priority 0. */
+export function placeOf(queue: QueueKeys, options: Readonly<Record<string, unknown>>, delayQueue: DelayQueue): Place {
+  return queue.ready(delayQueue === 'dramatiq' ? 0 : priorityOf(options))
 }
 
 /** The priority a message asks for: 0 to 9. RabbitMQ allows more than nine, which is read as nine. */
@@ -51,8 +56,8 @@ export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, enc
   wire.queue_name = queue.queueName
   wire.options = { ...wire.options, redis_message_id: id }
   const body = encode(message, wire)
-  const priority = priorityOf(message.options)
-  return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body }
+  if (delay) return delayed(queue, id, body, priorityOf(message.options), now() + delay)
+  return { place: placeOf(queue, message.options, delayQueue), id, body }
 }
 
 function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due: number): Parcel {

@@ -92,3 +92,10 @@ t.test(
     await third
   },
 )
+
+t.test('a batch is no heavier than it may be, unless one item is', async (t) => {
+  const batches: number[][] = []
+  const batch = new TurnBatch<number>((items) => void batches.push(items), { most: 10, weigh: (item) => item })
+  await Promise.all([4, 5, 2, 12, 1].map((item) => batch.add(item)))
+  t.same(batches, [[4, 5], [2], [12], [1]])
+})

@@ -2,11 +2,11 @@
 --
 -- KEYS     1 heartbeats · then its ack sets
 -- ARGV     1 worker
--- returns  { '1' when it was taken for dead meanwhile, size of each ack set … }
+-- returns  { 1 when it wasn't known, the time (ms), size of each ack set … }
 --@include clock
 local now = clock()
-local lost = redis.call('ZREM', KEYS[1], ARGV[1]) == 0
+local unknown = redis.call('ZREM', KEYS[1], ARGV[1]) == 0
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-local reply = { lost and 1 or 0 }
-for place = 2, #KEYS do reply[place] = redis.call('SCARD', KEYS[place]) end
+local reply = { unknown and 1 or 0, now }
+for place = 2, #KEYS do reply[place + 1] = redis.call('SCARD', KEYS[place]) end
 return reply
