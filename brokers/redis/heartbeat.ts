@@ -6,6 +6,8 @@
  * in a Redis that came back with an old snapshot; whoever is back first must not take what all the others hold. So a
  * worker says who is dead only when its own contact has lasted, without a gap, for as long as a living one needs at most
  * to be heard of again: an attempt to connect that hangs, the pause before the next, and the pause between two beats.
+ * A connection that is made anew at once is no gap, if Redis still knows our last beat and the others have time enough
+ * to be back before theirs is too old; with a short `heartbeatTimeout` they haven't.
  * A process that has just come has no contact behind it and waits as well, but never longer than `heartbeatTimeout`: one
  * that is restarted after a crash recovers what its predecessor held when that one counts as dead, or that much later.
  */
@@ -61,7 +63,6 @@ export class Heartbeat {
     if (this.#timer) return
     this.#timer = setInterval(() => this.#begin(), this.#pause).unref()
     this.#deafen = this.#owner.link.onReconnect(() => {
-      this.#contact = undefined
       this.#reconnected = true
       this.#surroundings.onReconnect()
       this.#begin()
@@ -78,6 +79,7 @@ export class Heartbeat {
 
   /** Whether a worker with an old heartbeat is dead, rather than kept from beating. */
   get tellsTheDead(): boolean {
+    if (this.#reconnected) return false
     return this.#contact !== undefined && this.#contact.last - this.#contact.since >= this.#contact.needed
   }
 
@@ -96,21 +98,30 @@ export class Heartbeat {
     const marks = hands.map((hand) => hand.mark)
     const acks = hands.map((hand) => hand.acks)
     const answer = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker])) as number[]
-    const [unknown, now, ...sizes] = answer as [number, number, ...number[]]
-    if (unknown === 1 && hands.some(({ held }) => held.size > 0)) this.#warn()
-    this.#keepContact(now)
+    const [known, now, ...sizes] = answer as [number, number, ...number[]]
+    if (known === 0 && hands.some(({ held }) => held.size > 0)) this.#warn()
+    this.#keepContact(known, now)
     hands.forEach((hand, index) => {
       hand.check(marks[index], sizes[index] as number)
     })
     this.#surroundings.onBeat()
   }
 
-  /** A gap is one that others may have had, too: two pauses without an answer, or a clock that is another. */
-  #keepContact(now: number): void {
+  /**
+   * A gap is one that others may have had, too: two pauses without an answer, or a Redis whose clock or data is not that
+   * of before.
+   */
+  #keepContact(known: number, now: number): void {
     const { since, last, needed } = this.#contact ?? { since: 0, last: 0, needed: 0 }
-    const unbroken = last > 0 && now >= last && now - last <= 2 * this.#pause
+    const same = last > 0 && known >= last && now >= last && now - last <= 2 * this.#pause
+    const unbroken = same && !(this.#reconnected && this.#isTight)
     this.#contact = unbroken ? { since, last: now, needed } : { since: now, last: now, needed: this.#needed() }
     this.#reconnected = false
+  }
+
+  /** Whether after a gap of two pauses others may be too late with their next beat, which was due a pause before. */
+  get #isTight(): boolean {
+    return this.#heartbeatTimeout - 3 * this.#pause < attempt.hangs + attempt.again
   }
 
   #needed(): number {

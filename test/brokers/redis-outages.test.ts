@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Test, t } from 'tap'
 import { Hand } from '../../brokers/redis/hand.js'
+import { Heartbeat } from '../../brokers/redis/heartbeat.js'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
 import { Keeper } from '../../brokers/redis/keeper.js'
 import { Keys } from '../../brokers/redis/keys.js'
@@ -93,12 +94,52 @@ await withRedis((server) => {
     )
   })
 
+  t.test('a connection that breaks now and then does not keep a worker from finding the dead', async (t) => {
+    const keys = new Keys('ns')
+    let answer = [0, 1_000_000]
+    let reconnect = (): void => {}
+    let beats = 0
+    const link = {
+      run: async () => answer,
+      onReconnect: (listener: () => void) => {
+        reconnect = listener
+        return () => {}
+      },
+    } as unknown as Link
+    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
+    const onBeat = (): void => void beats++
+    const heartbeat = new Heartbeat(hand.owner, 60_000, { hands: () => [hand], onReconnect: () => {}, onBeat })
+    /** What Redis knows of our last beat, and how late it is then. */
+    const next = async (known: number, now: number): Promise<boolean> => {
+      answer = [known, now]
+      const before = beats
+      reconnect()
+      t.equal(heartbeat.tellsTheDead, false, 'not before it is heard of')
+      await until(() => beats > before, 'a beat')
+      // The next one begins when this one is through.
+      await new Promise(setImmediate)
+      return heartbeat.tellsTheDead
+    }
+    heartbeat.start()
+    await until(() => beats === 1, 'the first beat')
+    await new Promise(setImmediate)
+
+    t.equal(await next(1_000_000, 1_015_000), false)
+    t.equal(await next(1_015_000, 1_030_000), true, 'in contact for half a minute')
+    t.equal(await next(1_030_000, 1_061_000), false, 'too long a gap')
+    t.equal(await next(1_061_000, 1_080_000), false)
+    t.equal(await next(1_080_000, 1_095_000), true)
+    t.equal(await next(1_015_000, 1_096_000), false, 'a Redis that has old data')
+    t.equal(await next(0, 1_097_000), false, 'one that has none')
+    await heartbeat.stop()
+  })
+
   t.test('the heart beats on, however long the queues are being looked after', async () => {
     const keys = new Keys('ns')
     let beats = 0
     let tidy = (): void => {}
     const run = async ({ name }: Script): Promise<unknown> => {
-      if (name === 'heartbeat') return [0, 1000 * ++beats, 0]
+      if (name === 'heartbeat') return [1000 * beats, 1000 * ++beats, 0]
       if (name === 'tidy')
         await new Promise<void>((resolve) => {
           tidy = resolve
