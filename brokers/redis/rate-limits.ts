@@ -2,10 +2,10 @@
  * The state of rate limiters in Redis, as Dramatiq keeps it: the limiter's key is the key, its value a decimal number
  * with a time to live. On a Redis Cluster the keys of a window limiter and of a barrier must be hash-tagged.
  */
-import { refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
-import { connectionOptionNames, type RedisConnectionOptions } from './link.js'
+import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { script } from './scripts.js'
 
 export class RedisRateLimits implements RateLimitBackend {
@@ -14,8 +14,9 @@ export class RedisRateLimits implements RateLimitBackend {
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisConnectionOptions = {}) {
-    refuseUnknown(options, connectionOptionNames, 'RedisRateLimits')
-    this.#connection = Connection.open(options)
+    this.#connection = Connection.open(
+      readConnection(options, connectionOptionNames, 'RedisRateLimits', isClientOption),
+    )
   }
 
   async add(key: string, value: number, ttl: number): Promise<boolean> {

@@ -111,7 +111,8 @@ export class Waker {
       } catch {
         // The poll goes on meanwhile, and tells the worker when Redis is away.
         const wait = backoff(failures++, { factor: 20, max: 1000 })
-        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+        // Somebody sleeps, and for him the process stays.
+        await new Promise((resolve) => setTimeout(resolve, wait))
       }
     }
     this.#armed = undefined
