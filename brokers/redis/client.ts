@@ -10,7 +10,15 @@ import type { RedisConnectionOptions } from './options.js'
 
 export type Client = Redis | Cluster
 
-export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Client {
+/** Whether there is anybody who wants the client. */
+export interface Demand {
+  /** Nobody will, ever again. */
+  readonly isOver: () => boolean
+  /** Somebody waits for it now. */
+  readonly isUrgent: () => boolean
+}
+
+export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions, demand: Demand): Client {
   const { Redis, Cluster } = loadClient()
   const ours = { lazyConnect: true, enableOfflineQueue: false } as const
   const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
@@ -32,10 +40,12 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
     return client
   }
   // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
-  const options: RedisOptions = { ...hangUp, retryStrategy, failoverDetector: true, ...redisOptions, ...ours }
+  const sentinel = { failoverDetector: true, sentinelRetryStrategy: () => null }
+  const options: RedisOptions = { ...hangUp, retryStrategy, ...sentinel, ...redisOptions, ...ours }
   const client =
     url === undefined ? new Redis(redis ? options : { ...options, host: '127.0.0.1' }) : new Redis(url, options)
   letGo(client)
+  if (redis?.sentinels) askSentinelsAgain(client, retryStrategy, demand)
   return client
 }
 
@@ -43,6 +53,8 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
 interface Insides {
   readonly stream?: { unref?(): void }
   readonly reconnectTimeout?: NodeJS.Timeout | null
+  /** What hears of a new master. */
+  readonly connector?: { readonly failoverDetector?: { readonly sentinels?: readonly { client: Redis }[] } }
   /** What a cluster hears messages with. */
   readonly subscriber?: { getInstance?(): unknown }
 }
@@ -57,6 +69,30 @@ function letGo(client: Redis): void {
   client.on('connecting', () => setImmediate(unref))
   client.on('connect', unref)
   client.on('reconnecting', unref)
+}
+
+/** Longer than ioredis keeps the process alive each time that it found no sentinel: 2 seconds. */
+const idlePause = 5000
+
+/**
+ * Asks the sentinels for the master until one of them knows it. ioredis would do it, too, but with timers that keep the
+ * process alive; so do the connections on which it hears of a new master.
+ */
+function askSentinelsAgain(client: Redis, pause: (times: number) => number, { isOver, isUrgent }: Demand): void {
+  let times = 0
+  const connect = (): void => {
+    if (!isOver() && client.status === 'end') client.connect().catch(() => {})
+  }
+  client.on('end', () => {
+    if (!isOver()) setTimeout(connect, isUrgent() ? pause(++times) : idlePause).unref()
+  })
+  client.on('ready', () => {
+    times = 0
+    for (const sentinel of (client as unknown as Insides).connector?.failoverDetector?.sentinels ?? []) {
+      letGo(sentinel.client)
+      unrefAll(sentinel.client)
+    }
+  })
 }
 
 /** Lets go of what a cluster listens with, of which it tells nobody. */

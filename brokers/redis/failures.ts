@@ -43,6 +43,12 @@ export function whyAway(error: Error, address: string): Error {
   if (lastNodeError instanceof Error) return whyAway(lastNodeError, address)
   // A name with several addresses, none of which answers.
   if (error.message === '' && errors) return new Error(errors.map((one) => (one as Error).message).join(', '))
+  if (error.message.startsWith('All sentinels are unreachable')) {
+    const [, last] = /Last error: (.*)/s.exec(error.message) ?? []
+    if (last === undefined) return new ConnectionFailed('no sentinel knows the master')
+    // As ioredis puts it when there was no connection at all.
+    return new ConnectionFailed(`no sentinel answers${last === 'Connection is closed.' ? '' : `: ${last}`}`)
+  }
   const tell = (text: string): Error => new ConnectionFailed(text, { cause: error })
   const { message } = error
   const password = aboutPassword(message)

@@ -181,14 +181,13 @@ export class Link {
   }
 
   #make(): Client {
-    const client = makeClient(this.#options)
+    const client = makeClient(this.#options, { isOver: () => this.#closed, isUrgent: () => this.#waiting.size > 0 })
     client.on('error', (error) => this.#failed(client, error))
     client.on('connect', () => {
       this.#connectedAt = Date.now()
     })
     client.on('close', () => this.#lost())
     client.on('ready', () => void this.#look(client))
-    client.on('end', () => this.#tellAll(this.#isClosed()))
     return client
   }
 

@@ -222,6 +222,24 @@ await withRedis((server) => {
     ]
     for (const [options, end] of cases) await ends(t, options, end)
   })
+
+  t.test('a worker keeps its process, however long Redis is away', async (t) => {
+    const namespace = randomUUID()
+    const child = new Child(t, 'redis-embedded.ts', [server.url, namespace])
+    const says = (pattern: RegExp): Promise<void> =>
+      inTime(
+        child.until((lines) => lines.some((line) => pattern.test(line))),
+        `${pattern}`,
+      )
+    await open(t, { namespace }).enqueue(note('before', {}, 'default'))
+    await says(/ran before/)
+    await server.stop()
+    await says(/is lost/)
+    await says(/Can't take messages/)
+    await server.start()
+    await open(t, { namespace }).enqueue(note('after', {}, 'default'))
+    await says(/ran after/)
+  })
 })
 
 async function ends(t: Test, options: RedisBrokerOptions, end: string): Promise<void> {
