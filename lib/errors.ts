@@ -79,9 +79,12 @@ export class BrokerClosed extends BrokerError {
 export class EnqueueTimeout extends BrokerError {
   constructor(
     readonly timeout: number,
-    options?: ErrorOptions,
+    /** `reason` is what kept it, in words. */
+    { cause, reason }: ErrorOptions & { reason?: string } = {},
   ) {
-    super(`The message could not be stored within ${timeout} ms (enqueueTimeout); it was not sent.`, options)
+    const why = reason === undefined ? '.' : `: ${reason}`
+    const options = cause === undefined ? undefined : { cause }
+    super(`The message could not be stored within ${timeout} ms (enqueueTimeout); it was not sent${why}`, options)
   }
 }
 

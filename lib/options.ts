@@ -83,7 +83,7 @@ export function expected(what: string, value: unknown, name: string): InvalidOpt
 export function readActorOptions(options: object, where: string): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
-    const spec = known.get(name) ?? unknownOption(name, known.keys(), where)
+    const spec = known.get(name) ?? unknownOption(name, known.keys(), where, pluginHint)
     if (value !== undefined) read[name] = spec.read(value, name)
   }
   return Object.freeze(read)
@@ -96,7 +96,7 @@ export function readActorOptions(options: object, where: string): Readonly<Recor
 export function readMessageOptions(options: object, where: string): Record<string, unknown> {
   const wire: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
-    const spec = known.get(name) ?? unknownOption(name, known.keys(), where)
+    const spec = known.get(name) ?? unknownOption(name, known.keys(), where, pluginHint)
     if (spec.wire === undefined) {
       throw new InvalidOption(`The option "${name}" belongs on the actor; a message can't carry it.`, name)
     }
@@ -122,7 +122,8 @@ export function checkWireOptions(options: Readonly<Record<string, unknown>>): vo
  * @throws {InvalidOption}
  */
 export function refuseUnknown(options: object, names: readonly string[], where: string): void {
-  for (const name of Object.keys(options)) if (!names.includes(name)) unknownOption(name, names, where)
+  const hint = names.length > 0 ? ` The options there are: ${names.join(', ')}.` : ''
+  for (const name of Object.keys(options)) if (!names.includes(name)) unknownOption(name, names, where, hint)
 }
 
 /**
@@ -156,22 +157,20 @@ function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
   }
 }
 
-function unknownOption(name: string, names: Iterable<string>, where: string): never {
+const pluginHint = ' If a plugin brings it, import that plugin before the actors that use it.'
+
+/** @param hint What is said where no option there is has a name like it. */
+function unknownOption(name: string, names: Iterable<string>, where: string, hint: string): never {
   const near = nearest(name, names)
-  const advice =
-    near === undefined
-      ? ' If a plugin brings it, import that plugin before the actors that use it.'
-      : `, did you mean "${near}"?`
-  throw new InvalidOption(
-    `Unknown option "${name}"${near === undefined ? '' : advice} (on ${where})${near === undefined ? `.${advice}` : ''}`,
-    name,
-  )
+  const text = near === undefined ? `(on ${where}).${hint}` : `did you mean "${near}"? (on ${where})`
+  throw new InvalidOption(`Unknown option "${name}"${near === undefined ? ' ' : ', '}${text}`, name)
 }
 
 /** The name that is the fewest edits away, if it is near enough to be what was meant. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined
-  let fewest = Math.max(2, Math.round(name.length * 0.4)) + 1
+  // Of a short name hardly anything would be left.
+  let fewest = Math.max(1, Math.min(Math.max(2, Math.round(name.length * 0.4)), name.length - 2)) + 1
   for (const candidate of names) {
     const edits = distance(name.toLowerCase(), candidate.toLowerCase())
     if (edits < fewest) [best, fewest] = [candidate, edits]

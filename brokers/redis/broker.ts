@@ -8,11 +8,12 @@ import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
-import { duration, expected, refuseUnknown } from '../../lib/options.js'
+import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import type { Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
+import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
 import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
@@ -21,7 +22,8 @@ import { Hand, type Owner } from './hand.js'
 import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
-import { type Argument, connectionOptionNames, patience, type RedisConnectionOptions, Unanswered } from './link.js'
+import { type Argument, patience, Unanswered } from './link.js'
+import { checkNamespace, connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
 import { script } from './scripts.js'
@@ -34,7 +36,8 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
    */
   namespace?: string
   /**
-   * How long a worker may be silent before its messages are given to others. The same for all that share the queues.
+   * How long a worker may be silent before its messages are given to others, 100 ms or more. The same for all that share
+   * the queues.
    * @default '1m'
    */
   heartbeatTimeout?: Duration
@@ -48,6 +51,9 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
 }
 
 const optionNames = [...brokerOptionNames, ...connectionOptionNames, 'namespace', 'heartbeatTimeout', 'delayQueue']
+
+/** A worker that is given up sooner than it can make itself heard would have its messages run again and again. */
+const shortestTimeout = 100
 
 /** How many sends of one turn of the event loop go out in one call. */
 const mostAtOnce = 250
@@ -71,23 +77,18 @@ export class RedisBroker extends Broker {
 
   /** Connects on first use. */
   constructor(options: RedisBrokerOptions = {}) {
-    refuseUnknown(options, optionNames, 'RedisBroker')
-    const {
-      url,
-      redis,
-      nodes,
-      cluster,
-      namespace = 'dramatiq',
-      heartbeatTimeout = '1m',
-      delayQueue = 'native',
-    } = options
-    const where = { url, redis, nodes, cluster } as RedisConnectionOptions
+    const where = readConnection(options, optionNames, 'RedisBroker', isClientOption)
+    const { namespace = 'dramatiq', heartbeatTimeout = '1m', delayQueue = 'native' } = options
+    checkNamespace(namespace, where)
     super(options)
     if (delayQueue !== 'native' && delayQueue !== 'dramatiq') {
       throw expected('"native" or "dramatiq"', delayQueue, 'delayQueue')
     }
     this.namespace = namespace
     this.heartbeatTimeout = duration(heartbeatTimeout, 'heartbeatTimeout')
+    if (this.heartbeatTimeout < shortestTimeout) {
+      throw expected(`${shortestTimeout} ms or more`, heartbeatTimeout, 'heartbeatTimeout')
+    }
     this.delayQueue = delayQueue
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
@@ -145,7 +146,9 @@ export class RedisBroker extends Broker {
   }
 
   #notSent(cause: ConnectionFailed, perhaps: boolean): ConnectionFailed | EnqueueTimeout {
-    if (!perhaps) return new EnqueueTimeout(this.enqueueTimeout, { cause })
+    // The text of a connection that failed says how long it was tried; why it failed stands in its cause.
+    const reason = cause.cause instanceof Error ? cause.cause.message : cause.message
+    if (!perhaps) return new EnqueueTimeout(this.enqueueTimeout, { cause, reason })
     const text = `Redis did not answer within ${this.enqueueTimeout} ms (enqueueTimeout); the message may be stored or not.`
     return new ConnectionFailed(text, { cause })
   }

@@ -2,10 +2,11 @@
  * What a process has to do with one Redis: one connection for commands, one that blocks for idle workers, and ears
  * for those who wait for results. Brokers and backends with the same settings share it; the last one closes it.
  */
-import { getLogger } from '../../lib/logger.js'
 import { Ears } from './ears.js'
 import type { Keys } from './keys.js'
 import { Link, type RedisConnectionOptions } from './link.js'
+import { loadScripts } from './scripts.js'
+import { examine } from './server.js'
 import { Waker } from './waker.js'
 
 const open = new Map<string, Connection>()
@@ -21,7 +22,8 @@ export class Connection {
   private constructor(options: RedisConnectionOptions, name: string) {
     this.#options = options
     this.#name = name
-    this.commands = new Link(options, 'commands', checkEviction)
+    const told = new Set<string>()
+    this.commands = new Link(options, 'commands', { examine: (client, address) => examine(client, address, told) })
     this.ears = new Ears(this.commands, () => new Link(options, 'waiting for results'))
   }
 
@@ -33,6 +35,7 @@ export class Connection {
       existing.#users++
       return existing
     }
+    loadScripts()
     const connection = new Connection(options, name)
     open.set(name, connection)
     return connection
@@ -77,20 +80,3 @@ function nameOf({ url, redis, nodes, cluster }: RedisConnectionOptions): string 
 
 const numbers = new WeakMap<object, number>()
 let last = 0
-
-/** A Redis that may throw keys away when its memory is full throws messages away. */
-function checkEviction(link: Link): void {
-  link
-    .call((client) => client.config('GET', 'maxmemory-policy'))
-    .then((answer) => {
-      const policy = Array.isArray(answer) ? answer[1] : undefined
-      if (typeof policy !== 'string' || policy === 'noeviction') return
-      getLogger().warn(
-        { policy },
-        `Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and with them messages. ` +
-          'Set it to noeviction: CONFIG SET maxmemory-policy noeviction.',
-      )
-    })
-    // Not everybody may read the configuration; then nothing can be said.
-    .catch(() => {})
-}

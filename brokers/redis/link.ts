@@ -3,32 +3,16 @@
  * server or the network does. It connects when it is first used, reconnects by itself, and never repeats a command
  * on its own: whoever asked knows whether that is safe.
  */
-import { createRequire } from 'node:module'
-import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis'
-import { BrokerError, ConnectionFailed, DependencyMissing, InvalidOption } from '../../lib/errors.js'
+import { ConnectionFailed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
-import { backoff } from '../../lib/time.js'
+import { type Client, letGoOfSubscriber, loadClient, makeClient } from './client.js'
+import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, withoutCommand } from './failures.js'
+import { addressOf, type RedisConnectionOptions } from './options.js'
 import type { Script } from './scripts.js'
 
-/** How to reach Redis. */
-export interface RedisConnectionOptions {
-  /**
-   * Where Redis is: `redis://`, or `rediss://` for TLS, with user, password and database where needed.
-   * @default 'redis://127.0.0.1:6379/0', where neither `redis` nor `nodes` says otherwise
-   */
-  url?: string
-  /** Options of ioredis, for what a URL can't say: `sentinels` and `name`, `tls`, `username`, `connectTimeout`, … */
-  redis?: Omit<RedisOptions, 'keyPrefix' | 'lazyConnect'>
-  /** Some nodes of a Redis Cluster. The namespace must then be hash-tagged, such as `{dramatiq}`. */
-  nodes?: readonly (string | { host: string; port: number })[]
-  /** Options of ioredis for the cluster itself, such as `natMap`. */
-  cluster?: ClusterOptions
-}
-
-/** The names of those settings. */
-export const connectionOptionNames = ['url', 'redis', 'nodes', 'cluster'] as const
-
-export type Client = Redis | Cluster
+export type { Client } from './client.js'
+export { Unanswered } from './failures.js'
+export { connectionOptionNames, type RedisConnectionOptions } from './options.js'
 export type Argument = string | number | Buffer
 
 /** How long an answer may take where nobody says otherwise, in milliseconds. */
@@ -36,32 +20,54 @@ export const patience = 5000
 /** A connection that owes an answer and says nothing for this long is given up, once somebody's patience ended. */
 const longestSilence = 2000
 
+/** How long a connection that can't be used is kept before another is tried, in milliseconds. */
+const respite = 2000
+
+export interface LinkOptions {
+  /**
+   * Looks at the server before anything else is asked of a new connection. If it throws, the connection isn't used,
+   * and everybody is told that.
+   */
+  readonly examine?: (client: Client, address: string) => Promise<void>
+  /**
+   * How often it is said again that Redis is away, in milliseconds.
+   * @default 60000
+   */
+  readonly reminder?: number
+}
+
 export class Link {
+  readonly address: string
   readonly #options: RedisConnectionOptions
   readonly #purpose: string
+  readonly #examine: LinkOptions['examine']
+  readonly #reminder: number
   #client: Client | undefined
   #pending = 0
   #heardAt = 0
+  /** Whether the connection may be used. */
+  #up = false
+  #connectedAt: number | undefined
+  /** Counts connections made and lost, so that what was begun on one isn't finished on another. */
+  #era = 0
+  /** Why there is no connection, and why the one there is can't be used. */
   #failure: Error | undefined
-  #down = false
+  #refusal: Error | undefined
+  /** When it was last said that Redis is away. */
+  #toldAt: number | undefined
   #closed = false
   readonly #reconnected = new Set<() => void>()
   /** Those who wait for the connection to be there. */
   readonly #waiting = new Set<(error?: Error) => void>()
-  readonly #onConnect: ((link: Link) => void) | undefined
-  #introduced = false
+  #wasUp = false
 
-  /**
-   * @param purpose What the connection is for, as the log calls it.
-   * @param onConnect Called once, after the first connection.
-   */
-  constructor(options: RedisConnectionOptions, purpose: string, onConnect?: (link: Link) => void) {
+  /** @param purpose What the connection is for, as the log calls it. */
+  constructor(options: RedisConnectionOptions, purpose: string, { examine, reminder = 60_000 }: LinkOptions = {}) {
     this.#options = options
     this.#purpose = purpose
-    this.#onConnect = onConnect
-    if (options.redis && 'keyPrefix' in options.redis) {
-      throw new InvalidOption('Expected no "keyPrefix": the namespace is what the keys begin with.', 'keyPrefix')
-    }
+    this.#examine = examine
+    this.#reminder = reminder
+    this.address = addressOf(options)
     loadClient()
   }
 
@@ -103,19 +109,18 @@ export class Link {
   async call<T>(ask: (client: Client) => Promise<T>, timeout = patience): Promise<T> {
     const startedAt = Date.now()
     let client = this.#client
-    if (client?.status !== 'ready') {
+    if (!this.#up || client?.status !== 'ready') {
       client = await this.#ready(timeout)
       timeout = Math.max(1, timeout - (Date.now() - startedAt))
     }
-    if (this.#pending++ === 0) this.#hold(true)
-    if (this.#pending === 1) this.#heardAt = Date.now()
+    if (this.#pending++ === 0) this.#heardAt = Date.now()
     let timer: NodeJS.Timeout | undefined
     let open = true
     try {
       const deadline = new Promise<never>((_, reject) => {
         const giveUp = (): void => {
           if (open && Date.now() - this.#heardAt >= longestSilence) this.reset()
-          reject(new Unanswered(`Redis did not answer within ${timeout} ms.`))
+          reject(new Unanswered(`Redis at ${this.address} did not answer within ${timeout} ms.`))
         }
         // When the event loop was busy for as long, the answer may be there, and is read before this.
         timer = setTimeout(() => setImmediate(giveUp), timeout)
@@ -128,7 +133,7 @@ export class Link {
     } finally {
       open = false
       clearTimeout(timer)
-      if (--this.#pending === 0) this.#hold(false)
+      if (--this.#pending === 0 && this.isCluster) letGoOfSubscriber(client)
     }
   }
 
@@ -150,18 +155,18 @@ export class Link {
     this.#closed = true
     this.#client?.disconnect()
     this.#client = undefined
-    const error = new ConnectionFailed('The connection to Redis is closed.', { cause: this.#failure })
-    for (const settle of this.#waiting) settle(error)
+    this.#tellAll(this.#isClosed())
   }
 
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
 
   async #ready(timeout: number): Promise<Client> {
-    if (this.#closed) throw new ConnectionFailed('The connection to Redis is closed.')
+    if (this.#closed) throw this.#isClosed()
+    if (this.#refusal) throw this.#refusal
     this.#client ??= this.#make()
     const client = this.#client
     if (client.status === 'wait' || client.status === 'end') client.connect().catch(() => {})
-    if (client.status === 'ready') return client
+    if (this.#up && client.status === 'ready') return client
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => {
         clearTimeout(timer)
@@ -169,113 +174,122 @@ export class Link {
         if (error) reject(error)
         else resolve(client)
       }
-      const timer = setTimeout(() => {
-        const why = this.#failure ? ` (${this.#failure.message})` : ''
-        settle(new ConnectionFailed(`Redis could not be reached within ${timeout} ms${why}.`, { cause: this.#failure }))
-      }, timeout)
+      // This timer also keeps the process alive meanwhile.
+      const timer = setTimeout(() => settle(this.#unreached(client, timeout)), timeout)
       this.#waiting.add(settle)
     })
   }
 
   #make(): Client {
-    const client = makeClient(this.#options)
-    client.on('error', (error) => this.#broke(error))
-    client.on('close', () => this.#broke())
-    client.on('ready', () => this.#isUp())
-    client.on('end', () => {
-      const error = new ConnectionFailed('The connection to Redis is closed.', { cause: this.#failure })
-      for (const settle of this.#waiting) settle(error)
+    const client = makeClient(this.#options, { isOver: () => this.#closed, isUrgent: () => this.#waiting.size > 0 })
+    client.on('error', (error) => this.#failed(client, error))
+    client.on('connect', () => {
+      this.#connectedAt = Date.now()
     })
+    client.on('close', () => this.#lost())
+    client.on('ready', () => void this.#look(client))
     return client
   }
 
-  #broke(error?: Error): void {
-    this.#failure = error ?? this.#failure
-    if (this.#down || this.#closed) return
-    this.#down = true
-    getLogger().warn({ err: error, purpose: this.#purpose }, 'The connection to Redis is lost; reconnecting')
+  /** Looks at a new connection, which is then there to be used, or is not. */
+  async #look(client: Client): Promise<void> {
+    const era = ++this.#era
+    if (this.#refusal) return
+    try {
+      await this.#examine?.(client, this.address)
+    } catch (error) {
+      if (era === this.#era) this.#refuse(error as Error)
+      return
+    }
+    if (era === this.#era && !this.#refusal) this.#isUp()
   }
 
   #isUp(): void {
-    if (this.#down) getLogger().info({ purpose: this.#purpose }, 'Redis is reached again')
-    this.#down = false
+    if (this.#toldAt !== undefined) {
+      getLogger().info({ purpose: this.#purpose, address: this.address }, `Redis at ${this.address} is reached`)
+    }
+    this.#up = true
+    this.#toldAt = undefined
     this.#failure = undefined
-    for (const settle of this.#waiting) settle()
-    if (this.#pending === 0) this.#hold(false)
-    if (this.#introduced) for (const listener of this.#reconnected) listener()
-    else this.#onConnect?.(this)
-    this.#introduced = true
+    this.#tellAll()
+    if (this.#wasUp) for (const listener of this.#reconnected) listener()
+    this.#wasUp = true
   }
 
-  /** Keeps the process alive while an answer is owed, and lets it end when none is. */
-  #hold(hold: boolean): void {
-    const { stream } = (this.#client ?? {}) as { stream?: { ref?(): void; unref?(): void } }
-    if (hold) stream?.ref?.()
-    else stream?.unref?.()
+  #failed(client: Client, raw: Error): void {
+    const isDatabase = (raw as { command?: { name?: string } }).command?.name === 'select'
+    const error = withoutCommand(raw)
+    if (isDatabase) {
+      // ioredis goes on all the same, in database 0.
+      return this.#refuse(noDatabase(error, (client.options as { db?: number }).db, this.address))
+    }
+    if (!isUnwritten(error)) this.#failure = whyAway(error, this.address)
+    this.#tellAway()
+  }
+
+  #lost(): void {
+    this.#era++
+    this.#up = false
+    this.#refusal = undefined
+    this.#connectedAt = undefined
+    this.#tellAway()
+  }
+
+  /** There is a connection, but nothing may be done on it. Another one may fare better, in a while. */
+  #refuse(error: Error): void {
+    this.#failure = error
+    this.#refusal = error
+    const client = this.#client
+    setTimeout(() => {
+      if (this.#refusal === error) client?.disconnect(true)
+    }, respite).unref()
+    this.#tellAway()
+    this.#tellAll(error)
+  }
+
+  /** Says that Redis is away, when it went and once in a while after. */
+  #tellAway(): void {
+    const now = performance.now()
+    if (this.#closed || (this.#toldAt !== undefined && now - this.#toldAt < this.#reminder)) return
+    const again = this.#toldAt !== undefined
+    this.#toldAt = now
+    const { address } = this
+    const where = `Redis at ${address}`
+    const state = this.#refusal
+      ? `${where} can't be used`
+      : again
+        ? `${where} is still away`
+        : this.#wasUp
+          ? `The connection to ${where} is lost`
+          : `${where} can't be reached`
+    const why = this.#failure ? ` (${this.#failure.message})` : ''
+    getLogger().warn({ err: this.#failure, purpose: this.#purpose, address }, `${state}${why}; trying again`)
+  }
+
+  #tellAll(error?: Error): void {
+    for (const settle of this.#waiting) settle(error)
+  }
+
+  #isClosed(): Error {
+    return new ConnectionFailed('The connection to Redis is closed.', because(this.#failure))
+  }
+
+  /** What those are told who waited in vain. */
+  #unreached(client: Client, timeout: number): Error {
+    const text = `Redis at ${this.address} could not be reached within ${timeout} ms`
+    if (this.#failure) return new ConnectionFailed(`${text} (${this.#failure.message}).`, because(this.#failure))
+    const { stream } = client as unknown as { stream?: { connecting: boolean; destroyed: boolean } }
+    if (!stream || stream.connecting || stream.destroyed) return new ConnectionFailed(`${text}.`)
+    // Silent for so long, it is given up. With the next one it may be otherwise.
+    if (Date.now() - (this.#connectedAt ?? 0) >= longestSilence) this.reset()
+    return new ConnectionFailed(`${text} (connected, but no answer: is it Redis, and is it TLS?).`)
   }
 
   #explain(error: Error): Error {
-    if (error instanceof BrokerError) return error
-    const { message } = error
-    if (message.startsWith("Stream isn't writeable")) return new ConnectionFailed('Redis is away.', { cause: error })
-    if (error.name !== 'ReplyError')
-      return new Unanswered(`The connection to Redis was lost: ${message}`, { cause: error })
-    if (message.includes('READONLY')) {
-      // A master that became a replica: the next connection finds the new master.
-      this.reset()
-      return new ConnectionFailed('This Redis is a replica now; looking for the master.', { cause: error })
-    }
-    if (message.includes('OOM command not allowed')) {
-      const advice = 'raise maxmemory, or let the workers catch up'
-      return new BrokerError(`Redis is full and stores nothing more: ${advice}. (${message})`, { cause: error })
-    }
-    if (/^(-?)(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED|NOREPLICAS)\b/.test(message)) {
-      return new ConnectionFailed(`Redis can't answer just now: ${message}`, { cause: error })
-    }
-    return new BrokerError(`Redis refused: ${message}`, { cause: error })
+    const { address, isCluster } = this
+    const explained = explain(error, { address, isCluster, failure: this.#failure })
+    // A master that became a replica: the next connection finds the new master.
+    if (error.name === 'ReplyError' && error.message.includes('READONLY')) this.reset()
+    return explained
   }
-}
-
-/** There was no answer: what was asked may have been done, or may still be. */
-export class Unanswered extends ConnectionFailed {
-  override get name(): string {
-    return 'ConnectionFailed'
-  }
-}
-
-// — Internal helpers —————————————————————————————————————————————————————————————————————————————————————
-
-const require = createRequire(import.meta.url)
-let ioredis: typeof import('ioredis') | undefined
-
-/** Loaded when the first broker is made, so that importing dramatis stays cheap. */
-function loadClient(): typeof import('ioredis') {
-  try {
-    ioredis ??= require('ioredis') as typeof import('ioredis')
-    return ioredis
-  } catch (cause) {
-    throw new DependencyMissing('ioredis', 'The Redis broker', { cause })
-  }
-}
-
-function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions): Client {
-  const { Redis, Cluster } = loadClient()
-  const ours = { lazyConnect: true, enableOfflineQueue: false } as const
-  const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
-  // A connection that is given up is not waited for: the other side may never say goodbye.
-  const hangUp = { disconnectTimeout: 250 }
-  const redisOptions = { ...redis, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
-  if (nodes) {
-    const clusterRetryStrategy = retryStrategy
-    return new Cluster([...nodes], {
-      clusterRetryStrategy,
-      ...cluster,
-      ...ours,
-      redisOptions: { ...hangUp, ...cluster?.redisOptions, ...redisOptions },
-    })
-  }
-  // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
-  const options: RedisOptions = { ...hangUp, retryStrategy, failoverDetector: true, ...redisOptions, ...ours }
-  if (url !== undefined) return new Redis(url, options)
-  return new Redis(redis ? options : { ...options, host: '127.0.0.1' })
 }

@@ -3,12 +3,13 @@
  * with a time to live. On a Redis Cluster the keys of a window limiter and of a barrier must be hash-tagged.
  */
 import { BrokerClosed } from '../../lib/errors.js'
-import { refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { share } from './ears.js'
 import { insist } from './insist.js'
-import { connectionOptionNames, patience, type RedisConnectionOptions } from './link.js'
+import { patience } from './link.js'
+import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { script } from './scripts.js'
 
 export class RedisRateLimits implements RateLimitBackend {
@@ -17,8 +18,9 @@ export class RedisRateLimits implements RateLimitBackend {
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisConnectionOptions = {}) {
-    refuseUnknown(options, connectionOptionNames, 'RedisRateLimits')
-    this.#connection = Connection.open(options)
+    this.#connection = Connection.open(
+      readConnection(options, connectionOptionNames, 'RedisRateLimits', isClientOption),
+    )
   }
 
   get #open(): Connection {

@@ -3,13 +3,14 @@
  * of ours, the traceback of a failure. Who waits is told by a message on the channel `<namespace>:<key>`.
  */
 import { BrokerClosed } from '../../lib/errors.js'
-import { refuseUnknown } from '../../lib/options.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
+import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { share } from './ears.js'
 import { type Attempt, insist } from './insist.js'
-import { connectionOptionNames, patience, type RedisConnectionOptions } from './link.js'
+import { patience } from './link.js'
+import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { script } from './scripts.js'
 
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
@@ -33,12 +34,11 @@ export class RedisResults extends ResultBackend {
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisResultsOptions = {}) {
-    refuseUnknown(options, [...connectionOptionNames, 'namespace'], 'RedisResults')
+    const where = readConnection(options, [...connectionOptionNames, 'namespace'], 'RedisResults', isClientOption)
     super(options)
-    const { url, redis, nodes, cluster } = options
-    this.#connection = Connection.open({ url, redis, nodes, cluster } as RedisConnectionOptions)
+    this.#connection = Connection.open(where)
     // The keys are hashes and so lie all over a cluster: there each result is a call of its own.
-    this.#puts = new TurnBatch((batch) => this.#store(batch), { most: nodes ? 1 : 250 })
+    this.#puts = new TurnBatch((batch) => this.#store(batch), { most: where.nodes ? 1 : 250 })
   }
 
   get #open(): Connection {

@@ -163,8 +163,8 @@ export class Waker {
       this.#behind = undefined
       if (rung !== undefined) this.#ring(rung, behind)
       if (failures === 0) continue
-      // The poll goes on meanwhile, and tells the worker when Redis is away.
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures - 1, { factor: 20, max: 1000 })).unref())
+      // The poll goes on meanwhile, and tells the worker when Redis is away. Somebody sleeps, and for him the process stays.
+      await new Promise((resolve) => setTimeout(resolve, backoff(failures - 1, { factor: 20, max: 1000 })))
       // His fetch may have been made, its answer lost: he looks by himself.
       behind?.wake()
     }

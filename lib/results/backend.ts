@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { checkSerializable } from '../encoder.js'
 import { ConnectionFailed, ResultError, ResultFailure, ResultMissing, ResultTimeout } from '../errors.js'
 import type { Message } from '../message.js'
+import { expected } from '../options.js'
 import { canonicalQueueName } from '../queue-names.js'
 import { type Duration, parseDuration, show } from '../time.js'
 
@@ -36,6 +37,9 @@ export abstract class ResultBackend {
   readonly namespace: string
 
   constructor({ namespace = 'dramatiq-results' }: ResultBackendOptions = {}) {
+    if (typeof namespace !== 'string' || namespace === '') {
+      throw expected("a text that isn't empty", namespace, 'namespace')
+    }
     this.namespace = namespace
   }
 

@@ -4,9 +4,11 @@ import type { Redis } from 'ioredis'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
 import { captureLog } from '../support/log.js'
+import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withSentinel } from '../support/redis-sentinel.js'
-import { note, notes, queueName, until } from './contract/exam.js'
+import { freePort } from '../support/redis-server.js'
+import { inTime, note, notes, queueName, until } from './contract/exam.js'
 
 captureLog()
 
@@ -14,6 +16,22 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
   const connectionName = 'failover'
   const options = { ...sentinel, connectionName }
   const [first, second] = [master.client(), replica.client()]
+
+  t.test('a producer that has sent, or found no sentinel, and closes nothing, ends', async (t) => {
+    const lost = { ...options, sentinels: [{ host: '127.0.0.1', port: await freePort() }] }
+    for (const [redis, end] of [
+      [options, 'stored'],
+      [lost, 'EnqueueTimeout'],
+    ] as const) {
+      const settings = { redis, namespace: randomUUID(), enqueueTimeout: end === 'stored' ? 5000 : 300 }
+      const child = new Child(t, 'redis-quitter.ts', [JSON.stringify(settings)])
+      await inTime(child.ended(), `the end of a producer: ${end}`)
+      t.same(child.lines, [end])
+    }
+    const broker = new RedisBroker({ redis: lost, middleware: [], enqueueTimeout: 300 })
+    t.teardown(() => broker.close())
+    await t.rejects(broker.enqueue(note('x')), { message: /it was not sent: no sentinel answers/ })
+  })
 
   t.test('after a failover workers consume again, and what the replica had is there', async (t) => {
     const open = (more: RedisBrokerOptions = {}): RedisBroker =>

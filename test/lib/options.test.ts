@@ -49,6 +49,7 @@ t.test('the nearest name is one that could be meant', async (t) => {
   t.equal(nearest('timelimit', names), 'timeLimit')
   t.equal(nearest('throws', names), undefined)
   t.equal(nearest('x', []), undefined)
+  t.equal(nearest('ttl', ['url', 'redis']), undefined, 'of three letters one remains')
 })
 
 t.test("an actor's options come in normal form, frozen", async (t) => {
@@ -90,6 +91,9 @@ t.test('settings of a constructor are checked the same way', async (t) => {
   t.throws(() => refuseUnknown({ thread: 1 }, ['threads', 'queues'], 'a worker'), {
     constructor: InvalidOption,
     message: 'Unknown option "thread", did you mean "threads"? (on a worker)',
+  })
+  t.throws(() => refuseUnknown({ zzz: 1 }, ['threads', 'queues'], 'a worker'), {
+    message: 'Unknown option "zzz" (on a worker). The options there are: threads, queues.',
   })
 })
 

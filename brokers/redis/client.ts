@@ -1,0 +1,130 @@
+/**
+ * The client: ioredis, set so that it connects when it is first used, never repeats a command on its own, and never
+ * keeps a process alive.
+ */
+import { createRequire } from 'node:module'
+import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { DependencyMissing } from '../../lib/errors.js'
+import { backoff } from '../../lib/time.js'
+import type { RedisConnectionOptions } from './options.js'
+
+export type Client = Redis | Cluster
+
+/** Whether there is anybody who wants the client. */
+export interface Demand {
+  /** Nobody will, ever again. */
+  readonly isOver: () => boolean
+  /** Somebody waits for it now. */
+  readonly isUrgent: () => boolean
+}
+
+export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOptions, demand: Demand): Client {
+  const { Redis, Cluster } = loadClient()
+  const ours = { lazyConnect: true, enableOfflineQueue: false } as const
+  const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
+  // A connection that is given up is not waited for: the other side may never say goodbye.
+  const hangUp = { disconnectTimeout: 250 }
+  const redisOptions = { ...redis, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
+  if (nodes) {
+    const client = new Cluster([...nodes], {
+      clusterRetryStrategy: retryStrategy,
+      ...cluster,
+      ...ours,
+      // Whatever was on its way to a node whose connection broke would be sent again, done or not. Other repetitions
+      // are left on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are said before anything is done.
+      retryDelayOnFailover: 0,
+      redisOptions: { ...hangUp, ...cluster?.redisOptions, ...redisOptions },
+    })
+    client.on('+node', (node: Redis) => letGo(node))
+    client.on('reconnecting', () => (client as unknown as Insides).reconnectTimeout?.unref())
+    return client
+  }
+  // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
+  const sentinel = { failoverDetector: true, sentinelRetryStrategy: () => null }
+  const options: RedisOptions = { ...hangUp, retryStrategy, ...sentinel, ...redisOptions, ...ours }
+  const client =
+    url === undefined ? new Redis(redis ? options : { ...options, host: '127.0.0.1' }) : new Redis(url, options)
+  letGo(client)
+  if (redis?.sentinels) askSentinelsAgain(client, retryStrategy, demand)
+  return client
+}
+
+/** What of a client keeps a process alive. */
+interface Insides {
+  readonly stream?: { unref?(): void }
+  readonly reconnectTimeout?: NodeJS.Timeout | null
+  /** What hears of a new master. */
+  readonly connector?: { readonly failoverDetector?: { readonly sentinels?: readonly { client: Redis }[] } }
+  /** What a cluster hears messages with. */
+  readonly subscriber?: { getInstance?(): unknown }
+}
+
+/**
+ * Lets the process end while the client is connected, or tries to be. Whoever waits for an answer has a timer besides,
+ * which keeps the process until the answer is there.
+ */
+function letGo(client: Redis): void {
+  const unref = (): void => unrefAll(client)
+  // The socket is made a moment after this is said; with a name of several addresses, another one before the next.
+  client.on('connecting', () => setImmediate(unref))
+  client.on('connect', unref)
+  client.on('reconnecting', unref)
+}
+
+/** Longer than ioredis keeps the process alive each time that it found no sentinel: 2 seconds. */
+const idlePause = 5000
+
+/**
+ * Asks the sentinels for the master until one of them knows it. ioredis would do it, too, but with timers that keep the
+ * process alive; so do the connections on which it hears of a new master.
+ */
+function askSentinelsAgain(client: Redis, pause: (times: number) => number, { isOver, isUrgent }: Demand): void {
+  let times = 0
+  const connect = (): void => {
+    if (!isOver() && client.status === 'end') client.connect().catch(() => {})
+  }
+  client.on('end', () => {
+    if (!isOver()) setTimeout(connect, isUrgent() ? pause(++times) : idlePause).unref()
+  })
+  client.on('ready', () => {
+    times = 0
+    for (const sentinel of (client as unknown as Insides).connector?.failoverDetector?.sentinels ?? []) {
+      letGo(sentinel.client)
+      unrefAll(sentinel.client)
+    }
+  })
+}
+
+/** Lets go of what a cluster listens with, of which it tells nobody. */
+export function letGoOfSubscriber(client: Client): void {
+  const subscriber = (client as unknown as Insides).subscriber?.getInstance?.()
+  if (subscriber) unrefAll(subscriber)
+}
+
+function unrefAll(client: unknown): void {
+  const { stream, reconnectTimeout } = client as Insides
+  stream?.unref?.()
+  reconnectTimeout?.unref()
+}
+
+const require = createRequire(import.meta.url)
+let ioredis: typeof import('ioredis') | undefined
+
+/** Loaded when the first broker is made, so that importing dramatis stays cheap. */
+export function loadClient(): typeof import('ioredis') {
+  try {
+    ioredis ??= require('ioredis') as typeof import('ioredis')
+    return ioredis
+  } catch (cause) {
+    throw new DependencyMissing('ioredis', 'The Redis broker', { cause })
+  }
+}
+
+/** Options that ioredis has no default for. */
+const more = ['tls', 'path', 'keyPrefix', 'commandTimeout', 'socketTimeout', 'sentinelUsername', 'sentinelPassword']
+
+/** Whether ioredis has an option of that name. */
+export function isClientOption(name: string): boolean {
+  const { defaultOptions } = loadClient().Redis as unknown as { defaultOptions: object }
+  return Object.hasOwn(defaultOptions, name) || more.includes(name)
+}

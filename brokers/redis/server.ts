@@ -1,0 +1,60 @@
+/**
+ * What kind of Redis it is, looked at with every new connection: there may be another server behind it than before.
+ */
+import { IncompatibleStore } from '../../lib/errors.js'
+import { getLogger } from '../../lib/logger.js'
+import type { Client } from './client.js'
+
+/** The first version with all the commands of our scripts. */
+const oldest = [6, 2] as const
+
+/**
+ * Looks at the server that a client is connected to; of a cluster, at one of its nodes.
+ *
+ * @param told Eviction policies that were warned of already.
+ * @throws {IncompatibleStore}
+ */
+export async function examine(client: Client, address: string, told: Set<string>): Promise<void> {
+  // Not everybody may ask.
+  const info = await client.info().catch(() => '')
+  checkVersion(info, address)
+  const policy = evictionPolicy(info)
+  if (policy !== undefined) return warnOfEviction(policy, told)
+  // Nobody waits for this: the connection is fine whatever comes of it.
+  client.config('GET', 'maxmemory-policy').then(
+    (answer) => warnOfEviction(`${(answer as unknown[])[1]}`, told),
+    () => {},
+  )
+}
+
+/**
+ * Checks the version in the answer of INFO. Valkey says there what Redis it is like.
+ * @throws {IncompatibleStore}
+ */
+export function checkVersion(info: string, address: string): void {
+  const [, version, major, minor] = /^redis_version:((\d+)\.(\d+)\S*)/m.exec(info) ?? []
+  if (version === undefined) return
+  if (Number(major) > oldest[0] || (Number(major) === oldest[0] && Number(minor) >= oldest[1])) return
+  throw new IncompatibleStore(
+    `Expected Redis ${oldest.join('.')} or later, or Valkey; Redis at ${address} is ${version}. Use a newer server.`,
+  )
+}
+
+/** What the answer of INFO says is thrown away when memory is full. */
+export function evictionPolicy(info: string): string | undefined {
+  return /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
+}
+
+/** A Redis that may throw keys away when its memory is full throws messages away, or what stands beside them. */
+export function warnOfEviction(policy: string, told: Set<string>): void {
+  const prey = /^allkeys-/.test(policy)
+    ? 'and with them messages'
+    : 'of those with a time to live: results and rate limits, not messages'
+  if (!/^(allkeys|volatile)-/.test(policy) || told.has(policy)) return
+  told.add(policy)
+  getLogger().warn(
+    { policy },
+    `Redis evicts keys when its memory is full (maxmemory-policy ${policy}), ${prey}. ` +
+      'Set it to noeviction: CONFIG SET maxmemory-policy noeviction.',
+  )
+}

@@ -1,0 +1,316 @@
+/** What a connection to Redis says of itself, what it refuses, and that it keeps no process alive. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { inspect } from 'node:util'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
+import { Link } from '../../brokers/redis/link.js'
+import { ConnectionFailed, EnqueueTimeout, IncompatibleStore } from '../../lib/errors.js'
+import { captureLog } from '../support/log.js'
+import { Child } from '../support/processes.js'
+import { freePort, withRedis } from '../support/redis-server.js'
+import { Swallow } from '../support/redis-swallow.js'
+import { inTime, note, queueName, takeOne, until } from './contract/exam.js'
+
+const log = captureLog()
+const secret = 'geheim'
+const yes = (): boolean => true
+const no = (): boolean => false
+
+/** Sends, and gives back why that failed. */
+async function failure(broker: RedisBroker, name: unknown = 'x'): Promise<Error> {
+  return inTime(
+    broker.enqueue(note(name)).then(
+      () => Promise.reject(new Error('It was stored.')),
+      (error: Error) => error,
+    ),
+    'the refusal',
+  )
+}
+
+/** Whatever an error or the log says, in whatever depth. */
+const all = (what: unknown): string => inspect(what, { depth: null, showHidden: true, maxStringLength: null })
+
+const said = (pattern: RegExp): typeof log => log.filter(({ text }) => pattern.test(text))
+
+/** A server that is no Redis. */
+async function impostor(t: Test, answer: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    answer(socket)
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  await once(server, 'listening')
+  return `redis://127.0.0.1:${(server.address() as AddressInfo).port}/0`
+}
+
+await withRedis((server) => {
+  const admin = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+
+  t.test('a database that there is not means no connection: nothing is stored in another', async (t) => {
+    for (const options of [{ url: server.url.replace(/0$/, '99') }, { redis: { port: server.port, db: 99 } }]) {
+      const broker = open(t, { ...options, url: 'url' in options ? options.url : undefined } as RedisBrokerOptions)
+      for (let times = 0; times < 3; times++) {
+        t.match((await failure(broker)).message, /127\.0\.0\.1:\d+|localhost:\d+/)
+        t.match((await failure(broker)).message, /refused the database 99: ERR DB index is out of range/)
+      }
+      t.same(await admin.keys(`${broker.namespace}*`), [])
+    }
+    t.ok(said(/can't be used.*database 99/).length > 0, 'the log says it, too')
+  })
+
+  t.test('a user who may not choose the database stores nothing, until he may', async (t) => {
+    const user = `limited${randomUUID()}`
+    await admin.acl('SETUSER', user, 'on', '>pass', '~*', '&*', '+@all', '-select')
+    const broker = open(t, { url: server.url.replace(/0$/, '3'), redis: { username: user, password: 'pass' } })
+    t.match((await failure(broker)).message, /refused the database 3: NOPERM/)
+    await admin.acl('SETUSER', user, '+select')
+    const isStored = (): Promise<boolean> => broker.enqueue(note('x')).then(yes, no)
+    await until(isStored, 'the permission to take effect')
+    t.same(await admin.keys(`${broker.namespace}*`), [], 'and not in database 0')
+  })
+
+  t.test('a password is told nowhere, whatever fails', async (t) => {
+    const before = log.length
+    for (const protocol of [2, 3] as const) {
+      const options = { redis: { username: 'nobody', password: secret, protocol }, enqueueTimeout: 300 }
+      const error = await failure(open(t, options))
+      t.match(error.message, /Redis refused the password/)
+      t.notMatch(all(error), secret)
+    }
+    t.ok(log.length > before, 'the log says something')
+    t.notMatch(all(log), secret)
+  })
+
+  t.test('what a refused command carried is not in its error', async (t) => {
+    const broker = open(t)
+    t.teardown(() => admin.config('SET', 'maxmemory', '0'))
+    await broker.enqueue(note('before'))
+    await admin.config('SET', 'maxmemory', '1000')
+    const error = await failure(broker, secret)
+    t.match(error.message, /full/)
+    t.notMatch(all(error), secret)
+  })
+
+  t.test('a Redis that wants a password says so, and how to give it', async (t) => {
+    await admin.config('SET', 'requirepass', secret)
+    t.teardown(() => admin.config('SET', 'requirepass', ''))
+    const error = await failure(open(t, { enqueueTimeout: 300 }))
+    t.match(error.message, /it was not sent: Redis wants a password; put it in the URL: redis:\/\/:password@host/)
+  })
+
+  t.test('a Redis that was never there can not be reached; one that was there is lost', async (t) => {
+    const port = await freePort()
+    const url = `redis://user:${secret}@127.0.0.1:${port}/0`
+    const never = await failure(open(t, { url, enqueueTimeout: 300 }))
+    t.ok(never instanceof EnqueueTimeout)
+    t.match(never.message, `it was not sent: connect ECONNREFUSED 127.0.0.1:${port}`)
+    t.notMatch(all(never), /writeable/)
+    const [line] = said(new RegExp(`127.0.0.1:${port}`))
+    t.match(line?.text, /^Redis at .* can't be reached \(connect ECONNREFUSED .*\); trying again/)
+    t.match(line?.fields, { address: `127.0.0.1:${port}`, purpose: 'commands' })
+    t.same(said(new RegExp(`:${port} is lost`)), [])
+
+    const broker = open(t, { enqueueTimeout: 300, redis: { connectionName: 'to be lost' } })
+    await broker.enqueue(note('x'))
+    await server.stop()
+    await until(() => said(new RegExp(`Redis at 127.0.0.1:${server.port} is lost`)).length > 0, 'the loss')
+    const away = await failure(broker)
+    t.notMatch(all(away), /writeable/)
+    await server.start()
+    await until(() => said(/is reached/).length > 0, 'the return')
+    t.notMatch(all(log), secret)
+    t.notMatch(all(log), /writeable/)
+  })
+
+  t.test('it is said again now and then that Redis is away', async (t) => {
+    const link = new Link({ url: `redis://127.0.0.1:${await freePort()}` }, 'a test', { reminder: 30 })
+    t.teardown(() => link.close())
+    t.match(await link.call((client) => client.ping(), 300).catch((error: unknown) => error), ConnectionFailed)
+    await until(() => said(/is still away \(connect ECONNREFUSED/).length > 1, 'the reminders')
+  })
+
+  t.test('what says nothing, or is no Redis, is told apart', async (t) => {
+    const silent = await failure(open(t, { url: await impostor(t, () => {}), enqueueTimeout: 300 }))
+    t.match(silent.message, /it was not sent: .*connected, but no answer: is it Redis, and is it TLS\?/)
+    t.notMatch(all(silent), /undefined/)
+    const http = await impostor(
+      t,
+      (socket) => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    )
+    const error = await failure(open(t, { url: http, enqueueTimeout: 300 }))
+    t.match(error.message, /What answers at 127\.0\.0\.1:\d+ is not Redis/)
+  })
+
+  t.test('a silent connection is given up for another', async (t) => {
+    let connections = 0
+    const url = await impostor(t, () => {
+      connections++
+    })
+    await failure(open(t, { url, enqueueTimeout: 2200 }))
+    await until(() => connections > 1, 'another connection')
+  })
+
+  t.test('a server that may not be used refuses everything, until there is another', async (t) => {
+    let tooOld = true
+    const examine = async (): Promise<void> => {
+      if (tooOld) throw new IncompatibleStore('too old')
+    }
+    const link = new Link({ url: server.url }, 'a test', { examine })
+    t.teardown(() => link.close())
+    await t.rejects(
+      link.call((client) => client.ping()),
+      IncompatibleStore,
+    )
+    await t.rejects(
+      link.call((client) => client.ping()),
+      IncompatibleStore,
+    )
+    tooOld = false
+    await until(() => link.call((client) => client.ping()).then(yes, no), 'another look')
+  })
+
+  t.test('each policy that evicts is warned of once, also when it comes with a new connection', async (t) => {
+    t.teardown(() => admin.config('SET', 'maxmemory-policy', 'noeviction'))
+    const warnings = (): string[] => said(/evicts keys/).map(({ text }) => text)
+    await admin.config('SET', 'maxmemory-policy', 'volatile-lru')
+    const user = `asks${randomUUID()}`
+    await admin.acl('SETUSER', user, 'on', '>pass', '~*', '&*', '+@all', '-config')
+    const broker = open(t, { redis: { username: user, password: 'pass' } })
+    await broker.enqueue(note(1))
+    await until(() => warnings().length === 1, 'the warning')
+    t.match(warnings()[0], /volatile-lru\), of those with a time to live: results and rate limits, not messages/)
+    for (const policy of ['volatile-lru', 'allkeys-lru']) {
+      await admin.config('SET', 'maxmemory-policy', policy)
+      await admin.call('CLIENT', 'KILL', 'USER', user)
+      await broker.enqueue(note(2))
+    }
+    await until(() => warnings().length === 2, 'the second warning')
+    t.match(warnings()[1], /allkeys-lru\), and with them messages/)
+  })
+
+  t.test('a process that may not ask for INFO, but for the configuration, is warned as well', async (t) => {
+    t.teardown(() => admin.config('SET', 'maxmemory-policy', 'noeviction'))
+    const before = said(/evicts keys/).length
+    await admin.config('SET', 'maxmemory-policy', 'allkeys-random')
+    const user = `asks${randomUUID()}`
+    await admin.acl('SETUSER', user, 'on', '>pass', '~*', '&*', '+@all', '-info')
+    const broker = open(t, { redis: { username: user, password: 'pass', enableReadyCheck: false } })
+    await broker.enqueue(note(1))
+    await until(() => said(/evicts keys/).length > before, 'the warning')
+  })
+
+  t.test('a producer that has sent, or given up, and closes nothing, ends', async (t) => {
+    const away = { url: `redis://127.0.0.1:${await freePort()}`, enqueueTimeout: 200 }
+    const silent = { url: await impostor(t, () => {}), enqueueTimeout: 200 }
+    const cases: [RedisBrokerOptions, string][] = [
+      [{ url: server.url, namespace: randomUUID() }, 'stored'],
+      [away, 'EnqueueTimeout'],
+      [silent, 'EnqueueTimeout'],
+      [{ nodes: [away.url.slice(8)], namespace: '{x}', enqueueTimeout: 200 }, 'EnqueueTimeout'],
+    ]
+    for (const [options, end] of cases) await ends(t, options, end)
+  })
+
+  t.test('a worker keeps its process, however long Redis is away', async (t) => {
+    const namespace = randomUUID()
+    const child = new Child(t, 'redis-embedded.ts', [server.url, namespace])
+    const says = (pattern: RegExp): Promise<void> =>
+      inTime(
+        child.until((lines) => lines.some((line) => pattern.test(line))),
+        `${pattern}`,
+      )
+    await open(t, { namespace }).enqueue(note('before', {}, 'default'))
+    await says(/ran before/)
+    await server.stop()
+    await says(/is lost/)
+    await says(/Can't take messages/)
+    await server.start()
+    await open(t, { namespace }).enqueue(note('after', {}, 'default'))
+    await says(/ran after/)
+  })
+})
+
+async function ends(t: Test, options: RedisBrokerOptions, end: string): Promise<void> {
+  const child = new Child(t, 'redis-quitter.ts', [JSON.stringify(options)])
+  await inTime(child.ended(), `the end of a producer: ${end}`)
+  t.same(child.lines, [end])
+  t.equal(child.process.exitCode, 0)
+}
+
+await withRedis(
+  async (server) => {
+    const redis = server.client()
+    await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383').catch(() =>
+      // Before Redis 7 one by one.
+      redis.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => `${slot}`)),
+    )
+    await until(async () => /cluster_state:ok/.test(`${await redis.cluster('INFO')}`), 'the cluster')
+    const nodes = [`127.0.0.1:${server.port}`]
+
+    t.test('on a cluster a message whose answer was lost is stored once', async (t) => {
+      const road = new Swallow(server.port)
+      const port = await road.listen()
+      const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port } }
+      const namespace = `{${randomUUID()}}`
+      const broker = new RedisBroker({ nodes: [`127.0.0.1:${port}`], cluster: { natMap }, namespace, middleware: [] })
+      t.teardown(async () => {
+        await broker.close()
+        road.close()
+      })
+      await broker.enqueue(note('before'))
+      road.next((asked) => asked.includes('once'))
+      await inTime(broker.enqueue(note('once')), 'the send')
+      t.equal(road.swallowed, 1)
+      t.equal(await redis.llen(`${namespace}:${queueName}`), 2)
+      t.match(await broker.stats(queueName), { ready: 2 })
+    })
+
+    t.test('a password of a cluster is told nowhere either', async (t) => {
+      await redis.config('SET', 'requirepass', 'right')
+      t.teardown(() => redis.config('SET', 'requirepass', ''))
+      const options = { nodes, namespace: `{${randomUUID()}}`, redis: { password: secret }, enqueueTimeout: 300 }
+      const broker = new RedisBroker({ ...options, middleware: [] })
+      t.teardown(() => broker.close())
+      const error = await failure(broker)
+      t.match(error.message, /Redis refused the password/)
+      t.notMatch(all([error, log]), secret)
+    })
+
+    t.test('a producer of a cluster that closes nothing ends', async (t) => {
+      await ends(t, { nodes, namespace: `{${randomUUID()}}` }, 'stored')
+    })
+
+    t.test('a cluster that is reached by a URL, and keys without a hash tag, are told as what they are', async (t) => {
+      const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [] })
+      const limits = new RedisRateLimits({ nodes })
+      t.teardown(async () => {
+        await broker.close()
+        await limits.close()
+      })
+      t.match((await failure(broker)).message, /CROSSSLOT.*this is a Redis Cluster: use `nodes`/)
+      const window = limits.incrAndSum('win@2', ['win@2', 'win@1'], 1, 1, 60_000)
+      await t.rejects(window, { message: /CROSSSLOT.*hash-tag the key, such as \{key\}/ })
+    })
+
+    t.test('a worker of a cluster takes what comes', async (t) => {
+      const broker = new RedisBroker({ nodes, namespace: `{${randomUUID()}}`, middleware: [] })
+      t.teardown(() => broker.close())
+      await broker.enqueue(note('x'))
+      const consumer = broker.consume(queueName)
+      await consumer.ack(await takeOne(consumer), [])
+    })
+  },
+  ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
+)

@@ -1,0 +1,58 @@
+/** A road to Redis on which an answer can get lost: what was asked is done, and the connection breaks before one hears. */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+
+export class Swallow {
+  /** How many answers were lost. */
+  swallowed = 0
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #isDoomed: (asked: Buffer) => boolean = () => false
+
+  constructor(port: number) {
+    this.#server = createServer((from) => {
+      const to = connect(port, '127.0.0.1')
+      let doomed = false
+      for (const [one, other] of [
+        [from, to],
+        [to, from],
+      ] as const) {
+        this.#sockets.add(one)
+        one.on('error', () => other.destroy())
+        one.on('close', () => {
+          this.#sockets.delete(one)
+          other.destroy()
+        })
+      }
+      from.on('data', (asked) => {
+        if (!doomed && this.#isDoomed(asked)) {
+          doomed = true
+          this.#isDoomed = () => false
+        }
+        to.write(asked)
+      })
+      to.on('data', (answer) => {
+        if (!doomed) return void from.write(answer)
+        this.swallowed++
+        from.destroy()
+      })
+    })
+  }
+
+  /** @returns The port by which Redis is reached on this road. */
+  async listen(): Promise<number> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** The next time that somebody asks for something like this, he gets no answer. */
+  next(isDoomed: (asked: Buffer) => boolean): void {
+    this.#isDoomed = isDoomed
+  }
+
+  close(): void {
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
