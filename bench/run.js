@@ -2,7 +2,7 @@
  * Measures dramatis beside bare loops and its peers: every contender a process of its own, all of them in turn, so many
  * rounds; medians, and ratios taken within each round.
  *
- * $ npm run bench -- [memory] [sqlite] [redis] [--rounds 5] [--messages 100000]
+ * $ npm run bench -- [memory] [sqlite] [redis] [--rounds 5] [--messages 200000]
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -15,7 +15,7 @@ import { startRedis } from './redis-server.js'
 const here = dirname(fileURLToPath(import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string', default: '100000' } },
+  options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string', default: '200000' } },
 })
 
 const contender = (name, ...args) => [join(here, 'contenders', name), ...args]
