@@ -9,6 +9,8 @@ import {
   ActorExists,
   ActorNotFound,
   BrokerClosed,
+  ConnectionFailed,
+  type InvalidOption,
   MessageTooLarge,
   NotSerializable,
   QueueJoinTimeout,
@@ -17,7 +19,7 @@ import { toError } from './failure.js'
 import { type MainThread, mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
-import { count, declareOptions, duration } from './options.js'
+import { count, declareOptions, duration, expected, refuseUnknown } from './options.js'
 import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkQueueName } from './queue-names.js'
 import type { ResultBackend } from './results/backend.js'
@@ -84,7 +86,8 @@ export abstract class Broker {
   /** Stores messages, all or none; resolves once they are stored. Those of one turn of the event loop may share a trip. */
   protected abstract store(entries: readonly Entry[]): Promise<void>
   protected abstract makeConsumer(queueName: string, options: { prefetch: number }): Consumer
-  protected abstract readStats(queueName: string): Promise<QueueStats>
+  /** @param timeout How long the answer may take, in milliseconds, where it has to come from elsewhere. */
+  protected abstract readStats(queueName: string, timeout?: number): Promise<QueueStats>
   protected abstract clear(queueName: string): Promise<void>
   protected abstract readDeadLetters(
     queueName: string,
@@ -102,7 +105,9 @@ export abstract class Broker {
    */
   use(plugin: Middleware, where?: { before?: MiddlewareClass; after?: MiddlewareClass }): this {
     if (plugin.actorOptions) declareOptions(plugin.actorOptions)
-    this.chain.add(plugin, where)
+    const replaced = this.chain.add(plugin, where)?.results
+    // Nobody else would close it, and its connection or its file stay open.
+    if (replaced && !this.middleware.some(({ results }) => results === replaced)) this.#notify(replaced.close())
     return this
   }
 
@@ -275,23 +280,30 @@ export abstract class Broker {
   /**
    * Waits until a queue is empty: nothing ready, nothing delayed (retries are), nothing in hand.
    *
-   * @param options.timeout How long; for ever without it.
-   * @throws {QueueJoinTimeout}
+   * @param options.timeout How long, also while the broker is away; for ever without it.
+   * @throws {QueueJoinTimeout} {ConnectionFailed} when the broker is away and there is no timeout.
    */
   async join(queueName: string, { timeout }: { timeout?: Duration } = {}): Promise<void> {
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const deadline = Date.now() + patience
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
       this.assertOpen()
-      if (await this.isEmpty(canonicalQueueName(queueName))) return
-      if (Date.now() >= deadline) throw new QueueJoinTimeout(queueName, patience)
+      let cause: ConnectionFailed | undefined
+      try {
+        const left = timeout === undefined ? undefined : Math.max(0, deadline - Date.now())
+        if (await this.isEmpty(canonicalQueueName(queueName), left)) return
+      } catch (error) {
+        if (!(error instanceof ConnectionFailed) || timeout === undefined) throw error
+        cause = error
+      }
+      if (Date.now() >= deadline) throw new QueueJoinTimeout(queueName, patience, { cause })
       await this.changed(Math.min(pause, Math.max(1, deadline - Date.now())))
     }
   }
 
   /** Whether nothing is ready, delayed or in hand; brokers that can tell without counting say so here. */
-  protected async isEmpty(queueName: string): Promise<boolean> {
-    const { ready, delayed, inFlight } = await this.readStats(queueName)
+  protected async isEmpty(queueName: string, timeout?: number): Promise<boolean> {
+    const { ready, delayed, inFlight } = await this.readStats(queueName, timeout)
     return ready + delayed + inFlight === 0
   }
 
@@ -306,25 +318,41 @@ export abstract class Broker {
    * The messages that were given up, oldest first.
    * @param options.limit How many at most. @default 100
    * @param options.cursor Where to go on, from the page before.
+   * @throws {InvalidOption}
    */
   async deadLetters(
     queueName: string,
-    { limit = 100, cursor }: { limit?: number; cursor?: string } = {},
+    options: { limit?: number; cursor?: string | undefined } = {},
   ): Promise<DeadLetterPage> {
     this.assertOpen()
+    refuseUnknown(options, ['limit', 'cursor'], 'deadLetters')
+    const { limit = 100, cursor } = options
+    if (cursor !== undefined && typeof cursor !== 'string') throw badCursor(cursor)
     return this.readDeadLetters(canonicalQueueName(queueName), count(limit, 'limit'), cursor)
   }
 
   /** Puts a dead letter back on its queue, delivered as if for the first time. Says whether it was still there. */
   async requeueDeadLetter(id: string): Promise<boolean> {
     this.assertOpen()
-    return this.takeDeadLetter(id, 'requeue')
+    return this.takeDeadLetter(readLetterId(id), 'requeue')
   }
 
   /** Deletes a dead letter. Says whether it was still there. */
   async deleteDeadLetter(id: string): Promise<boolean> {
     this.assertOpen()
-    return this.takeDeadLetter(id, 'delete')
+    return this.takeDeadLetter(readLetterId(id), 'delete')
+  }
+
+  /** Forgets how a dead letter failed, before it is put back: whoever asks for its result shall wait for the new one. */
+  protected async forgetResult(body: Body): Promise<void> {
+    let message: Message
+    try {
+      message = Message.decode(body)
+    } catch {
+      // No message, so no result.
+      return
+    }
+    await this.results?.forget(message)
   }
 
   /** The body of a dead letter that gets another chance: the count of its failed attempts starts anew. */
@@ -356,6 +384,16 @@ export abstract class Broker {
     for (const plugin of this.middleware) await plugin.results?.close()
     await this.closeStore()
   }
+}
+
+function readLetterId(id: unknown): string {
+  if (typeof id !== 'string') throw expected('the id of a dead letter, as deadLetters() gives it', id, 'id')
+  return id
+}
+
+/** For brokers, when a cursor isn't one of theirs: to begin anew would let whoever turns pages turn for ever. */
+export function badCursor(cursor: unknown): InvalidOption {
+  return expected('the cursor of the page before, as this broker gave it', cursor, 'cursor')
 }
 
 /** Whatever an encoder throws is the message's fault: trying again would be no use. */

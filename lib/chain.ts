@@ -63,15 +63,19 @@ export class Chain {
   /**
    * Adds a plugin: at the end, or `before` or `after` the one of that class. A second one of a class takes the
    * place of the first, so that `use(new Retries({ maxRetries: 3 }))` changes the default chain's.
+   * @returns The one whose place it took.
    */
-  add(plugin: Middleware, { before, after }: { before?: MiddlewareClass; after?: MiddlewareClass } = {}): void {
+  add(
+    plugin: Middleware,
+    { before, after }: { before?: MiddlewareClass; after?: MiddlewareClass } = {},
+  ): Middleware | undefined {
     const kind = plugin.constructor
     const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => other.constructor === kind)
     const anchor = before ?? after
     if (anchor && !this.#plugins.some((other) => other instanceof anchor)) {
       throw new DramatisError(`There is no ${anchor.name} in the chain to put ${nameOf(plugin)} beside.`)
     }
-    if (twin >= 0) this.#plugins.splice(twin, 1)
+    const [replaced] = twin >= 0 ? this.#plugins.splice(twin, 1) : []
     let index = twin >= 0 ? twin : this.#plugins.length
     // Beside its own twin means in its place.
     const beside = anchor ? this.#plugins.findIndex((other) => other instanceof anchor) : -1
@@ -79,6 +83,7 @@ export class Chain {
     this.#plugins.splice(index, 0, plugin)
     for (const name of hookNames) this.#implementers[name] = this.#resolve(name)
     this.#showsResults = this.#plugins.some((one) => !one.wantsResult && (one.afterProcessMessage || one.aroundProcess))
+    return replaced
   }
 
   #resolve(name: HookName): readonly Implementer[] {

@@ -93,8 +93,13 @@ export class QueueJoinTimeout extends BrokerError {
   constructor(
     readonly queueName: string,
     readonly timeout: number,
+    options?: { cause?: Error | undefined },
   ) {
-    super(`The queue "${queueName}" was not empty after ${timeout} ms.`)
+    const why = options?.cause ? ` ${options.cause.message}` : ''
+    super(
+      `The queue "${queueName}" was not empty after ${timeout} ms.${why}`,
+      options?.cause ? { cause: options.cause } : {},
+    )
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Errors as data: what is kept of one in a message, in a result, beside a dead letter.
  */
+import { DramatisError } from './errors.js'
 import { show } from './time.js'
 
 /** The most lines of a stack that are kept; as many as Dramatiq keeps frames. */
@@ -27,6 +28,22 @@ export function traceback(error: Error): string {
     .slice(0, mostFrames)
   const cause = error.cause instanceof Error ? `Caused by ${summary(error.cause)}\n` : ''
   return `Traceback (most recent call first):\n${frames.map((line) => `${line}\n`).join('')}${cause}${summary(error)}\n`
+}
+
+/** Errors that no code of the user's threw. */
+const ours = new WeakSet<Error>()
+
+/** Takes the frames off an error of ours that refuses a message: they show only our own insides. */
+export function withoutFrames(error: Error): Error {
+  if (!(error instanceof DramatisError)) return error
+  ours.add(error)
+  error.stack = summary(error)
+  return error
+}
+
+/** The traceback to be kept of an error; none where it has nothing to show. */
+export function tracebackToKeep(error: Error): string | undefined {
+  return ours.has(error) ? undefined : traceback(error)
 }
 
 /** The class names of an error, its own first, up to but without `Object`. */

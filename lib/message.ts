@@ -1,12 +1,12 @@
 /**
  * A message: what to run, with what, and how. A frozen value; to change it is to make another.
  */
-import { randomUUID } from 'node:crypto'
 import type { Broker } from './broker.js'
 import { getBroker } from './default-broker.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
 import type { Duration } from './time.js'
+import { uuid } from './uuid.js'
 
 /** The fields of a message, as its constructor and `with()` take them. */
 export interface MessageFields {
@@ -44,7 +44,7 @@ export class Message<R = unknown> implements MessageFields {
     this.args = fields.args
     this.kwargs = fields.kwargs ?? nothing
     this.options = fields.options ?? nothing
-    this.messageId = fields.messageId ?? randomUUID()
+    this.messageId = fields.messageId ?? uuid()
     this.messageTimestamp = fields.messageTimestamp ?? Date.now()
     Object.freeze(this)
   }

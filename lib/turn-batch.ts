@@ -5,25 +5,43 @@
 export class TurnBatch<T> {
   readonly #run: (items: T[]) => Promise<void> | void
   readonly #most: number
+  readonly #eager: boolean
+  readonly #weigh: ((item: T) => number) | undefined
+  #weight = 0
   #items: T[] = []
   #promise: Promise<void> | undefined
   readonly #underWay = new Set<Promise<void>>()
 
   /**
    * @param run Does the work for a batch.
-   * @param most How many items go in one batch.
+   * @param options.most How many items go in one batch, or how much they may weigh together.
+   * @param options.weigh What one item weighs. @default 1, whatever it is
+   * @param options.eager Whether a batch goes out before the turn ends, as soon as no more code is ready to run, when no other
+   * is on its way: a lone item then loses no time.
    */
-  constructor(run: (items: T[]) => Promise<void> | void, { most = Number.POSITIVE_INFINITY }: { most?: number } = {}) {
+  constructor(
+    run: (items: T[]) => Promise<void> | void,
+    {
+      most = Number.POSITIVE_INFINITY,
+      weigh,
+      eager = false,
+    }: { most?: number; weigh?: (item: T) => number; eager?: boolean } = {},
+  ) {
     this.#run = run
     this.#most = most
+    this.#weigh = weigh
+    this.#eager = eager
   }
 
   /** Adds one item to the batch of this turn; the promise settles with the batch. */
   add(item: T): Promise<void> {
+    const weight = this.#weigh ? this.#weigh(item) : 1
+    if (this.#weight + weight > this.#most) this.#flush()
     this.#promise ??= this.#open()
     const promise = this.#promise
     this.#items.push(item)
-    if (this.#items.length >= this.#most) this.#flush()
+    this.#weight += weight
+    if (this.#weight >= this.#most) this.#flush()
     return promise
   }
 
@@ -40,6 +58,7 @@ export class TurnBatch<T> {
         if (this.#flush !== flush) return
         const items = this.#items
         this.#items = []
+        this.#weight = 0
         this.#promise = undefined
         this.#flush = () => {}
         try {
@@ -51,7 +70,8 @@ export class TurnBatch<T> {
         }
       }
       this.#flush = flush
-      setImmediate(flush)
+      if (this.#eager && this.#underWay.size === 0) process.nextTick(flush)
+      else setImmediate(flush)
     })
     this.#underWay.add(promise)
     const done = (): void => void this.#underWay.delete(promise)

@@ -6,7 +6,7 @@
  */
 import type { Broker } from '../lib/broker.js'
 import type { SkipMessage } from '../lib/errors.js'
-import { traceback } from '../lib/failure.js'
+import { tracebackToKeep } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
 import { declareOptions, duration, effective, flag } from '../lib/options.js'
@@ -76,7 +76,7 @@ export class Results implements Middleware {
     // An actor that isn't known here may be waited for all the same, but only the message can say so.
     if (!this.wantsResult(message, actor)) return undefined
     const failure = error
-      ? { type: error.name, message: error.message, traceback: traceback(error) }
+      ? { type: error.name, message: error.message, traceback: tracebackToKeep(error) }
       : { type: 'DramatisError', message: reason }
     return this.results.storeFailure(message, failure, this.#ttl(message, actor))
   }

@@ -1,11 +1,11 @@
 /**
- * What Redis and Node can do with nothing around them: enqueueing by the least that does it, fetching and acknowledging
- * by the broker's own scripts. The yardstick for the broker, and for every other queue.
+ * What Redis and Node can do with nothing around them: the least that stores messages where Dramatiq has them, fetches
+ * them into an ack set, parses and acknowledges them, many a call. The yardstick for the broker, and for every other
+ * queue.
  */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { Keys } from '../../brokers/redis/keys.js'
-import { script } from '../../brokers/redis/scripts.js'
 
 export interface BareOptions {
   url: string
@@ -55,47 +55,42 @@ export async function bareEnqueue({ url, namespace, count }: BareOptions): Promi
   redis.disconnect()
 }
 
+const bareFetch = `
+  local ids = redis.call('LPOP', KEYS[1], ARGV[1])
+  if not ids then return {} end
+  redis.call('SADD', KEYS[2], unpack(ids))
+  local reply, bodies = {}, redis.call('HMGET', KEYS[3], unpack(ids))
+  for index, id in ipairs(ids) do
+    reply[2 * index - 1], reply[2 * index] = id, bodies[index]
+  end
+  return reply`
+
+const bareAck = `
+  redis.call('SREM', KEYS[1], unpack(ARGV))
+  redis.call('HDEL', KEYS[2], unpack(ARGV))`
+
 /** Fetches 256 a call, parses, and acknowledges them in one call while the next are fetched. */
 export async function bareDrain({ url, namespace, count }: BareOptions): Promise<void> {
   const redis = new Redis(url)
   const keys = new Keys(namespace)
-  const worker = randomUUID()
-  const queue = keys.queue('bench')
-  const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
-  const acks = keys.acks(worker, 'bench')
-  const fetchKeys = [
-    keys.heartbeats,
-    acks,
-    messages,
-    taken,
-    deliveries,
-    begun,
-    wake,
-    delayed,
-    delayedMessages,
-    delayQueue,
-    ...lists,
-  ]
-  const ackKeys = [acks, messages, taken, deliveries, begun]
-  for (const name of ['fetch', 'ack']) await redis.script('LOAD', script(name).source)
-  const fetch = (): Promise<unknown[]> =>
-    redis.evalsha(script('fetch').sha, fetchKeys.length, ...fetchKeys, worker, Date.now(), 256, 900) as Promise<
-      unknown[]
-    >
+  const { lists, messages } = keys.queue('bench')
+  const acks = keys.acks(randomUUID(), 'bench')
+  const [fetchSha, ackSha] = [await redis.script('LOAD', bareFetch), await redis.script('LOAD', bareAck)] as string[]
+  const fetch = (): Promise<unknown> => redis.evalsha(fetchSha as string, 3, lists[9] as string, acks, messages, 256)
   let done = 0
   let acked: Promise<unknown> = Promise.resolve()
   let next = fetch()
   while (done < count) {
-    const answer = await next
+    const answer = (await next) as string[]
     next = fetch()
     const ids: string[] = []
-    for (let at = 4; at < answer.length; at += 2) {
+    for (let at = 0; at < answer.length; at += 2) {
       ids.push(answer[at] as string)
       JSON.parse(answer[at + 1] as string)
     }
     done += ids.length
     await acked
-    acked = redis.evalsha(script('ack').sha, ackKeys.length, ...ackKeys, ids.length, 0, ...ids, 0)
+    acked = redis.evalsha(ackSha as string, 2, acks, messages, ...ids)
   }
   await acked
   await next

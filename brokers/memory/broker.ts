@@ -104,6 +104,8 @@ export class MemoryBroker extends Broker {
 
   protected async takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
     for (const queue of this.#held.values()) {
+      const found = queue.dead.find(id)
+      if (found && then === 'requeue') await this.forgetResult(found.body)
       const held = queue.dead.remove(id)
       if (!held) continue
       if (then === 'requeue') queue.add(new Held(queue, this.revive(held.body), held.priority, 0))

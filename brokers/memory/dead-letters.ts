@@ -1,8 +1,8 @@
 /**
  * The dead letters of one queue, oldest first, and their end.
  */
+import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/consumer.js'
-import { expected } from '../../lib/options.js'
 import type { Clock } from '../../lib/time.js'
 import type { Held } from './held.js'
 
@@ -38,7 +38,7 @@ export class DeadLetters {
   }
 
   page(limit: number, cursor: string | undefined): DeadLetterPage {
-    if (cursor !== undefined && !/^\d+$/.test(cursor)) throw expected('the cursor of a page before', cursor, 'cursor')
+    if (cursor !== undefined && !/^\d+$/.test(cursor)) throw badCursor(cursor)
     this.#expire()
     const after = Number(cursor ?? 0)
     const letters: DeadLetter[] = []
@@ -48,6 +48,12 @@ export class DeadLetters {
       letters.push(letter)
     }
     return { letters }
+  }
+
+  /** A letter, if it is there. */
+  find(id: string): Held | undefined {
+    this.#expire()
+    return this.#kept.get(Number(id))?.held
   }
 
   /** Takes a letter out, if it is there. */

@@ -87,6 +87,12 @@ export class MemoryResults extends ResultBackend {
     return this.#look(key) ?? this.#await(key, timeout)
   }
 
+  protected override async remove(key: string): Promise<void> {
+    const main = mainThread()
+    if (main) return void (await main.call(service, 'remove', [key]))
+    this.#kept.delete(key)
+  }
+
   #await(key: string, timeout: number): Promise<StoredResult | undefined> {
     const waits = this.#waits.get(key) ?? new Set()
     this.#waits.set(key, waits)
@@ -120,6 +126,7 @@ export class MemoryResults extends ResultBackend {
     const results = MemoryResults.#latest
     if (!results) throw new ResultError('The main thread keeps no results in memory: make MemoryResults there, too.')
     if (method === 'put') return results.put(key, second, ttl)
+    if (method === 'remove') return results.remove(key)
     if (method === 'wait') return results.wait(key, second)
     return results.peek(key)
   }

@@ -4,23 +4,25 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
-import type { Consumer, DeadLetter, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import { backoff, type Duration } from '../../lib/time.js'
+import type { Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
-import { readDeadLetters, takeDeadLetter } from './dead-letters.js'
+import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
+import { share } from './ears.js'
 import { Hand, type Owner } from './hand.js'
+import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
-import { type Argument, Unanswered } from './link.js'
+import { type Argument, patience, Unanswered } from './link.js'
 import { checkNamespace, connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
@@ -41,7 +43,8 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
   heartbeatTimeout?: Duration
   /**
    * Where delayed messages wait: `'native'`, in a sorted set that our workers look after; or `'dramatiq'`, in the
-   * delay queue, for queues that only workers in Python consume.
+   * delay queue, for queues that only workers in Python consume. Those know one list a queue, so that priorities are
+   * written into the messages but change nothing then.
    * @default 'native'
    */
   delayQueue?: DelayQueue
@@ -90,7 +93,11 @@ export class RedisBroker extends Broker {
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
     this.#keeper = new Keeper(this.#owner, this.#hands, this)
-    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), { most: mostAtOnce })
+    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), {
+      most: mostAtOnce,
+      eager: true,
+      weigh: (item) => (Array.isArray(item) ? item.length : 1),
+    })
     const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
     if (options.middleware) return
@@ -117,26 +124,24 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice; and it all has an
-   * end at `enqueueTimeout`.
+   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice: each leaves a mark that
+   * outlives its repetitions. And it all has an end at `enqueueTimeout`.
    */
   async #send(parcels: readonly Parcel[]): Promise<void> {
-    const keys: string[] = []
-    const args: Argument[] = ['', 0]
-    args[1] = pack(parcels, new Map<Place, number>(), keys, args)
-    const deadline = performance.now() + this.enqueueTimeout
-    for (let failures = 0; ; failures++) {
-      const left = Math.ceil(deadline - performance.now())
-      try {
-        await this.#owner.link.run(script('enqueue'), keys, args, { timeout: Math.max(1, left) })
-        return
-      } catch (error) {
-        if (!(error instanceof ConnectionFailed)) throw error
-        if (error instanceof Unanswered) args[0] = '1'
-        const wait = backoff(failures, { factor: 10, max: 500 })
-        if (performance.now() + wait >= deadline) throw this.#notSent(error, args[0] === '1')
-        await new Promise((resolve) => setTimeout(resolve, wait))
-      }
+    const { keys: names, link } = this.#owner
+    const keys: string[] = [names.sent(randomUUID())]
+    const args: Argument[] = ['', 2 * Math.max(1, this.enqueueTimeout), 0]
+    args[2] = pack(parcels, new Map<Place, number>(), keys, args)
+    let perhaps = false
+    try {
+      await insist(this.enqueueTimeout, ({ timeout, again }) => {
+        perhaps = again
+        args[0] = again ? '1' : ''
+        return link.run(script('enqueue'), keys, args, { timeout })
+      })
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error
+      throw this.#notSent(error, perhaps || error instanceof Unanswered)
     }
   }
 
@@ -177,10 +182,11 @@ export class RedisBroker extends Broker {
 
   // — Looking and clearing ———————————————————————————————————————————————————————————————————————————————
 
-  protected async readStats(queueName: string): Promise<QueueStats> {
+  protected async readStats(queueName: string, timeout = patience): Promise<QueueStats> {
     const { messages, delayed, delayQueueMessages, dead, lists } = this.#owner.keys.queue(queueName)
     const keys = [messages, delayed, delayQueueMessages, dead, ...lists]
-    const answer = await this.#owner.link.run(script('stats'), keys, [this.clock.now() - this.deadMessageTtl])
+    const oldest = this.clock.now() - this.deadMessageTtl
+    const answer = await this.#owner.link.run(script('stats'), keys, [oldest], { timeout: share(timeout) })
     const [ready, waiting, inFlight, letters] = answer as [number, number, number, number]
     return { ready, delayed: waiting, inFlight, dead: letters }
   }
@@ -199,12 +205,10 @@ export class RedisBroker extends Broker {
 
   protected takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
     const { link, keys } = this.#owner
-    return takeDeadLetter(
-      link,
-      keys,
-      id,
-      then === 'requeue' ? (body: DeadLetter['body']) => this.revive(body) : undefined,
-    )
+    if (then === 'delete') return deleteDeadLetter(link, keys, id)
+    const { delayQueue } = this
+    const revive = (body: Body): Body => this.revive(body)
+    return requeueDeadLetter(link, keys, id, { delayQueue, revive, before: (body) => this.forgetResult(body) })
   }
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————

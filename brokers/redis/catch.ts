@@ -10,6 +10,8 @@ export interface Catch {
   readonly due: number | undefined
   /** Whether Python has delayed something that can be taken over. */
   readonly delayedByPython: boolean
+  /** The time in Redis, in milliseconds. */
+  readonly time: number
   /** Whether some body may say that it is to be run later. */
   readonly mayBeEarly: boolean
 }
@@ -22,13 +24,14 @@ const mostShared = 262_144
  * @param textual Whether bodies are text, or bytes.
  */
 export function readCatch(answer: readonly unknown[], queueName: string, textual: boolean): Catch {
-  const [due, inDelayQueue, runs, repeats, sizes, parcel] = answer as [
+  const [due, inDelayQueue, runs, repeats, sizes, parcel, time] = answer as [
     Buffer,
     number,
     number[],
     number[],
     Buffer,
     Buffer,
+    number,
   ]
   // Text that is all ASCII is read in one go and cut, which is many times quicker; most is.
   const shared = textual && parcel.length <= mostShared && isAscii(parcel) ? parcel.toString('latin1') : undefined
@@ -54,6 +57,7 @@ export function readCatch(answer: readonly unknown[], queueName: string, textual
     deliveries,
     due: due.length > 0 ? Number(due) : undefined,
     delayedByPython: inDelayQueue > 0,
+    time,
     mayBeEarly: textual && (shared === undefined || shared.includes('"eta"')),
   }
 }

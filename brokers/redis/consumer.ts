@@ -11,7 +11,7 @@ import type { Hand, RedisDelivery } from './hand.js'
 import { bodiesAreText, type Parcel, parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
-import { pollPause, type Waker } from './waker.js'
+import { type Call, type Found, pollPause, type Waker } from './waker.js'
 
 /** The most messages that one call fetches or settles. */
 const mostAtOnce = 500
@@ -34,11 +34,7 @@ interface Requeue {
   readonly due: number | undefined
 }
 
-interface Fetched {
-  readonly deliveries: RedisDelivery[]
-  readonly due: number | undefined
-  readonly delayedByPython: boolean
-}
+type Fetched = Omit<Catch, 'mayBeEarly'>
 
 export class RedisConsumer implements Consumer {
   readonly queueName: string
@@ -46,6 +42,10 @@ export class RedisConsumer implements Consumer {
   readonly #hand: Hand
   readonly #closing = new AbortController()
   #lookedAfter = false
+  /** Set when the last fetch found nothing: with when there will be something, if that is known. */
+  #empty: { due: number | undefined } | undefined
+  /** How far our clock is ahead of Redis's: that, or a little less. */
+  #ahead = 0
   readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
   readonly #letters: TurnBatch<Settlement & { letter: DeadLetterReason }>
   readonly #requeues: TurnBatch<Requeue>
@@ -56,6 +56,7 @@ export class RedisConsumer implements Consumer {
     this.#hand = hand
     this.queueName = hand.queue.queueName
     hand.consumers++
+    hand.onDoubt = () => services.waker.rouse(hand.queue)
     const { link } = hand.owner
     const source = { acks: hand.acks, bodies: hand.queue.messages, queue: hand.queue }
     const most = { most: mostAtOnce }
@@ -64,29 +65,30 @@ export class RedisConsumer implements Consumer {
       for (const { delivery } of batch) hand.release(delivery)
     }, most)
     this.#letters = new TurnBatch((batch) => hand.change(() => deadLetter(link, source, batch, services.now())), most)
-    this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBack(batch)), most)
+    this.#requeues = new TurnBatch((batch) => hand.change(() => this.#giveBackAll(batch)))
   }
 
   async take(limit: number): Promise<readonly RedisDelivery[]> {
     const { signal } = this.#closing
+    const most = Math.min(Math.max(limit, 1), mostAtOnce)
     while (!signal.aborted) {
       if (!this.#lookedAfter) {
         await this.#services.lookAfter()
         this.#lookedAfter = true
       }
       for (let busy = this.#hand.reclaim(); busy; busy = this.#hand.reclaim()) await busy
-      const { deliveries, due, delayedByPython } = await this.#fetch(Math.min(Math.max(limit, 1), mostAtOnce))
-      if (delayedByPython) {
+      const fetched = this.#empty ? await this.#sleep(most, this.#empty) : await this.#fetch(most)
+      if (!fetched) continue
+      if (fetched.delayedByPython) {
         const takingOver = this.#hand.takeOver()
-        if (deliveries.length === 0) {
+        if (fetched.deliveries.length === 0) {
           await takingOver
           continue
         }
         // If it fails, the next fetch will say that there is something still.
         takingOver.catch(() => {})
       }
-      if (deliveries.length > 0) return deliveries
-      await this.#services.waker.sleep(this.#hand.queue, due, signal)
+      if (fetched.deliveries.length > 0) return fetched.deliveries
     }
     return []
   }
@@ -141,34 +143,60 @@ export class RedisConsumer implements Consumer {
   // — The calls ——————————————————————————————————————————————————————————————————————————————————————————
 
   async #fetch(limit: number): Promise<Fetched> {
-    const { acks, owner, queue } = this.#hand
-    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
-    const keys = [
-      owner.keys.heartbeats,
-      acks,
-      messages,
-      taken,
-      deliveries,
-      begun,
-      wake,
-      delayed,
-      delayedMessages,
-      delayQueue,
-      ...lists,
-    ]
     const now = this.#services.now()
-    const textual = bodiesAreText()
     // What was fetched is in the hand before the call counts as answered.
     return this.#hand.take(async () => {
-      const args = [owner.worker, now, limit, pollPause]
-      const answer = await owner.link.run(script('fetch'), keys, args, { binary: true })
-      return this.#receive(readCatch(answer as unknown[], this.queueName, textual), now)
+      const { script, keys, args } = this.#call(limit, now)
+      const fetched = this.#receive(await this.#hand.owner.link.run(script, keys, args, { binary: true }), now)
+      this.#ahead = now - fetched.time
+      return fetched
     })
   }
 
-  #receive({ deliveries, due, delayedByPython, mayBeEarly }: Catch, now: number): Fetched {
+  /**
+   * Sleeps with a fetch on its way.
+   * @returns What it brought; nothing when one has to look by oneself.
+   */
+  async #sleep(limit: number, { due }: { due: number | undefined }): Promise<Fetched | undefined> {
+    const { signal } = this.#closing
+    let fetched: Fetched | undefined
+    const fetch = (send: (call: Call) => Promise<unknown>): Promise<Found> =>
+      this.#hand.takeAsleep(async () => {
+        const answer = await send(this.#call(limit, undefined))
+        if (answer === undefined) return { awake: true, due: undefined }
+        const now = this.#services.now()
+        fetched = this.#receive(answer, now)
+        const { deliveries, delayedByPython, due } = fetched
+        // Nobody waits for them any more.
+        if (signal.aborted) for (const delivery of deliveries.splice(0)) this.requeue(delivery).catch(() => {})
+        // One that is due by now, the fetch was a moment too soon for.
+        const isDue = due !== undefined && due <= now
+        return {
+          awake: deliveries.length > 0 || delayedByPython || isDue || signal.aborted || this.#hand.isDoubtful,
+          due,
+        }
+      })
+    await this.#services.waker.sleep(this.#hand.queue, { due, signal, fetch })
+    if (fetched && (fetched.deliveries.length > 0 || fetched.delayedByPython)) return fetched
+    this.#empty = undefined
+    return undefined
+  }
+
+  /** @param now The time, unless it is made later. */
+  #call(limit: number, now: number | undefined): Call {
+    const { acks, owner, queue } = this.#hand
+    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
+    const sets = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue]
+    const args = [owner.worker, now ?? '', limit, pollPause, this.#ahead]
+    return { script: script('fetch'), keys: [owner.keys.heartbeats, ...sets, ...lists], args }
+  }
+
+  #receive(answer: unknown, now: number): Fetched {
+    const caught = readCatch(answer as unknown[], this.queueName, bodiesAreText())
+    const { deliveries, due, delayedByPython, mayBeEarly, time } = caught
     for (const delivery of deliveries) this.#hand.hold(delivery)
-    return { deliveries: mayBeEarly ? this.#notEarly(deliveries, now) : deliveries, due, delayedByPython }
+    this.#empty = deliveries.length === 0 && !delayedByPython ? { due } : undefined
+    return { deliveries: mayBeEarly ? this.#notEarly(deliveries, now) : deliveries, due, delayedByPython, time }
   }
 
   #notEarly(deliveries: readonly RedisDelivery[], now: number): RedisDelivery[] {
@@ -199,6 +227,13 @@ export class RedisConsumer implements Consumer {
         const wait = backoff(failures, { factor: 50, max: 2000 })
         await new Promise((resolve) => setTimeout(resolve, wait).unref())
       }
+    }
+  }
+
+  /** The last ones first, as each call puts what it gives back before what is there: so all end up in their order. */
+  async #giveBackAll(all: readonly Requeue[]): Promise<void> {
+    for (let end = all.length; end > 0; end -= mostAtOnce) {
+      await this.#giveBack(all.slice(Math.max(0, end - mostAtOnce), end))
     }
   }
 

@@ -2,11 +2,12 @@
  * Dead letters, as people look at them. One is named by its queue and its id there: `default:3f2c…`.
  */
 import { randomUUID } from 'node:crypto'
+import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'
-import { bodiesAreText, lenient, priorityOf } from './parcels.js'
+import { bodiesAreText, type DelayQueue, lenient, placeOf } from './parcels.js'
 import { rewrite } from './rewrite.js'
 import { script } from './scripts.js'
 
@@ -19,7 +20,8 @@ export async function readDeadLetters(
   { queueName, dead, deadMessages, deadReasons }: QueueKeys,
   { limit, cursor, oldest }: { limit: number; cursor: string | undefined; oldest: number },
 ): Promise<DeadLetterPage> {
-  const [, time = '', lastId = ''] = cursor?.match(/^([^:]+):(.*)$/s) ?? []
+  const [, time = '', lastId = ''] = cursor?.match(/^(\d+(?:\.\d+)?):(.+)$/s) ?? []
+  if (cursor !== undefined && time === '') throw badCursor(cursor)
   const binary = !bodiesAreText()
   const args = [limit, oldest, time, lastId]
   const answer = (await link.run(script('read-dead-letters'), [dead, deadMessages, deadReasons], args, {
@@ -44,48 +46,68 @@ export async function readDeadLetters(
 function readReason(why: string, body: Body): { reason: string; traceback?: string } {
   if (why !== '') return JSON.parse(why) as { reason: string; traceback?: string }
   const { traceback } = optionsOf(body) ?? {}
-  if (typeof traceback !== 'string') return { reason: 'Given up by a worker that gave no reason.' }
+  if (typeof traceback !== 'string')
+    return { reason: 'Given up by a Python worker, which leaves a reason only on retries.' }
   return { reason: traceback.trimEnd().split('\n').at(-1) ?? '', traceback }
 }
 
+/** Deletes a dead letter. Says whether it was still there. */
+export async function deleteDeadLetter(link: Link, keys: Keys, name: string): Promise<boolean> {
+  const found = find(keys, name)
+  return found !== undefined && (await link.run(script('delete-dead-letter'), found.letter, [found.id])) === 1
+}
+
 /**
- * Takes a dead letter away.
- * @param revive Makes the body with which it goes back to its queue; without it, it is deleted.
+ * Puts a dead letter back on its queue.
+ * @param how.revive Makes the body of a new attempt, where bodies aren't text.
+ * @param how.before Done before it is put back.
  * @returns Whether it was still there.
  */
-export async function takeDeadLetter(
+export async function requeueDeadLetter(
   link: Link,
   keys: Keys,
   name: string,
-  revive?: (body: Body) => Body,
+  {
+    delayQueue,
+    revive,
+    before,
+  }: { delayQueue: DelayQueue; revive: (body: Body) => Body; before: (body: Body) => Promise<void> },
 ): Promise<boolean> {
-  const [, queueName, id] = name.match(/^([^:]+):(.*)$/s) ?? []
-  if (queueName === undefined || id === undefined) return false
-  const queue = keys.queue(queueName)
-  const { dead, deadMessages, deadReasons } = queue
-  const letter = [dead, deadMessages, deadReasons]
-  if (!revive) return (await link.run(script('delete-dead-letter'), letter, [id])) === 1
+  const found = find(keys, name)
+  if (!found) return false
+  const { id, queue, letter } = found
+  const { deadMessages } = queue
   const stored = await link.call(
     async (client): Promise<Body | null> =>
       bodiesAreText() ? client.hget(deadMessages, id) : client.hgetBuffer(deadMessages, id),
   )
   if (stored === null) return false
-  const { newId, body } = renamed(revive(stored), id, queue.queueName)
-  const place = queue.ready(priorityOf(optionsOf(body) ?? {}))
-  return (
-    (await link.run(script('requeue-dead-letter'), [...letter, ...place.keys], [id, newId, body as Argument])) === 1
-  )
+  await before(stored)
+  const { newId, body } =
+    typeof stored === 'string' ? renamed(stored, id, queue.queueName) : { newId: id, body: revive(stored) }
+  const place = placeOf(queue, optionsOf(body) ?? {}, delayQueue)
+  const args = [id, newId, body as Argument]
+  return (await link.run(script('requeue-dead-letter'), [...letter, ...place.keys], args)) === 1
 }
 
-/** Under a new id, as every enqueue; what isn't a message keeps the old one. */
-function renamed(body: Body, id: string, queueName: string): { newId: string; body: Body } {
+function find(keys: Keys, name: string): { id: string; queue: QueueKeys; letter: string[] } | undefined {
+  const [, queueName, id] = name.match(/^([^:]+):(.*)$/s) ?? []
+  if (queueName === undefined || id === undefined) return undefined
+  const queue = keys.queue(queueName)
+  return { id, queue, letter: [queue.dead, queue.deadMessages, queue.deadReasons] }
+}
+
+/**
+ * Under a new id, as every enqueue, and without a count of attempts; all else untouched, since Python's numbers can be more
+ * than ours. What isn't a message keeps its id and its body.
+ */
+function renamed(text: string, id: string, queueName: string): { newId: string; body: string } {
   const newId = randomUUID()
   try {
-    if (typeof body !== 'string') return { newId: id, body }
-    const options = { eta: undefined, redis_message_id: JSON.stringify(newId) }
-    return { newId, body: rewrite(body, { queueName, options }) }
+    const options = { eta: undefined, retries: undefined, redis_message_id: JSON.stringify(newId) }
+    return { newId, body: rewrite(text, { queueName, options }) }
   } catch {
-    return { newId: id, body }
+    return { newId: id, body: text }
   }
 }
 

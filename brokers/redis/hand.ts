@@ -5,7 +5,7 @@
 import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { Keys, QueueKeys } from './keys.js'
-import { type Link, Unanswered } from './link.js'
+import { type Link, patience, Unanswered } from './link.js'
 import { parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
@@ -39,9 +39,13 @@ export class Hand {
   readonly held = new Map<string, RedisDelivery>()
   /** How many consumers take with it. */
   consumers = 0
+  /** Called when there is something to be set right, for those who sleep with a take on its way. */
+  onDoubt: () => void = () => {}
   /** Calls that take and aren't answered yet; and all that ever were. */
   #underWay = 0
   #takes = 0
+  /** Of those under way, the ones that wait in Redis for something to take. */
+  #asleep = 0
   #doubtful = false
   #reclaiming: Promise<void> | undefined
   #takingOver: Promise<void> | undefined
@@ -71,7 +75,7 @@ export class Hand {
     try {
       return await call()
     } catch (error) {
-      if (error instanceof Unanswered) this.#doubtful = true
+      if (error instanceof Unanswered) this.#setDoubtful()
       throw error
     }
   }
@@ -87,34 +91,57 @@ export class Hand {
     }
   }
 
+  /** The same for a call that may wait in Redis for long, until there is something to take. */
+  async takeAsleep<T>(call: () => Promise<T>): Promise<T> {
+    this.#asleep++
+    try {
+      return await this.take(call)
+    } finally {
+      this.#asleep--
+      this.#takes++
+    }
+  }
+
   /** There is a new connection, perhaps to another server: what was said on the old one may not have been heard. */
   doubt(): void {
-    if (this.#takes > 0) this.#doubtful = true
+    if (this.#takes > 0) this.#setDoubtful()
+  }
+
+  #setDoubtful(): void {
+    this.#doubtful = true
+    this.onDoubt()
+  }
+
+  /** Whether Redis may know of something taken that the hand doesn't. */
+  get isDoubtful(): boolean {
+    return this.#doubtful
   }
 
   /** How things stand, to be compared by `check` with what Redis says a moment later. */
   get mark(): number | undefined {
-    return this.#underWay === 0 ? this.#takes : undefined
+    return this.#underWay === this.#asleep ? this.#takes : undefined
   }
 
   /** Compares the size of the ack set with the hand, if nothing was taken meanwhile. */
   check(mark: number | undefined, size: number): void {
-    if (mark !== undefined && mark === this.mark && size > this.held.size) this.#doubtful = true
+    if (mark !== undefined && mark === this.mark && size > this.held.size) this.#setDoubtful()
   }
 
   /**
    * Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile: whoever wants to take
    * asks for this until there is nothing to wait for.
+   *
+   * @param timeout How long each of the two answers may take.
    */
-  reclaim(): Promise<void> | undefined {
+  reclaim(timeout = patience): Promise<void> | undefined {
     if (this.#reclaiming) return this.#reclaiming
     if (!this.#doubtful || this.#underWay > 0) return undefined
     const { queue, owner } = this
     const keys = [this.acks, queue.messages, queue.taken, queue.wake, ...queue.lists]
     const delayKeys = [this.delayQueueAcks, queue.delayQueueMessages, queue.taken, queue.wake, queue.delayQueue]
     this.#reclaiming = (async () => {
-      await owner.link.run(script('reclaim'), keys, [...this.held.keys()])
-      await owner.link.run(script('reclaim'), delayKeys, [])
+      await owner.link.run(script('reclaim'), keys, [...this.held.keys()], { timeout })
+      await owner.link.run(script('reclaim'), delayKeys, [], { timeout })
       this.#doubtful = false
     })().finally(() => {
       this.#reclaiming = undefined
@@ -129,7 +156,7 @@ export class Hand {
   takeOver(): Promise<void> {
     this.#takingOver ??= this.#takeOverAll()
       .catch((error) => {
-        this.#doubtful = true
+        this.#setDoubtful()
         throw error
       })
       .finally(() => {

@@ -1,34 +1,34 @@
 /**
- * The keeper: keeps a worker's heartbeat going while it consumes or holds messages, whether it fetches or not, and
- * looks after its queues: puts back what dead workers held, deletes dead letters whose time is over, and forgets
- * workers that are long gone.
+ * The keeper: looks after a worker's queues after every heartbeat (`heartbeat.ts`), for as long as that takes: gives
+ * back what was taken by calls whose answers were lost, puts back what dead workers held, deletes dead letters whose
+ * time is over, and forgets workers that are long gone.
  */
 import { getLogger } from '../../lib/logger.js'
 import type { Hand, Owner } from './hand.js'
+import { Heartbeat } from './heartbeat.js'
 import type { QueueKeys } from './keys.js'
 import type { Client } from './link.js'
 import { script } from './scripts.js'
 
-/** Python's workers take one of ours for dead after a minute, whatever our own setting is. */
-const longestPause = 15_000
 const sweepPause = 3_600_000
 const mostAtOnce = 500
 /** How many dead letters one call deletes. */
 const mostLetters = 1000
+/** How long the end of a broker waits for Redis, at each of its steps, in milliseconds. */
+const lastPatience = 1000
 
 type Dead = readonly [worker: string, beat: number]
 
 export class Keeper {
   readonly #owner: Owner
   readonly #hands: ReadonlyMap<string, Hand>
+  readonly #heartbeat: Heartbeat
   readonly #heartbeatTimeout: number
   readonly #deadMessageTtl: number
   /** Dead workers, by the heartbeat at which nothing of theirs was found any more on these queues. */
   readonly #done = new Map<string, { readonly beat: number; readonly queues: Set<string> }>()
-  #timer: NodeJS.Timeout | undefined
+  #started = false
   #round: Promise<void> | undefined
-  /** Hears of new connections no more. */
-  #deafen = (): void => {}
   /** As if it had begun long ago: or else processes that don't get an hour old would never sweep. */
   #sweptAt = Date.now() - Math.random() * sweepPause
   #closed = false
@@ -42,87 +42,88 @@ export class Keeper {
     this.#hands = hands
     this.#heartbeatTimeout = heartbeatTimeout
     this.#deadMessageTtl = deadMessageTtl
+    this.#heartbeat = new Heartbeat(owner, heartbeatTimeout, {
+      hands: () => this.#busyHands(),
+      onReconnect: () => {
+        for (const hand of this.#hands.values()) hand.doubt()
+      },
+      onBeat: () => this.#begin(),
+    })
   }
 
-  /** Begins with the first consumer; goes on while there are consumers or something is in hand. */
+  /** Begins with the first consumer; goes on while there are consumers or something is, or may be, in hand. */
   start(): void {
-    if (this.#timer || this.#closed) return
-    const pause = Math.max(10, Math.min(this.#heartbeatTimeout / 4, longestPause))
-    this.#timer = setInterval(() => this.#begin(), pause).unref()
-    this.#deafen = this.#owner.link.onReconnect(() => {
-      for (const hand of this.#hands.values()) hand.doubt()
-      this.#begin()
-    })
+    if (this.#closed) return
+    this.#started = true
+    this.#heartbeat.start()
   }
 
-  #begin(): void {
-    this.#round ??= this.#keep().finally(() => {
-      this.#round = undefined
-    })
+  #busyHands(): Hand[] {
+    return [...this.#hands.values()].filter((hand) => hand.consumers > 0 || hand.held.size > 0 || hand.isDoubtful)
   }
 
   /** Ends, and takes the worker's name off the heartbeats where it holds nothing. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    clearInterval(this.#timer)
-    this.#deafen()
-    await this.#round
+    if (!this.#started) return
     const hands = [...this.#hands.values()]
-    if (!this.#timer || hands.some(({ held }) => held.size > 0)) return
-    const { link, keys, worker } = this.#owner
-    // Redis knows better what is held: a fetch may be on its way.
-    const all = [keys.heartbeats, ...hands.flatMap(({ acks, delayQueueAcks }) => [acks, delayQueueAcks])]
-    await link.run(script('retire'), all, [worker], { timeout: 1000 }).catch(() => {})
+    await atMost(lastPatience, Promise.all([this.#heartbeat.stop(), this.#round]))
+    try {
+      await Promise.all(hands.map((hand) => hand.reclaim(lastPatience)))
+      if (hands.some(({ held }) => held.size > 0)) return
+      const { link, keys, worker } = this.#owner
+      // Redis knows better what is held: a fetch may be on its way.
+      const all = [keys.heartbeats, ...hands.flatMap(({ acks, delayQueueAcks }) => [acks, delayQueueAcks])]
+      await link.run(script('retire'), all, [worker], { timeout: lastPatience })
+    } catch {
+      // The name stays, and by it others find what may be held.
+    }
+  }
+
+  #begin(): void {
+    if (this.#closed) return
+    this.#round ??= this.#keep()
+      .catch((error) => {
+        if (!this.#closed) getLogger().debug({ err: error }, 'The queues could not be looked after; trying again')
+      })
+      .finally(() => {
+        this.#round = undefined
+      })
   }
 
   async #keep(): Promise<void> {
-    const hands = [...this.#hands.values()].filter(({ consumers, held }) => consumers > 0 || held.size > 0)
-    if (hands.length === 0) return
-    try {
-      await this.#beat(hands)
-      const dead = await this.#dead()
-      for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, dead)
-      if (Date.now() - this.#sweptAt > sweepPause) await this.#sweep()
-    } catch (error) {
-      if (!this.#closed) getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; trying again')
-    }
-  }
-
-  async #beat(hands: readonly Hand[]): Promise<void> {
-    const { link, keys, worker } = this.#owner
-    const marks = hands.map((hand) => hand.mark)
-    const acks = hands.map((hand) => hand.acks)
-    const [lost, ...sizes] = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker])) as number[]
-    if (lost === 1 && hands.some(({ held }) => held.size > 0)) {
-      getLogger().warn(
-        { worker },
-        'This worker was silent for too long and taken for dead; others may have its messages',
-      )
-    }
-    hands.forEach((hand, index) => {
-      hand.check(marks[index], sizes[index] as number)
-    })
+    const hands = this.#busyHands()
     for (const hand of hands) await hand.reclaim()
+    const dead = await this.#dead()
+    for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, dead)
+    if (Date.now() - this.#sweptAt > sweepPause) await this.#sweep()
   }
 
   /** Recovers what dead workers held of a queue, and deletes what is over. */
   async lookAfter({ queue }: Hand, known?: readonly Dead[]): Promise<void> {
+    await this.#recoverFrom(known ?? (await this.#dead()), queue)
+    const { dead: letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries } = queue
+    const tidy = [letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries]
+    const { link } = this.#owner
+    for (let deleted = mostLetters; deleted === mostLetters && !this.#closed; ) {
+      deleted = (await link.run(script('tidy'), tidy, [Date.now() - this.#deadMessageTtl, mostLetters])) as number
+    }
+  }
+
+  async #recoverFrom(known: readonly Dead[], queue: QueueKeys): Promise<void> {
     const { link, keys } = this.#owner
-    const dead = (known ?? (await this.#dead())).filter((one) => !this.#isDone(one, queue))
+    const dead = known.filter((one) => !this.#isDone(one, queue))
     for (let at = 0; at < dead.length; at += mostAtOnce) {
       const some = dead.slice(at, at + mostAtOnce)
       const acks = some.map(([worker]) => [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)])
       const holders = (await link.run(script('holders'), acks.flat(), [])) as number[]
       for (const [index, one] of some.entries()) {
+        // The connection may have been lost and made anew since they were found.
+        if (!this.#heartbeat.tellsTheDead) return
         if (holders[index] !== 0) await this.#recoverAll(one[0], queue)
-        this.#setDone(one, queue)
+        if (this.#heartbeat.tellsTheDead) this.#setDone(one, queue)
       }
-    }
-    const { dead: letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries } = queue
-    const tidy = [letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries]
-    for (let deleted = mostLetters; deleted === mostLetters; ) {
-      deleted = (await link.run(script('tidy'), tidy, [Date.now() - this.#deadMessageTtl, mostLetters])) as number
     }
   }
 
@@ -137,8 +138,9 @@ export class Keeper {
     else this.#done.set(worker, { beat, queues: new Set([queueName]) })
   }
 
-  /** Workers that weren't heard of for too long. */
+  /** Workers that weren't heard of for too long, as far as that can be told. */
   async #dead(): Promise<Dead[]> {
+    if (!this.#heartbeat.tellsTheDead) return []
     const { link, keys } = this.#owner
     const answer = (await link.run(script('dead-workers'), [keys.heartbeats], [this.#heartbeatTimeout])) as string[]
     const dead: Dead[] = []
@@ -161,7 +163,7 @@ export class Keeper {
 
   async #recover(keys: string[], worker: string, queueName: string): Promise<void> {
     let count = 0
-    for (let found = mostAtOnce; found === mostAtOnce; count += found) {
+    for (let found = mostAtOnce; found === mostAtOnce && this.#heartbeat.tellsTheDead; count += found) {
       const args = [worker, this.#heartbeatTimeout, mostAtOnce]
       found = (await this.#owner.link.run(script('recover'), keys, args)) as number
     }
@@ -174,6 +176,7 @@ export class Keeper {
    * Python worker does it. Every process that ever sent something from Python is one. Looks at all keys, so seldom.
    */
   async #sweep(): Promise<void> {
+    if (!this.#heartbeat.tellsTheDead) return
     this.#sweptAt = Date.now()
     const { keys, link } = this.#owner
     const silence = Math.max(this.#heartbeatTimeout, 60_000)
@@ -183,6 +186,15 @@ export class Keeper {
     const idle = dead.filter((worker) => !holders.some((key) => key.startsWith(`${keys.acksPrefix}${worker}.`)))
     if (idle.length > 0) await link.run(script('forget-worker'), [keys.heartbeats], [silence, ...idle])
   }
+}
+
+/** Waits for something that must not keep a broker from its end. */
+async function atMost(patience: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patience)
+  })
+  await Promise.race([work, enough]).finally(() => clearTimeout(timer))
 }
 
 async function scanAll(client: Client, pattern: string): Promise<string[]> {

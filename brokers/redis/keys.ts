@@ -27,6 +27,7 @@
  * | `<ns>:<q>:dead`           | hash       | id → why a dead letter was given up (JSON)                      |
  * | `<ns>:<q>:wake`           | list       | a token while there is something to do; idle workers block on it |
  * | `<ns>:wake:<w>`           | list       | a token for one process, that its idle loop look around         |
+ * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again |
  *
  * Every one of them begins with the namespace, so a hash-tagged one, `{dramatiq}`, keeps them in one slot of a
  * cluster.
@@ -125,18 +126,23 @@ export class Keys {
 
   /** The keys of a queue, by any of its names. */
   queue(name: string): QueueKeys {
+    const known = this.#queues.get(name)
+    if (known) return known
     const queueName = canonicalQueueName(name)
-    let keys = this.#queues.get(queueName)
-    if (!keys) {
-      keys = new QueueKeys(this.namespace, queueName)
-      this.#queues.set(queueName, keys)
-    }
+    const keys = this.#queues.get(queueName) ?? new QueueKeys(this.namespace, queueName)
+    this.#queues.set(queueName, keys)
+    this.#queues.set(name, keys)
     return keys
   }
 
   /** What a worker has in hand of a queue, or of a queue's `.DQ`. */
   acks(worker: string, queueName: string): string {
     return `${this.acksPrefix}${worker}.${queueName}`
+  }
+
+  /** The mark that a call of sends leaves. */
+  sent(call: string): string {
+    return `${this.namespace}:sent:${call}`
   }
 
   /** What wakes the idle loop of one process. */

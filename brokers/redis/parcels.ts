@@ -1,10 +1,10 @@
 /**
  * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
  */
-import { randomUUID } from 'node:crypto'
 import { type Body, getEncoder, type WireMessage } from '../../lib/encoder.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
+import { uuid } from '../../lib/uuid.js'
 import type { Keys, Place, QueueKeys } from './keys.js'
 import type { Argument } from './link.js'
 import { rewrite } from './rewrite.js'
@@ -18,7 +18,7 @@ export interface Parcel {
   readonly due?: number
 }
 
-/** Whether our delays go into a sorted set, or the way Dramatiq does it, for workers in Python. */
+/** Whether delays and priorities are ours, or all goes the way Dramatiq does it, for workers in Python. */
 export type DelayQueue = 'native' | 'dramatiq'
 
 /** How messages are sent: what the broker knows. */
@@ -27,6 +27,11 @@ export interface Sender {
   readonly delayQueue: DelayQueue
   readonly now: () => number
   readonly encode: (message: Message, wire: WireMessage) => Body
+}
+
+/** The list of a queue where a message waits: by its priority, but for Python's workers, which see only that of priority 0. */
+export function placeOf(queue: QueueKeys, options: Readonly<Record<string, unknown>>, delayQueue: DelayQueue): Place {
+  return queue.ready(delayQueue === 'dramatiq' ? 0 : priorityOf(options))
 }
 
 /** The priority a message asks for: 0 to 9. RabbitMQ allows more than nine, which is read as nine. */
@@ -41,7 +46,7 @@ export function priorityOf(options: Readonly<Record<string, unknown>>): number {
  */
 export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, encode }: Sender): Parcel {
   const queue = keys.queue(message.queueName)
-  const id = randomUUID()
+  const id = uuid()
   const wire = message.toWire()
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName
@@ -51,8 +56,8 @@ export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, enc
   wire.queue_name = queue.queueName
   wire.options = { ...wire.options, redis_message_id: id }
   const body = encode(message, wire)
-  const priority = priorityOf(message.options)
-  return delay ? delayed(queue, id, body, priority, now() + delay) : { place: queue.ready(priority), id, body }
+  if (delay) return delayed(queue, id, body, priorityOf(message.options), now() + delay)
+  return { place: placeOf(queue, message.options, delayQueue), id, body }
 }
 
 function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due: number): Parcel {
@@ -66,7 +71,7 @@ function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due
  */
 export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
   const { options } = JSON.parse(lenient(text)) as { options?: Record<string, unknown> }
-  const id = randomUUID()
+  const id = uuid()
   const body = rewrite(text, {
     queueName: queue.queueName,
     options: { eta: undefined, redis_message_id: JSON.stringify(id) },

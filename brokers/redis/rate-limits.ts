@@ -2,9 +2,13 @@
  * The state of rate limiters in Redis, as Dramatiq keeps it: the limiter's key is the key, its value a decimal number
  * with a time to live. On a Redis Cluster the keys of a window limiter and of a barrier must be hash-tagged.
  */
+import { BrokerClosed } from '../../lib/errors.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
+import { share } from './ears.js'
+import { insist } from './insist.js'
+import { patience } from './link.js'
 import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { script } from './scripts.js'
 
@@ -19,10 +23,13 @@ export class RedisRateLimits implements RateLimitBackend {
     )
   }
 
+  get #open(): Connection {
+    if (this.#closed) throw new BrokerClosed()
+    return this.#connection
+  }
+
   async add(key: string, value: number, ttl: number): Promise<boolean> {
-    const answer = await this.#connection.commands.call((client) =>
-      client.set(key, value, 'PX', Math.max(1, ttl), 'NX'),
-    )
+    const answer = await this.#open.commands.call((client) => client.set(key, value, 'PX', Math.max(1, ttl), 'NX'))
     return answer === 'OK'
   }
 
@@ -30,13 +37,20 @@ export class RedisRateLimits implements RateLimitBackend {
     return this.#change(key, amount, Number.MIN_SAFE_INTEGER, maximum, ttl)
   }
 
-  decr(key: string, amount: number, minimum: number, ttl: number): Promise<boolean> {
-    return this.#change(key, -amount, minimum, Number.MAX_SAFE_INTEGER, ttl)
+  decr(key: string, amount: number, minimum: number, ttl: number, timeout = patience): Promise<boolean> {
+    return this.#change(key, -amount, minimum, Number.MAX_SAFE_INTEGER, ttl, share(timeout))
   }
 
-  async #change(key: string, amount: number, minimum: number, maximum: number, ttl: number): Promise<boolean> {
+  async #change(
+    key: string,
+    amount: number,
+    minimum: number,
+    maximum: number,
+    ttl: number,
+    timeout = patience,
+  ): Promise<boolean> {
     const args = [amount, minimum, maximum, Math.max(1, ttl)]
-    return (await this.#connection.commands.run(script('change-counter'), [key], args)) === 1
+    return (await this.#open.commands.run(script('change-counter'), [key], args, { timeout })) === 1
   }
 
   async incrAndSum(
@@ -47,17 +61,21 @@ export class RedisRateLimits implements RateLimitBackend {
     ttl: number,
   ): Promise<boolean> {
     const args = [amount, maximum, Math.max(1, ttl)]
-    return (await this.#connection.commands.run(script('raise-within-sum'), [key, ...keys], args)) === 1
+    return (await this.#open.commands.run(script('raise-within-sum'), [key, ...keys], args)) === 1
   }
 
   async wait(key: string, timeout: number): Promise<boolean> {
-    const look = async (): Promise<true | undefined> =>
-      (await this.#connection.commands.call((client) => client.exists(key))) === 1 ? true : undefined
-    return (await this.#connection.ears.waitFor(channel(key), look, timeout)) ?? false
+    const { commands, ears } = this.#open
+    const look = async (patience: number): Promise<true | undefined> =>
+      (await commands.call((client) => client.exists(key), patience)) === 1 ? true : undefined
+    return (await ears.waitFor({ owner: this, channel: channel(key), look, timeout })) ?? false
   }
 
+  /** Asked for again when its answer is lost: twice is as good as once. What changes a counter isn't, since it would count twice. */
   async notify(key: string, ttl: number): Promise<void> {
-    await this.#connection.commands.run(script('notify'), [key], [Math.max(1, ttl), channel(key)])
+    const { commands } = this.#open
+    const args = [Math.max(1, ttl), channel(key)]
+    await insist(patience, ({ timeout }) => commands.run(script('notify'), [key], args, { timeout }))
   }
 
   now(): number {
@@ -66,8 +84,10 @@ export class RedisRateLimits implements RateLimitBackend {
 
   /** Lets go of the connection. */
   async close(): Promise<void> {
-    if (!this.#closed) this.#connection.release()
+    if (this.#closed) return
     this.#closed = true
+    this.#connection.ears.endFor(this)
+    this.#connection.release()
   }
 }
 

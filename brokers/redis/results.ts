@@ -2,14 +2,25 @@
  * Results in Redis, as Dramatiq keeps them: a list of one under an md5 key, with a time to live. Beside it, under a key
  * of ours, the traceback of a failure. Who waits is told by a message on the channel `<namespace>:<key>`.
  */
+import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
+import { share } from './ears.js'
+import { type Attempt, insist } from './insist.js'
+import { patience } from './link.js'
 import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { script } from './scripts.js'
 
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
+
+/**
+ * How long storing is tried again, in milliseconds. An answer that was lost must not make an actor run again that is done.
+ * Where Redis is away for longer the message is delivered again, as after any failed plugin; and this is over before
+ * a worker that stops (`shutdownTimeout`, 25 s) gives up, and before others take the message (`heartbeatTimeout`, 1 min).
+ */
+const longestStore = 20_000
 
 interface Put extends StoredResult {
   readonly key: string
@@ -19,6 +30,7 @@ interface Put extends StoredResult {
 export class RedisResults extends ResultBackend {
   readonly #connection: Connection
   readonly #puts: TurnBatch<Put>
+  #closed = false
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisResultsOptions = {}) {
@@ -29,7 +41,13 @@ export class RedisResults extends ResultBackend {
     this.#puts = new TurnBatch((batch) => this.#store(batch), { most: where.nodes ? 1 : 250 })
   }
 
-  protected put(key: string, { value, traceback }: StoredResult, ttl: number): Promise<void> {
+  get #open(): Connection {
+    if (this.#closed) throw new BrokerClosed()
+    return this.#connection
+  }
+
+  protected async put(key: string, { value, traceback }: StoredResult, ttl: number): Promise<void> {
+    if (this.#closed) throw new BrokerClosed()
     return this.#puts.add({ key, value, traceback, ttl })
   }
 
@@ -41,28 +59,41 @@ export class RedisResults extends ResultBackend {
       traceback,
       this.#channel(key),
     ])
-    await this.#connection.commands.run(script('store-results'), keys, args)
+    const { commands } = this.#connection
+    const store = ({ timeout }: Attempt): Promise<unknown> =>
+      commands.run(script('store-results'), keys, args, { timeout })
+    await insist(longestStore, store, () => this.#closed)
   }
 
-  protected async peek(key: string): Promise<StoredResult | undefined> {
-    const value = await this.#connection.commands.call((client) => client.lindex(key, 0))
+  protected async peek(key: string, timeout = 0): Promise<StoredResult | undefined> {
+    const { commands } = this.#open
+    const value = await commands.call((client) => client.lindex(key, 0), share(timeout))
     if (value === null) return undefined
     // Asked for apart, so that a success costs one command.
     if (!maybeFailure(value)) return { value }
-    const traceback = await this.#connection.commands.call((client) => client.get(tracebackKey(key)))
+    const traceback = await commands.call((client) => client.get(tracebackKey(key)), share(timeout))
     return { value, traceback: traceback ?? undefined }
   }
 
-  protected wait(key: string, timeout: number): Promise<StoredResult | undefined> {
-    return this.#connection.ears.waitFor(this.#channel(key), () => this.peek(key), timeout)
+  protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
+    const look = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
+    return this.#open.ears.waitFor({ owner: this, channel: this.#channel(key), look, timeout })
+  }
+
+  protected override async remove(key: string): Promise<void> {
+    const { commands } = this.#open
+    const remove = ({ timeout }: Attempt): Promise<unknown> =>
+      commands.call((client) => client.unlink(key, tracebackKey(key)), timeout)
+    await insist(patience, remove, () => this.#closed)
   }
 
   override async close(): Promise<void> {
-    await this.#puts.idle()
-    if (!this.#closed) this.#connection.release()
+    if (this.#closed) return
     this.#closed = true
+    this.#connection.ears.endFor(this)
+    await this.#puts.idle()
+    this.#connection.release()
   }
-  #closed = false
 
   #channel(key: string): string {
     return `${this.namespace}:${key}`

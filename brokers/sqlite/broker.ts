@@ -2,7 +2,7 @@
  * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores, looks and revives;
  * consuming is its consumers', writing and waiting for the lock its connection's.
  */
-import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import { Broker, type BrokerOptions, badCursor, brokerOptionNames } from '../../lib/broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
@@ -175,9 +175,11 @@ export class SQLiteBroker extends Broker {
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
 
   protected override async readDeadLetters(queueName: string, limit: number, cursor = '0'): Promise<DeadLetterPage> {
+    const after = readId(cursor)
+    if (after === undefined) throw badCursor(cursor)
     type Row = { id: number; body: Body; reason: string; traceback: string | null; deadAt: number }
     const found = await this.#connection.read(
-      (statements) => statements.deadLetters.all(queueName, readId(cursor) ?? 0, Date.now(), limit + 1) as Row[],
+      (statements) => statements.deadLetters.all(queueName, after, Date.now(), limit + 1) as Row[],
     )
     const letters = found.slice(0, limit).map(({ id, traceback, ...row }) => {
       return { ...row, id: String(id), queueName, ...(traceback === null ? {} : { traceback }) }
@@ -190,8 +192,13 @@ export class SQLiteBroker extends Broker {
     const row = readId(id)
     if (row === undefined) return false
     const now = Date.now()
+    type Letter = { queue: string; priority: number; body: Body } | undefined
+    if (then === 'requeue') {
+      const letter = await this.#connection.read((statements) => statements.deadLetter.get(row, now) as Letter)
+      if (letter) await this.forgetResult(letter.body)
+    }
     const queueName = await this.#connection.write((statements) => {
-      const letter = statements.deadLetter.get(row, now) as { queue: string; priority: number; body: Body } | undefined
+      const letter = statements.deadLetter.get(row, now) as Letter
       if (!letter) return undefined
       statements.removeDeadLetter.run(row, now)
       if (then === 'requeue') statements.insertMessage.run(letter.queue, letter.priority, this.revive(letter.body))

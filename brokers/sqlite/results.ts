@@ -51,6 +51,10 @@ export class SQLiteResults extends ResultBackend {
     return this.#waits.wait(key, timeout)
   }
 
+  protected override async remove(key: string): Promise<void> {
+    await this.#connection.write((statements) => void statements.removeResult.run(key), { patience: 5000 })
+  }
+
   override async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

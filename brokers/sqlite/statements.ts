@@ -112,6 +112,7 @@ const sql = {
     ON CONFLICT (key) DO UPDATE
     SET value = excluded.value, traceback = excluded.traceback, expires_at = excluded.expires_at`,
   getResult: 'SELECT key, value, traceback FROM results WHERE key = ? AND expires_at > ?',
+  removeResult: 'DELETE FROM results WHERE key = ?',
   getResults: `
     SELECT results.key, results.value, results.traceback FROM json_each(?) AS wanted
     JOIN results ON results.key = wanted.value WHERE results.expires_at > ?`,

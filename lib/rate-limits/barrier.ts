@@ -1,3 +1,4 @@
+import { ConnectionFailed } from '../errors.js'
 import { count, expected, refuseUnknown } from '../options.js'
 import { type Duration, parseDuration } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
@@ -59,19 +60,26 @@ export class Barrier {
    * Arrives at the barrier. The last to arrive, and everybody after, gets `true` at once and wakes those who wait; so
    * does one who comes when the barrier isn't there any more. The others wait until then and get `true`, or `false`
    * when their timeout is over first; with `block: false` they get `false` at once.
+   * @throws {ConnectionFailed} when the backend was away at the end of the time given.
    */
   async wait({ block = true, timeout }: BarrierWaitOptions = {}): Promise<boolean> {
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const { backend, key, ttl } = this
     const events = `${key}@events`
     // The count never goes under 1, which is how the last one is known, and known again when it comes twice.
-    if (!(await backend.decr(key, 1, 1, ttl))) {
+    const startedAt = backend.now()
+    if (!(await backend.decr(key, 1, 1, ttl, block && timeout !== undefined ? patience : undefined))) {
       await backend.notify(events, ttl)
       return true
     }
     if (!block) return false
-    for (let left = patience; left > 0; left -= round) {
-      if (await backend.wait(events, Math.min(left, round))) return true
+    for (let left = patience - Math.max(0, backend.now() - startedAt); left > 0; left -= round) {
+      try {
+        if (await backend.wait(events, Math.min(left, round))) return true
+      } catch (error) {
+        // The others may arrive all the same.
+        if (!(error instanceof ConnectionFailed) || left <= round) throw error
+      }
     }
     return false
   }

@@ -3,11 +3,11 @@
  */
 import { createHash } from 'node:crypto'
 import { checkSerializable } from '../encoder.js'
-import { ResultFailure, ResultMissing, ResultTimeout } from '../errors.js'
+import { ConnectionFailed, ResultError, ResultFailure, ResultMissing, ResultTimeout } from '../errors.js'
 import type { Message } from '../message.js'
 import { expected } from '../options.js'
 import { canonicalQueueName } from '../queue-names.js'
-import { type Duration, parseDuration } from '../time.js'
+import { type Duration, parseDuration, show } from '../time.js'
 
 /** How a failure is told: the class name of the error, its message and its stack. */
 export interface StoredFailure {
@@ -46,11 +46,20 @@ export abstract class ResultBackend {
   /** Keeps a result for `ttl` milliseconds. A second one replaces the first, traceback and all. */
   protected abstract put(key: string, stored: StoredResult, ttl: number): Promise<void>
 
-  /** The result at once, or `undefined`. */
-  protected abstract peek(key: string): Promise<StoredResult | undefined>
+  /**
+   * The result at once, or `undefined`.
+   * @param timeout How long the answer may take, in milliseconds, where it has to come from elsewhere. @default no longer than needed
+   */
+  protected abstract peek(key: string, timeout?: number): Promise<StoredResult | undefined>
 
-  /** The result as soon as it is there, or `undefined` after `timeout` milliseconds (always more than 0). */
+  /**
+   * The result as soon as it is there, or `undefined` after `timeout` milliseconds (always more than 0).
+   * @throws {ConnectionFailed} when that can't be told at the end.
+   */
   protected abstract wait(key: string, timeout: number): Promise<StoredResult | undefined>
+
+  /** Deletes a result, if it is there. A backend that can't leaves it until its time is over. */
+  protected async remove(_key: string): Promise<void> {}
 
   /** Frees what the backend holds. */
   async close(): Promise<void> {}
@@ -70,20 +79,49 @@ export abstract class ResultBackend {
   }
 
   /**
-   * Waits for a result.
+   * Deletes what is kept of a message: it gets another chance, and whoever asks shall wait for that.
+   */
+  async forget(message: Message): Promise<void> {
+    await this.remove(this.keyOf(message))
+  }
+
+  /**
+   * Waits for a result, also while the backend is away.
    *
    * @param options.timeout How long; 0 asks once. @default '10s'
-   * @throws {ResultMissing} when asked once and there is none, {ResultTimeout} when none came in time,
-   * {ResultFailure} when the actor failed for good.
+   * @throws {ResultMissing} when asked once and there is none, {ResultTimeout} when none came in time (its `cause` says so
+   * when the backend was away), {ResultFailure} when the actor failed for good, {ConnectionFailed} when asked once and the
+   * backend is away.
    */
   async get(message: Message, { timeout = 10_000 }: { timeout?: Duration } = {}): Promise<unknown> {
     const patience = parseDuration(timeout, 'timeout')
     const key = this.keyOf(message)
-    const stored = (await this.peek(key)) ?? (patience > 0 ? await this.wait(key, patience) : undefined)
-    if (stored) return decodeResult(stored.value, stored.traceback)
     const which = `${message.actorName} (message ${message.messageId})`
+    const stored = patience > 0 ? await this.#await(key, patience, which) : await this.peek(key)
+    if (stored) return decodeResult(stored.value, stored.traceback)
     if (patience > 0) throw new ResultTimeout(`No result of ${which} within ${patience} ms.`)
     throw new ResultMissing(`There is no result of ${which}.`)
+  }
+
+  async #await(key: string, timeout: number, which: string): Promise<StoredResult | undefined> {
+    const startedAt = performance.now()
+    let away: unknown
+    try {
+      const stored = await this.peek(key, timeout)
+      if (stored) return stored
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error
+      away = error
+    }
+    const left = timeout - Math.floor(performance.now() - startedAt)
+    try {
+      if (left > 0) return await this.wait(key, left)
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error
+      away = error
+    }
+    if (!(away instanceof ConnectionFailed)) return undefined
+    throw new ResultTimeout(`No result of ${which} within ${timeout} ms. ${away.message}`, { cause: away })
   }
 
   /** The key of a message's result: Dramatiq's, `md5(<namespace>:<queue>:<actor>:<message id>)` in hex. */
@@ -119,9 +157,30 @@ export function maybeFailure(value: string): boolean {
  * @throws {ResultFailure} when it is a failure.
  */
 export function decodeResult(value: string, traceback?: string): unknown {
-  const result = JSON.parse(value) as { __t?: unknown; exn?: { type: string; msg: string } } | null
+  const result = parse(value) as { __t?: unknown; exn?: { type: string; msg: string } } | null
   if (typeof result === 'object' && result?.__t === failureMark && result.exn) {
     throw new ResultFailure(result.exn.type, result.exn.msg, traceback)
   }
   return result
+}
+
+/** JSON, and the numbers that Python writes into it though JSON has none such: `NaN`, `Infinity`, `-Infinity`. */
+function parse(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    // Told below, if it is no use.
+  }
+  let mark = 'NaN'
+  while (value.includes(`"${mark}"`)) mark += 'N'
+  const tokens = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g
+  const json = value.replace(tokens, (token) => {
+    if (token === 'NaN') return `"${mark}"`
+    return token.startsWith('"') ? token : token.replace('Infinity', '1e999')
+  })
+  try {
+    return JSON.parse(json, (_, inner) => (inner === mark ? Number.NaN : inner))
+  } catch (cause) {
+    throw new ResultError(`Expected the stored result to be JSON; got ${show(value)}.`, { cause })
+  }
 }

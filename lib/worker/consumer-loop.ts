@@ -9,7 +9,7 @@ import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 
 export interface ConsumerLoopOptions {
-  /** How many messages it may hold, running ones included. */
+  /** How many messages it may hold, running ones included; at least so many where that is `adaptive`. */
   readonly prefetch: number
   /** How many messages the worker can run at once. */
   readonly atOnce: number
@@ -20,6 +20,13 @@ export interface ConsumerLoopOptions {
   /** Takes over what was taken. */
   readonly accept: (delivery: Delivery) => void
 }
+
+/** For how many milliseconds' work it may hold messages, and over how many of them that is measured. */
+const ahead = 50
+const measured = 10
+
+/** What is no sign of a backlog. */
+const few = 8
 
 /** However fast messages are, no more than these are held. */
 const mostHeld = 4000
@@ -88,8 +95,9 @@ export class ConsumerLoop {
       const deliveries = await next
       if (deliveries.length === 0 && this.options.isOver()) return
       this.held += deliveries.length
-      // Asked for before these are run, so that the broker is at work while the actors are.
-      next = this.#takeMore()
+      // Many are behind which there is more: it is asked for before these are run, so that the broker is at work while
+      // the actors are. A few are all there was, and are run at once.
+      next = deliveries.length > few ? this.#takeMore() : undefined
       for (const delivery of deliveries) this.options.accept(delivery)
       // A broker that always has more must not keep the event loop from its other work.
       await new Promise(setImmediate)
@@ -110,14 +118,17 @@ export class ConsumerLoop {
   }
 
   /**
-   * How many to take. A worker whose messages take no time would spend it fetching, so it may hold what it settled
-   * in the last 50 ms; one whose messages take long holds no more than it can run soon, and leaves the rest to others.
+   * How many to take. What is held waits behind what runs, though another worker may be idle: so it is no more than is
+   * likely to start within 50 ms, which is what was settled in the last 50 ms. A worker whose messages take no time
+   * comes to hold very many, or it would spend its time fetching; one whose slots are full of long ones holds nothing else.
    */
   #room(): number {
     const elapsed = performance.now() - this.#measuredAt
-    if (this.options.adaptive && elapsed >= 5) {
-      const lately = Math.round((this.#settledSince * 50) / elapsed)
-      this.#hold(Math.max(this.options.prefetch, Math.min(mostHeld, lately)))
+    if (this.options.adaptive && elapsed >= measured) {
+      const lately = Math.min(mostHeld, Math.round((this.#settledSince * ahead) / elapsed))
+      // Settlements come in bursts: it grows at once, and shrinks by halves, unless there was none for as long.
+      const least = elapsed < ahead ? Math.floor(this.#prefetch / 2) : 0
+      this.#hold(Math.max(this.options.prefetch + lately, least))
       this.#settledSince = 0
       this.#measuredAt = performance.now()
     }

@@ -6,7 +6,7 @@ import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, Retry, SkipMessage, WorkerLost } from '../errors.js'
-import { summary, toError, traceback } from '../failure.js'
+import { summary, toError, tracebackToKeep, withoutFrames } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
@@ -35,7 +35,7 @@ export class Executor implements Onlooker {
       execution = this.#accept(delivery, desk)
     } catch (error) {
       desk.ran()
-      return void this.#settleOtherwise(delivery, desk, undefined, error)
+      return void this.#settleOtherwise(delivery, desk, undefined, withoutFrames(toError(error)))
     }
     if (delivery.deliveryCount === 1) return this.#begin(execution)
     const failed = (error: unknown): void => {
@@ -284,5 +284,6 @@ export class Executor implements Onlooker {
 const redelivery = { factor: 1000, max: 300_000 }
 
 function reasonOf({ reason, error }: Rejection): { reason: string; traceback?: string } {
-  return error ? { reason, traceback: traceback(error) } : { reason }
+  const traceback = error && tracebackToKeep(error)
+  return traceback === undefined ? { reason } : { reason, traceback }
 }

@@ -26,7 +26,7 @@ export interface WorkerOptions {
   queues?: readonly string[]
   /**
    * How many messages of a queue the worker holds at most, running ones included.
-   * @default twice what it can run at once, and more while messages take next to no time
+   * @default what it can run at once, and besides what it is likely to start within 50 ms
    */
   prefetch?: number
   /**

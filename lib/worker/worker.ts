@@ -152,10 +152,9 @@ export class Worker {
   async #consume(queueName: string): Promise<void> {
     const { prefetch } = this.#options
     const atOnce = Math.max(1, this.threads) * this.concurrency
-    const most = prefetch ?? 2 * atOnce
-    const consumer = this.broker.consume(queueName, { prefetch: most })
+    const consumer = this.broker.consume(queueName, { prefetch: prefetch ?? 2 * atOnce })
     const loop = new ConsumerLoop(consumer, {
-      prefetch: most,
+      prefetch: prefetch ?? atOnce,
       atOnce,
       adaptive: prefetch === undefined,
       isOver: () => this.broker.closed,

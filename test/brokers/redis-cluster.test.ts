@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
+import { leaveToGhost } from '../support/redis-ghost.js'
 import { withRedis } from '../support/redis-server.js'
 import { inTime, until } from './contract/exam.js'
 import { testBroker } from './contract.js'
@@ -13,16 +14,18 @@ await withRedis(
     await redis.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => `${slot}`))
     await until(async () => /cluster_state:ok/.test(`${await redis.cluster('INFO')}`), 'the cluster')
     const nodes = [{ host: '127.0.0.1', port: server.port }]
+    // For so long a new process waits before it believes anybody dead.
+    const settings = { nodes, heartbeatTimeout: '1s' } as const
 
     testBroker(
       'RedisBroker on a cluster',
-      (options) => new RedisBroker({ nodes, namespace: `{${randomUUID()}}`, ...options }),
+      (options) => new RedisBroker({ ...settings, namespace: `{${randomUUID()}}`, ...options }),
       {
         another: (broker, options) =>
-          new RedisBroker({ nodes, namespace: (broker as RedisBroker).namespace, ...options }),
+          new RedisBroker({ ...settings, namespace: (broker as RedisBroker).namespace, ...options }),
         async crash(broker) {
           const { namespace, workerId } = broker as RedisBroker
-          await redis.zadd(`${namespace}:__heartbeats__`, 'XX', 0, workerId)
+          await leaveToGhost(redis, namespace, workerId)
         },
       },
     )

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../brokers/redis/index.js'
+import { Results } from '../../middleware/results.js'
 import { captureLog } from '../support/log.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
@@ -34,7 +35,7 @@ await withRedis((server) => {
     const beat = await redis.zscore(`${namespace}:__heartbeats__`, broker.workerId)
     t.ok(held === 0 || beat !== null, `${held} in hand, heartbeat ${beat}`)
     if (beat !== null) await redis.zadd(`${namespace}:__heartbeats__`, '0', broker.workerId)
-    t.equal((await take(consume(open(t, { namespace })), 3)).length, 3)
+    t.equal((await take(consume(open(t, { namespace, heartbeatTimeout: 400 })), 3)).length, 3)
   })
 
   t.test('a broker closed while it stores finishes that first, however much it is', async (t) => {
@@ -87,6 +88,38 @@ await withRedis((server) => {
     t.equal(await connections(redis, settings.redis.connectionName), 1)
     await broker.close()
     await until(async () => (await connections(redis, settings.redis.connectionName)) === 0, 'no connection')
+  })
+
+  t.test('results put in place of the default ones leave no connection behind', async (t) => {
+    const settings = { url, redis: { connectionName: `replaced-${randomUUID()}` } }
+    const broker = new RedisBroker({ ...settings, namespace: randomUUID() })
+    broker.use(new Results({ backend: new RedisResults(settings) }))
+    await broker.enqueue(note(1))
+    t.equal(await connections(redis, settings.redis.connectionName), 1)
+    await broker.close()
+    await until(async () => (await connections(redis, settings.redis.connectionName)) === 0, 'no connection')
+  })
+
+  t.test('however many are given back at once, they keep their order', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    await broker.enqueueMany(notes(1201))
+    const deliveries = await take(consumer, 1200)
+    await Promise.all(deliveries.map((delivery) => consumer.requeue(delivery)))
+    const names = (await take(consumer, 1201)).map(nameOf)
+    t.same(
+      names,
+      notes(1201).map(({ args }) => args[0]),
+    )
+  })
+
+  t.test('lists that are sent in one turn go out in calls of a size that Redis takes', async (t) => {
+    const broker = open(t)
+    await broker.enqueue(note('first'))
+    const before = await scriptCalls(redis)
+    await Promise.all(Array.from({ length: 10 }, () => broker.enqueueMany(notes(200))))
+    t.ok((await scriptCalls(redis)) - before >= 10)
+    t.match(await broker.stats(queueName), { ready: 2001 })
   })
 
   t.test('a machine whose clock is ahead takes nothing from workers that live', async (t) => {
@@ -180,7 +213,7 @@ await withRedis((server) => {
     t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'nor does it come back')
     const left = await redis.keys(`${broker.namespace}:*`)
     t.same(
-      left.filter((key) => !/heartbeats|:wake/.test(key)),
+      left.filter((key) => !/heartbeats|:wake|:sent:/.test(key)),
       [],
     )
     await broker.enqueue(note('next'))

@@ -1,8 +1,11 @@
 /** What Redis may do to us, and that workers consume again afterwards. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
+import { actor } from '../../lib/actor.js'
 import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
+import { Barrier, ConcurrentRateLimiter } from '../../lib/rate-limits/index.js'
+import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
@@ -178,6 +181,38 @@ await withRedis((server) => {
     }
     t.same(names.sort(), [1, 2, 3, 4, 5, 'soon'])
     t.same(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 0, dead: 1 })
+  })
+
+  t.test('a full Redis lets go of what limits hold, and workers that keep results drain on', async (t) => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID() })
+    const limits = new RedisRateLimits({ url: server.url })
+    t.teardown(async () => {
+      await admin.config('SET', 'maxmemory', '0')
+      await broker.close()
+      await limits.close()
+    })
+    const [key, barrierKey] = [randomUUID(), randomUUID()]
+    const add = actor((a: number, b: number) => a + b, { broker, actorName: 'add', storeResults: true })
+    const messages = await add.sendMany([
+      [1, 2],
+      [3, 4],
+    ])
+    const slots = new ConcurrentRateLimiter(limits, key, { limit: 2 })
+    const barrier = new Barrier(limits, barrierKey)
+    await barrier.create(2)
+    await slots.acquire(async () => {
+      await admin.config('SET', 'maxmemory', '1000')
+    })
+    t.equal(await admin.get(key), '0', 'the slot is free again')
+    await t.rejects(slots.acquire(), { message: /full.*maxmemory/s })
+    t.equal(await barrier.wait({ block: false }), false)
+    t.equal(await barrier.wait({ block: false }), true, 'the last one tells the others')
+
+    const worker = new Worker(broker, { threads: 0 })
+    await worker.start()
+    t.teardown(() => worker.stop())
+    t.same(await Promise.all(messages.map((message) => message.result({ timeout: '10s' }))), [3, 7])
+    await broker.join('default', { timeout: '10s' })
   })
 
   t.test('a Redis that may evict keys is warned about, once', async (t) => {

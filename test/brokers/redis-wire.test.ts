@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
-import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import { RedisBroker, type RedisBrokerOptions, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import type { Consumer, Delivery } from '../../lib/consumer.js'
 import { Message } from '../../lib/message.js'
 import { Barrier, BucketRateLimiter, ConcurrentRateLimiter, WindowRateLimiter } from '../../lib/rate-limits/index.js'
@@ -26,8 +26,8 @@ type Snapshot = Record<string, Key>
 await withRedis((server) => {
   const redis = server.client()
   const { url } = server
-  const open = (t: Test, namespace = 'dramatiq'): RedisBroker => {
-    const broker = new RedisBroker({ url, namespace, middleware: [] })
+  const open = (t: Test, namespace = 'dramatiq', options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url, namespace, middleware: [], ...options })
     t.teardown(() => broker.close())
     return broker
   }
@@ -81,7 +81,7 @@ await withRedis((server) => {
   t.test('lifecycle: maintenance', async (t) => {
     const { redis_before = {} } = lifecycle.cases.find(({ name }) => name === 'maintenance') ?? {}
     await restore(redis, redis_before)
-    const broker = open(t)
+    const broker = open(t, 'dramatiq', { heartbeatTimeout: 200 })
     const consumer = broker.consume('default')
     const [ready] = Object.keys(redis_before['dramatiq:default.msgs']?.value as object)
     const delivery = await takeOne(consumer)

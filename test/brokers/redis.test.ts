@@ -1,17 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { RedisBroker } from '../../brokers/redis/index.js'
+import { leaveToGhost } from '../support/redis-ghost.js'
 import { withRedisUrl } from '../support/redis-server.js'
 import { testBroker } from './contract.js'
 
 await withRedisUrl((url) => {
-  testBroker('RedisBroker', (options) => new RedisBroker({ url, namespace: `exam-${randomUUID()}`, ...options }), {
-    another: (broker, options) => new RedisBroker({ url, namespace: (broker as RedisBroker).namespace, ...options }),
-    async crash(broker) {
-      const { namespace, workerId } = broker as RedisBroker
-      const redis = new Redis(url)
-      await redis.zadd(`${namespace}:__heartbeats__`, 'XX', 0, workerId)
-      redis.disconnect()
+  // For so long a new process waits before it believes anybody dead.
+  const settings = { url, heartbeatTimeout: '1s' } as const
+  testBroker(
+    'RedisBroker',
+    (options) => new RedisBroker({ ...settings, namespace: `exam-${randomUUID()}`, ...options }),
+    {
+      another: (broker, options) =>
+        new RedisBroker({ ...settings, namespace: (broker as RedisBroker).namespace, ...options }),
+      async crash(broker) {
+        const { namespace, workerId } = broker as RedisBroker
+        const redis = new Redis(url)
+        await leaveToGhost(redis, namespace, workerId)
+        redis.disconnect()
+      },
     },
-  })
+  )
 })

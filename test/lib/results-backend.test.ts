@@ -93,3 +93,12 @@ t.test('a timeout that can not be read is refused', async (t) => {
   await t.rejects(new OneResult().get(message, { timeout: 'soon' as never }), InvalidOption)
   t.throws(() => encodeSuccess({ a: new Map() }), NotSerializable)
 })
+
+t.test('numbers that Python writes though JSON has none such are read; what is no JSON at all is told', async (t) => {
+  t.same(decodeResult('{"a": [NaN, -Infinity, Infinity, 1.5], "b": "NaN, \\"Infinity"}'), {
+    a: [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1.5],
+    b: 'NaN, "Infinity',
+  })
+  t.same(decodeResult('["NaN", NaN]'), ['NaN', Number.NaN])
+  t.throws(() => decodeResult('{broken'), { name: 'ResultError', message: /to be JSON; got "\{broken"/ })
+})

@@ -64,3 +64,38 @@ t.test('idle waits for what was begun, well or badly', async (t) => {
   await Promise.all([slow, idle])
   t.same(done, ['bad', 'slow', 'idle'])
 })
+
+t.test(
+  'an eager batch goes before the turn is over when none is on its way, with all that was added at once',
+  async (t) => {
+    const batches: number[][] = []
+    let answer = (): void => {}
+    const run = (items: number[]): Promise<void> => {
+      batches.push(items)
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    }
+    const batch = new TurnBatch<number>(run, { eager: true })
+    let turns = 0
+    const turn = new Promise<void>((resolve) => setImmediate(() => resolve(void turns++)))
+    for (const item of [1, 2]) void batch.add(item)
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    t.same([turns, batches], [0, [[1, 2]]])
+    const third = batch.add(3)
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    t.same(batches, [[1, 2]], 'while one is on its way the next is gathered for a whole turn')
+    await turn
+    await new Promise(setImmediate)
+    t.same(batches, [[1, 2], [3]])
+    answer()
+    await third
+  },
+)
+
+t.test('a batch is no heavier than it may be, unless one item is', async (t) => {
+  const batches: number[][] = []
+  const batch = new TurnBatch<number>((items) => void batches.push(items), { most: 10, weigh: (item) => item })
+  await Promise.all([4, 5, 2, 12, 1].map((item) => batch.add(item)))
+  t.same(batches, [[4, 5], [2], [12], [1]])
+})

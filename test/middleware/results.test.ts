@@ -85,6 +85,22 @@ class Away extends ResultBackend {
   protected async wait(): Promise<undefined> {}
 }
 
+t.test('a backend that is replaced is closed, unless it stays in use', async (t) => {
+  const { broker } = stage(t)
+  class Counted extends Away {
+    closed = 0
+    override async close(): Promise<void> {
+      this.closed++
+    }
+  }
+  const [first, second] = [new Counted(), new Counted()]
+  broker.use(new Results({ backend: first }))
+  broker.use(new Results({ backend: first, storeResults: true }))
+  t.equal(first.closed, 0)
+  broker.use(new Results({ backend: second }))
+  t.same([first.closed, second.closed], [1, 0])
+})
+
 t.test('while results are away no message is acknowledged whose result is wanted', async (t) => {
   const { actor, broker, work } = stage(t)
   const backend = new Away()

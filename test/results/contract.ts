@@ -134,6 +134,19 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
   })
 
+  ask('what is forgotten is gone, its traceback too, and can be waited for anew', async (t, backend) => {
+    const [message, other] = [run(), run()]
+    await backend.storeFailure(message, { type: 'Error', message: 'x', traceback }, ttl)
+    await backend.storeResult(other, 'other', ttl)
+    await backend.forget(message)
+    await backend.forget(run())
+    await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
+    t.equal(await backend.get(other, { timeout: 0 }), 'other')
+    const waiting = backend.get(message, { timeout: '10s' })
+    await backend.storeResult(message, 'second', ttl)
+    t.equal(await inTime(waiting, 'the result'), 'second')
+  })
+
   ask('hundreds of waits at once each get their own', async (t, backend) => {
     const messages = Array.from({ length: 300 }, run)
     const waiting = Promise.all(messages.map((message) => backend.get(message, { timeout: '30s' })))

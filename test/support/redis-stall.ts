@@ -1,14 +1,23 @@
-/** A road to Redis on which traffic can come to a halt without anybody being told, as when a cable is pulled. */
+/**
+ * A road to Redis on which things go wrong: traffic comes to a halt without anybody being told, as when a cable is
+ * pulled; an answer is lost with its connection; nobody gets through for a while.
+ */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export class Stall {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  #blocked = false
+  #losing: ((request: Buffer) => boolean) | undefined
+  /** How many answers were lost. */
+  lost = 0
 
   constructor(port: number) {
     this.#server = createServer((from) => {
+      if (this.#blocked) return void from.destroy()
       const to = connect(port, '127.0.0.1')
+      from.on('data', (request) => this.#lose(request, from, to))
       for (const [one, other] of [
         [from, to],
         [to, from],
@@ -24,6 +33,20 @@ export class Stall {
     })
   }
 
+  /** Lets the request pass, and breaks the connection before its answer. */
+  #lose(request: Buffer, from: Socket, to: Socket): void {
+    if (!this.#losing?.(request)) return
+    this.#losing = undefined
+    this.#blocked = true
+    to.unpipe(from)
+    to.once('data', () => {
+      this.lost++
+      to.destroy()
+      from.destroy()
+    })
+    to.resume()
+  }
+
   /** @returns The URL by which Redis is reached on this road. */
   async listen(): Promise<string> {
     this.#server.listen(0, '127.0.0.1')
@@ -37,6 +60,24 @@ export class Stall {
       socket.unpipe()
       socket.pause()
     }
+  }
+
+  /**
+   * The next request that has all these in it is carried out, but its answer is lost and the connection with it; and
+   * nobody gets through any more, until `unblock`.
+   */
+  loseAnswerTo(...parts: string[]): void {
+    this.#losing = (request) => parts.every((part) => request.includes(part))
+  }
+
+  /** Nobody gets through any more, until `unblock`. */
+  block(): void {
+    this.#blocked = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  unblock(): void {
+    this.#blocked = false
   }
 
   close(): void {

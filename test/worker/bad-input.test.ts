@@ -7,6 +7,21 @@ import { Message } from '../../lib/message.js'
 import { LocalQueue } from '../../lib/worker/local-queue.js'
 import { failure, stage, until } from '../support/memory.js'
 
+t.test('what is refused without being run has no traceback: there is only ours to show', async (t) => {
+  const { actor, broker, work } = stage(t)
+  actor(() => 1, { actorName: 'somebody' })
+  await work()
+  const message = new Message({ queueName: 'default', actorName: 'nobody', args: [], options: { store_results: true } })
+  await broker.enqueue(message)
+  const error = (await broker.results?.get(message).catch((error: unknown) => error)) as { traceback?: string }
+  t.match(error, failure('ActorNotFound'))
+  t.equal(error.traceback, undefined)
+  await broker.join('default')
+  const { letters } = await broker.deadLetters('default')
+  t.match(letters, [{ reason: /No actor named "nobody"/ }])
+  t.equal(letters[0]?.traceback, undefined)
+})
+
 for (const [wire, value, said] of [
   ['max_retries', 'many', /Expected "maxRetries" to be a whole number from 0 up; got "many"/],
   ['time_limit', [], /Expected "timeLimit" to be a duration/],

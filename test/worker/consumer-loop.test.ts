@@ -89,6 +89,19 @@ t.test('with a prefetch of one it takes one at a time', async (t) => {
   t.same(asked, [1, 1])
 })
 
+t.test('a worker full of long messages takes no more than it runs, so that others can', async (t) => {
+  const { loop, asked, accepted } = bench(t, some, { prefetch: 2, atOnce: 2, adaptive: true })
+  await turns()
+  t.equal(accepted.length, 2)
+  // Nothing was settled for long when one is.
+  const since = performance.now()
+  await until(() => performance.now() - since > 120)
+  t.equal(asked.length, 1, 'nothing is asked for while all slots are taken')
+  loop.release()
+  await until(() => accepted.length === 3)
+  t.ok(loop.held <= 3, `it holds ${loop.held}`)
+})
+
 t.test('after a quick spell it never asks for less than nothing', async (t) => {
   const { loop, asked } = bench(t, some, { prefetch: 4, atOnce: 2, adaptive: true })
   // Messages that take no time: it comes to hold more and more.

@@ -4,8 +4,7 @@
 -- they carry: place · ids, 36 characters each · sizes of the bodies in bytes, with commas · bodies · due times (ms),
 -- with commas, or '' where they are ready.
 -- KEYS[place ..] : the list or sorted set, the hash of bodies, the wake list.
--- `again` says that this call may have been made before, its answer lost: what is there already is left alone.
-local function store(at, again)
+local function store(at)
   local place, ids, sizes, parcel, dues = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local queue, bodies, wake = KEYS[place], KEYS[place + 1], KEYS[place + 2]
   local delayed = dues ~= ''
@@ -26,16 +25,14 @@ local function store(at, again)
     local id, body = string.sub(ids, first, first + 35), string.sub(parcel, from, from + size - 1)
     local due = delayed and next_due()
     first, from = first + 36, from + size
-    if not (again and redis.call('HEXISTS', bodies, id) == 1) then
-      pairs_[#pairs_ + 1] = id
-      pairs_[#pairs_ + 1] = body
-      if delayed then
-        members[#members + 1] = due
-        if not head or tonumber(due) < head then sooner = true end
-      end
-      members[#members + 1] = id
-      if #pairs_ >= 1000 then flush() end
+    pairs_[#pairs_ + 1] = id
+    pairs_[#pairs_ + 1] = body
+    if delayed then
+      members[#members + 1] = due
+      if not head or tonumber(due) < head then sooner = true end
     end
+    members[#members + 1] = id
+    if #pairs_ >= 1000 then flush() end
   end
   flush()
   -- Who waits for the delayed ones must hear of one that comes sooner than the one he waits for.

@@ -55,7 +55,7 @@ for _ = 1, tonumber(ARGV[others + 1]) do
     forget(id)
   end
   for _ = 1, groups do
-    if mine then store(at, false) end
+    if mine then store(at) end
     at = at + 5
   end
 end

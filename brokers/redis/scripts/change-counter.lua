@@ -5,5 +5,7 @@
 -- returns  1 when it was changed, else 0
 local value = (tonumber(redis.call('GET', KEYS[1])) or 0) + tonumber(ARGV[1])
 if value < tonumber(ARGV[2]) or value > tonumber(ARGV[3]) then return 0 end
+-- What lowers a counter is allowed when Redis is full: its first write is one that takes no memory, and harms no key.
+if tonumber(ARGV[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 redis.call('SET', KEYS[1], string.format('%.0f', value), 'PX', ARGV[4])
 return 1

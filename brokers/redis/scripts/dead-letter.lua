@@ -30,7 +30,7 @@ for _ = 1, tonumber(ARGV[1]) do
     redis.call('HSET', dead_reasons, id, reason)
   end
   for _ = 1, groups do
-    if body then store(at, false) end
+    if body then store(at) end
     at = at + 5
   end
 end

@@ -3,15 +3,18 @@
 --
 -- KEYS     1 heartbeats · 2 ack set · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list · 8 delayed
 --          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0
--- ARGV     1 worker · 2 now (ms) · 3 how many at most (256 or fewer) · 4 how soon a due time is passed on (ms)
--- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, sizes, parcel }
+-- ARGV     1 worker · 2 now (ms); where that can't be said beforehand, '' · 3 how many at most, 500 or fewer · 4 how soon
+--          a due time is passed on (ms) · 5 how far the clock of whoever calls is ahead of Redis's (ms), for want of now
+-- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, sizes, parcel, the
+--          time in Redis (ms) }
 --          sizes: of each id and body, four bytes big-endian each; parcel: id, body, id, body, …, in one string, since
 --          many small answers cost more than what they carry
 --@include signal
 --@include clock
 --@include count-lost
 local heartbeats, acks, bodies, taken, deliveries, begun, wake, delayed, delayed_bodies, delay_queue = unpack(KEYS, 1, 10)
-local worker, now, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = clock()
+local worker, now, limit = ARGV[1], tonumber(ARGV[2]) or time + ARGV[5], tonumber(ARGV[3])
 local lists = 11
 
 local function promote()
@@ -89,7 +92,7 @@ if redis.call('EXISTS', unpack(KEYS, lists, lists + 8)) > 0 then
   end
 end
 if left > 0 then take(KEYS[lists + 9], 0) end
-redis.call('ZADD', heartbeats, clock(), worker)
+redis.call('ZADD', heartbeats, time, worker)
 
 if left < limit then
   local behind = left == 0 and redis.call('EXISTS', unpack(KEYS, lists, lists + 9)) > 0
@@ -98,4 +101,4 @@ if left < limit then
   if behind or soon then signal(wake) end
 end
 local packed_sizes = #sizes > 0 and struct.pack('>' .. string.rep('I4', #sizes), unpack(sizes)) or ''
-return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(parcel) }
+return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(parcel), time }

@@ -1,7 +1,9 @@
 /** What becomes of messages that were given up. */
+import { MemoryResults } from '../../../brokers/memory/index.js'
 import type { DeadLetter } from '../../../lib/consumer.js'
-import { InvalidOption } from '../../../lib/errors.js'
+import { InvalidOption, ResultMissing } from '../../../lib/errors.js'
 import { Message } from '../../../lib/message.js'
+import { Results } from '../../../middleware/results.js'
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne, until } from './exam.js'
 
 export function deadLetters(exam: Exam): void {
@@ -95,6 +97,54 @@ export function deadLetters(exam: Exam): void {
     t.equal(revived.options.retries, undefined)
     if (!exam.capabilities.lacks?.includes('priorities')) t.equal(delivery.priority, 6)
   })
+
+  exam
+    .needs('dead letters by id')
+    .ask('whoever asks for the result of what was put back waits for the new one', async ({ t, open }) => {
+      const backend = new MemoryResults()
+      const broker = await open({ middleware: [new Results({ backend, storeResults: true })] })
+      const consumer = consume(broker)
+      const message = note('second chance')
+      await broker.enqueue(message)
+      await consumer.deadLetter(await takeOne(consumer), { reason: 'bad' }, [])
+      await backend.storeFailure(message, { type: 'Error', message: 'bad' }, 60_000)
+      const { id } = (await broker.deadLetters(queueName)).letters[0] as DeadLetter
+      const { forget } = backend
+
+      backend.forget = async () => {
+        throw new Error('away')
+      }
+      await t.rejects(broker.requeueDeadLetter(id), { message: 'away' })
+      t.match(
+        await broker.stats(queueName),
+        { ready: 0, dead: 1 },
+        'nothing is put back as long as the failure is there',
+      )
+
+      backend.forget = forget
+      t.equal(await broker.requeueDeadLetter(id), true)
+      await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
+    })
+
+  exam
+    .needs('dead letters by id')
+    .ask('what names no page and no letter is refused, and says why', async ({ t, open }) => {
+      const broker = await open()
+      for (const cursor of ['x:y', 'nonsense', '', 5, null] as never[]) {
+        await t.rejects(broker.deadLetters(queueName, { cursor }), {
+          name: 'InvalidOption',
+          message: /the cursor of the page before/,
+        })
+      }
+      await t.rejects(broker.deadLetters(queueName, { limt: 3 } as never), {
+        name: 'InvalidOption',
+        message: /did you mean "limit"/,
+      })
+      for (const id of [undefined, 7] as never[]) {
+        await t.rejects(broker.requeueDeadLetter(id), { name: 'InvalidOption', message: /the id of a dead letter/ })
+        await t.rejects(broker.deleteDeadLetter(id), InvalidOption)
+      }
+    })
 
   exam.needs('dead letters by id').ask('putting a dead letter back wakes a waiting take', async ({ t, open }) => {
     const broker = await open()

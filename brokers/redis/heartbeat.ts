@@ -1,0 +1,142 @@
+/**
+ * The heartbeat: says in Redis that this worker lives, as long as it consumes or holds messages, on a timer of its own
+ * that nothing else can stop. And it knows whether others can be believed dead.
+ *
+ * A worker whose heartbeat is old is dead only if it could have beaten. After an outage every heartbeat is old, and so it is
+ * in a Redis that came back with an old snapshot; whoever is back first must not take what all the others hold. So a
+ * worker says who is dead only when its own contact has lasted, without a gap, for as long as a living one needs at most
+ * to be heard of again: an attempt to connect that hangs, the pause before the next, and the pause between two beats.
+ * A connection that is made anew at once is no gap, if Redis still knows our last beat and the others have time enough
+ * to be back before theirs is too old; with a short `heartbeatTimeout` they haven't.
+ * A process that has just come has no contact behind it and waits as well, but never longer than `heartbeatTimeout`: one
+ * that is restarted after a crash recovers what its predecessor held when that one counts as dead, or that much later.
+ */
+import { getLogger } from '../../lib/logger.js'
+import type { Hand, Owner } from './hand.js'
+import { script } from './scripts.js'
+
+/** Python's workers take one of ours for dead after a minute, whatever our own setting is. */
+const longestPause = 15_000
+/** How long an attempt to connect may hang, and how long until the next (ms); ioredis' and `link.ts`' own. */
+const attempt = { hangs: 10_000, again: 2000 }
+
+/** Contact without a gap, by Redis's clock (ms). */
+interface Contact {
+  readonly since: number
+  readonly last: number
+  /** How long it must have lasted before others can be believed dead. */
+  readonly needed: number
+}
+
+/** What the heartbeat needs of the keeper. */
+export interface Surroundings {
+  /** The hands there is something to say of; without any there is no beat. */
+  readonly hands: () => readonly Hand[]
+  /** Called before the first beat on a new connection. */
+  readonly onReconnect: () => void
+  /** Called after each beat that Redis answered. */
+  readonly onBeat: () => void
+}
+
+export class Heartbeat {
+  readonly #owner: Owner
+  readonly #heartbeatTimeout: number
+  readonly #surroundings: Surroundings
+  /** How long one beat is after the other, in milliseconds. */
+  readonly #pause: number
+  #contact: Contact | undefined
+  #reconnected = false
+  #timer: NodeJS.Timeout | undefined
+  #beating: Promise<void> | undefined
+  /** Hears of new connections no more. */
+  #deafen = (): void => {}
+
+  constructor(owner: Owner, heartbeatTimeout: number, surroundings: Surroundings) {
+    this.#owner = owner
+    this.#heartbeatTimeout = heartbeatTimeout
+    this.#surroundings = surroundings
+    this.#pause = Math.max(10, Math.min(heartbeatTimeout / 4, longestPause))
+  }
+
+  /** Begins to beat, at once and from then on. */
+  start(): void {
+    if (this.#timer) return
+    this.#timer = setInterval(() => this.#begin(), this.#pause).unref()
+    this.#deafen = this.#owner.link.onReconnect(() => {
+      this.#reconnected = true
+      this.#surroundings.onReconnect()
+      this.#begin()
+    })
+    this.#begin()
+  }
+
+  /** Ends; resolves when the beat that is under way is through. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#deafen()
+    await this.#beating
+  }
+
+  /** Whether a worker with an old heartbeat is dead, rather than kept from beating. */
+  get tellsTheDead(): boolean {
+    if (this.#reconnected) return false
+    return this.#contact !== undefined && this.#contact.last - this.#contact.since >= this.#contact.needed
+  }
+
+  #begin(): void {
+    this.#beating ??= this.#beat()
+      .catch((error) => getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; trying again'))
+      .finally(() => {
+        this.#beating = undefined
+      })
+  }
+
+  async #beat(): Promise<void> {
+    const hands = this.#surroundings.hands()
+    if (hands.length === 0) return
+    const { link, keys, worker } = this.#owner
+    const marks = hands.map((hand) => hand.mark)
+    const acks = hands.map((hand) => hand.acks)
+    const answer = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker])) as number[]
+    const [known, now, ...sizes] = answer as [number, number, ...number[]]
+    if (known === 0 && hands.some(({ held }) => held.size > 0)) this.#warn()
+    this.#keepContact(known, now)
+    hands.forEach((hand, index) => {
+      hand.check(marks[index], sizes[index] as number)
+    })
+    this.#surroundings.onBeat()
+  }
+
+  /**
+   * A gap is one that others may have had, too: two pauses without an answer, or a Redis whose clock or data is not that
+   * of before.
+   */
+  #keepContact(known: number, now: number): void {
+    const { since, last, needed } = this.#contact ?? { since: 0, last: 0, needed: 0 }
+    const same = last > 0 && known >= last && now >= last && now - last <= 2 * this.#pause
+    const unbroken = same && !(this.#reconnected && this.#isTight)
+    this.#contact = unbroken ? { since, last: now, needed } : { since: now, last: now, needed: this.#needed() }
+    this.#reconnected = false
+  }
+
+  /** Whether after a gap of two pauses others may be too late with their next beat, which was due a pause before. */
+  get #isTight(): boolean {
+    return this.#heartbeatTimeout - 3 * this.#pause < attempt.hangs + attempt.again
+  }
+
+  #needed(): number {
+    const longest = attempt.hangs + attempt.again + this.#pause
+    const needed = Math.min(this.#heartbeatTimeout, longest)
+    // With a short timeout as with a long one, the others may still be waiting for their next attempt.
+    return this.#reconnected ? Math.max(needed, attempt.again + this.#pause) : needed
+  }
+
+  #warn(): void {
+    const { worker } = this.#owner
+    getLogger().warn(
+      { worker },
+      `Redis doesn't know this worker any more: it was silent for over ${this.#heartbeatTimeout} ms (heartbeatTimeout), ` +
+        'or Redis lost its data; others may have its messages',
+    )
+  }
+}

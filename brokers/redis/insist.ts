@@ -1,0 +1,41 @@
+/**
+ * Asking again: for calls that may be made twice with the effect of one. A connection that breaks takes answers with it,
+ * and whether the call was carried out can't be known.
+ */
+import { ConnectionFailed } from '../../lib/errors.js'
+import { backoff } from '../../lib/time.js'
+import { patience, Unanswered } from './link.js'
+
+/** How one attempt is made. */
+export interface Attempt {
+  /** How long its answer may take, in milliseconds. */
+  readonly timeout: number
+  /** Whether an earlier attempt may have been carried out. */
+  readonly again: boolean
+}
+
+/**
+ * Asks until there is an answer, for `within` milliseconds at most.
+ * @param isOver Whether no further attempt shall be made.
+ * @throws {ConnectionFailed} when there was none; whatever else an attempt rejects with, at once.
+ */
+export async function insist<T>(
+  within: number,
+  ask: (attempt: Attempt) => Promise<T>,
+  isOver: () => boolean = () => false,
+): Promise<T> {
+  const deadline = performance.now() + within
+  let again = false
+  for (let failures = 0; ; failures++) {
+    const left = Math.max(1, Math.ceil(deadline - performance.now()))
+    try {
+      return await ask({ timeout: Math.min(left, patience), again })
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error
+      if (error instanceof Unanswered) again = true
+      const wait = backoff(failures, { factor: 10, max: 500 })
+      if (performance.now() + wait >= deadline || isOver()) throw error
+      await new Promise((resolve) => setTimeout(resolve, wait))
+    }
+  }
+}

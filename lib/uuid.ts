@@ -1,0 +1,38 @@
+/**
+ * Random ids (UUID version 4, RFC 9562), as every message needs one or two: `crypto.randomUUID()` in batches. Its own
+ * texts are made of many pieces, which whoever first reads them has to put together; these are of one piece.
+ */
+import { randomFillSync } from 'node:crypto'
+
+const length = 36
+const atOnce = 128
+const random = new Uint8Array(16 * atOnce)
+const digits = Buffer.from('0123456789abcdef')
+const dash = '-'.charCodeAt(0)
+
+let pool = ''
+let next = 0
+
+/** A new id: 122 bits from the system's secure source. */
+export function uuid(): string {
+  if (next === pool.length) refill()
+  next += length
+  return pool.slice(next - length, next)
+}
+
+function refill(): void {
+  randomFillSync(random)
+  const text = Buffer.allocUnsafe(length * atOnce)
+  let at = 0
+  for (let index = 0; index < random.length; index++) {
+    const place = index % 16
+    let byte = random[index] as number
+    if (place === 6) byte = (byte & 0x0f) | 0x40
+    if (place === 8) byte = (byte & 0x3f) | 0x80
+    if (place === 4 || place === 6 || place === 8 || place === 10) text[at++] = dash
+    text[at++] = digits[byte >> 4] as number
+    text[at++] = digits[byte & 15] as number
+  }
+  pool = text.toString('latin1')
+  next = 0
+}

@@ -1,0 +1,58 @@
+/** Messages of Python's among ours: what is dead-lettered, put back, and kept where its workers find it. */
+import { randomUUID } from 'node:crypto'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { consume, note, queueName, takeOne } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+  /** A dead letter as Python leaves it. */
+  const bury = async ({ namespace }: RedisBroker, body: string): Promise<string> => {
+    const id = randomUUID()
+    await redis.zadd(`${namespace}:${queueName}.XQ`, `${Date.now()}`, id)
+    await redis.hset(`${namespace}:${queueName}.XQ.msgs`, id, body)
+    return `${queueName}:${id}`
+  }
+
+  t.test("a dead letter of Python's is put back with every number as it was, but for the attempts", async (t) => {
+    const broker = open(t)
+    const rest = (options: string): string =>
+      `{"queue_name": "${queueName}", "actor_name": "x", "args": [12345678901234567890, 1.0, NaN], "kwargs": {}, ` +
+      `"options": {${options}"own": 2.0}, "message_id": "m", "message_timestamp": 1}`
+    const letter = await bury(broker, rest('"retries": 3, "redis_message_id": "old", "eta": 5, '))
+
+    t.equal(await broker.requeueDeadLetter(letter), true)
+
+    const { body } = await takeOne(consume(broker))
+    const id = `${body}`.match(/"redis_message_id": "([^"]+)"/)?.[1]
+    t.not(id, 'old')
+    t.equal(`${body}`.replace(/\s/g, ''), rest(`"redis_message_id": "${id}", `).replace(/\s/g, ''))
+  })
+
+  t.test('a dead letter that Python gave no reason says so', async (t) => {
+    const broker = open(t)
+    await bury(broker, JSON.stringify(note('failed at once').toWire()))
+    const { letters } = await broker.deadLetters(queueName)
+    t.equal(letters[0]?.reason, 'Given up by a Python worker, which leaves a reason only on retries.')
+  })
+
+  t.test("delayQueue: 'dramatiq' puts all where Python's workers look, whatever its priority", async (t) => {
+    const broker = open(t, { delayQueue: 'dramatiq' })
+    const name = `${broker.namespace}:${queueName}`
+    await broker.enqueue(note('urgent', { broker_priority: 5 }))
+    await broker.requeueDeadLetter(await bury(broker, JSON.stringify(note('again', { broker_priority: 9 }).toWire())))
+
+    t.equal(await redis.llen(name), 2)
+    const bodies = await redis.hvals(`${name}.msgs`)
+    t.same(bodies.map((body) => JSON.parse(body).options.broker_priority).sort(), [5, 9])
+  })
+})

@@ -1,0 +1,99 @@
+/** What was done all the same, though its answer was lost with the connection: nothing is done twice, or kept from anybody. */
+import { randomUUID } from 'node:crypto'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
+import { actor } from '../../lib/actor.js'
+import { Worker } from '../../lib/worker/worker.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { Stall } from '../support/redis-stall.js'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+  const openRoad = async (t: Test): Promise<{ road: Stall; url: string }> => {
+    const road = new Stall(server.port)
+    t.teardown(() => road.close())
+    return { road, url: await road.listen() }
+  }
+
+  t.test('a send is stored once, though a worker is through with the message before it is repeated', async (t) => {
+    const { road, url } = await openRoad(t)
+    const broker = open(t, { url })
+    await broker.enqueue(note('first'))
+    const consumer = consume(open(t, { namespace: broker.namespace }))
+    await consumer.ack(await takeOne(consumer), [])
+
+    road.loseAnswerTo('once')
+    const sending = broker.enqueueMany([note('once'), note('later')], { delay: 1 })
+    for (let count = 0; count < 2; count++) await consumer.ack(await takeOne(consumer), [])
+    road.unblock()
+    await inTime(sending, 'the send')
+
+    t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
+  })
+
+  t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
+    const { road, url } = await openRoad(t)
+    const broker = new RedisBroker({ url, namespace: randomUUID() })
+    t.teardown(() => broker.close())
+    let runs = 0
+    const charge = actor(() => ++runs, { broker, actorName: 'charge', storeResults: true, maxRetries: 0 })
+    const worker = new Worker(broker, { threads: 0 })
+    await worker.start()
+    t.teardown(() => worker.stop())
+    t.equal(await (await charge.send()).result(), 1)
+
+    road.loseAnswerTo(':traceback')
+    const message = await charge.send()
+    await until(() => road.lost === 1, 'the result to be stored')
+    road.unblock()
+
+    t.equal(await message.result(), 2)
+    await broker.join('default', { timeout: '10s' })
+    t.equal(runs, 2)
+    t.match(await broker.stats('default'), { dead: 0 })
+  })
+
+  t.test('those who wait at a barrier are told, though telling them had to be tried twice', async (t) => {
+    const { road, url } = await openRoad(t)
+    const limits = new RedisRateLimits({ url })
+    t.teardown(() => limits.close())
+    const key = randomUUID()
+    await limits.add(randomUUID(), 1, 1000)
+    road.loseAnswerTo(`event:${key}`)
+    const telling = limits.notify(key, 60_000)
+    await until(() => road.lost === 1, 'the answer to be lost')
+    road.unblock()
+    await t.resolves(inTime(telling, 'the end of it'))
+  })
+
+  for (const end of ['goes on', 'closes'] as const) {
+    t.test(`what was fetched when its consumer ended comes back, though the process ${end}`, async (t) => {
+      const { road, url } = await openRoad(t)
+      const broker = open(t, { url, heartbeatTimeout: '4s' })
+      const consumer = consume(broker)
+      const other = broker.consume('another')
+      await broker.enqueue(note('first'))
+      await consumer.ack(await takeOne(consumer), [])
+      await broker.enqueue(note('lost on the way'))
+      road.loseAnswerTo(broker.workerId, `${queueName}:begun`)
+
+      await t.rejects(consumer.take(1))
+      road.unblock()
+      await consumer.close()
+      if (end === 'closes') await broker.close()
+
+      const delivery = await takeOne(consume(open(t, { namespace: broker.namespace })))
+      t.equal(nameOf(delivery), 'lost on the way')
+      t.equal(delivery.deliveryCount, 1, 'nobody died')
+      await other.close()
+    })
+  }
+})

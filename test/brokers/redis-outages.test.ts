@@ -1,0 +1,159 @@
+/** Who may be believed dead after an outage, and what becomes of messages whose answers were lost in one. */
+import { randomUUID } from 'node:crypto'
+import { type Test, t } from 'tap'
+import { Hand } from '../../brokers/redis/hand.js'
+import { Heartbeat } from '../../brokers/redis/heartbeat.js'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { Keeper } from '../../brokers/redis/keeper.js'
+import { Keys } from '../../brokers/redis/keys.js'
+import type { Link } from '../../brokers/redis/link.js'
+import type { Script } from '../../brokers/redis/scripts.js'
+import { persist } from '../../lib/worker/consumer-loop.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { Stall } from '../support/redis-stall.js'
+import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
+
+const log = captureLog()
+
+await withRedis((server) => {
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+  const openRoad = async (t: Test): Promise<{ road: Stall; url: string }> => {
+    const road = new Stall(server.port)
+    t.teardown(() => road.close())
+    return { road, url: await road.listen() }
+  }
+  const heartbeats = ({ namespace }: RedisBroker): string => `${namespace}:__heartbeats__`
+  const acks = ({ namespace }: RedisBroker, worker: string): string => `${namespace}:__acks__.${worker}.${queueName}`
+
+  /** A worker that is really dead, with a message in its hand. */
+  async function leave(broker: RedisBroker, name: string): Promise<void> {
+    const [worker, id] = [randomUUID(), randomUUID()]
+    const body = JSON.stringify(note(name, { redis_message_id: id }).toWire())
+    await redis.zadd(heartbeats(broker), '1', worker)
+    await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, body)
+    await redis.sadd(acks(broker, worker), id)
+  }
+
+  for (const fresh of [false, true]) {
+    const who = fresh ? 'a process that comes right after an outage' : 'the first worker back after an outage'
+    t.test(`${who} takes nothing from those that live, and recovers the dead a little later`, async (t) => {
+      const heartbeatTimeout = '2s'
+      const { road, url } = await openRoad(t)
+      // Given a living worker that holds a message, and others of which one is dead.
+      const living = open(t, { url, heartbeatTimeout })
+      const { namespace } = living
+      await living.enqueue(note('held'))
+      await takeOne(consume(living))
+      let first = open(t, { namespace, heartbeatTimeout })
+      let consumer = consume(first)
+      await leave(living, 'before')
+      t.equal(nameOf(await takeOne(consumer)), 'before', 'the dead are found')
+
+      // When Redis was away for long, and is back for one of them,
+      road.block()
+      await leave(living, 'after')
+      await redis.zadd(heartbeats(living), '1', living.workerId)
+      if (fresh) {
+        await first.close()
+        first = open(t, { namespace, heartbeatTimeout })
+        consumer = consume(first)
+      } else {
+        await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      }
+      const taking = persist(() => takeOne(consumer), new AbortController().signal)
+      const beat = async ({ workerId }: RedisBroker): Promise<number> =>
+        Number(await redis.zscore(heartbeats(living), workerId))
+      await until(async () => (await beat(first)) > Number((await redis.time())[0]) * 1000 - 1000, 'its heartbeat')
+      // and a moment later for the other,
+      road.unblock()
+
+      // then it is the dead one whose message comes back.
+      t.equal(nameOf(await taking), 'after')
+      t.equal(await redis.scard(acks(living, living.workerId)), 1)
+      t.ok((await beat(living)) > 1, 'it beats again')
+    })
+  }
+
+  t.test('a worker that Redis no longer knows says what that may mean', async (t) => {
+    const broker = open(t, { heartbeatTimeout: 400 })
+    await broker.enqueue(note('held'))
+    await takeOne(consume(broker))
+    await until(async () => (await redis.zrem(heartbeats(broker), broker.workerId)) === 1, 'its heartbeat')
+    await until(
+      () =>
+        log.some(({ text }) =>
+          /doesn't know this worker any more: .* over 400 ms .* or Redis lost its data/.test(text),
+        ),
+      'the warning',
+    )
+  })
+
+  t.test('a connection that breaks now and then does not keep a worker from finding the dead', async (t) => {
+    const keys = new Keys('ns')
+    let answer = [0, 1_000_000]
+    let reconnect = (): void => {}
+    let beats = 0
+    const link = {
+      run: async () => answer,
+      onReconnect: (listener: () => void) => {
+        reconnect = listener
+        return () => {}
+      },
+    } as unknown as Link
+    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
+    const onBeat = (): void => void beats++
+    const heartbeat = new Heartbeat(hand.owner, 60_000, { hands: () => [hand], onReconnect: () => {}, onBeat })
+    /** What Redis knows of our last beat, and how late it is then. */
+    const next = async (known: number, now: number): Promise<boolean> => {
+      answer = [known, now]
+      const before = beats
+      reconnect()
+      t.equal(heartbeat.tellsTheDead, false, 'not before it is heard of')
+      await until(() => beats > before, 'a beat')
+      // The next one begins when this one is through.
+      await new Promise(setImmediate)
+      return heartbeat.tellsTheDead
+    }
+    heartbeat.start()
+    await until(() => beats === 1, 'the first beat')
+    await new Promise(setImmediate)
+
+    t.equal(await next(1_000_000, 1_015_000), false)
+    t.equal(await next(1_015_000, 1_030_000), true, 'in contact for half a minute')
+    t.equal(await next(1_030_000, 1_061_000), false, 'too long a gap')
+    t.equal(await next(1_061_000, 1_080_000), false)
+    t.equal(await next(1_080_000, 1_095_000), true)
+    t.equal(await next(1_015_000, 1_096_000), false, 'a Redis that has old data')
+    t.equal(await next(0, 1_097_000), false, 'one that has none')
+    await heartbeat.stop()
+  })
+
+  t.test('the heart beats on, however long the queues are being looked after', async () => {
+    const keys = new Keys('ns')
+    let beats = 0
+    let tidy = (): void => {}
+    const run = async ({ name }: Script): Promise<unknown> => {
+      if (name === 'heartbeat') return [1000 * beats, 1000 * ++beats, 0]
+      if (name === 'tidy')
+        await new Promise<void>((resolve) => {
+          tidy = resolve
+        })
+      return name === 'tidy' ? 0 : []
+    }
+    const link = { run, onReconnect: () => () => {} } as unknown as Link
+    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
+    hand.consumers++
+    const hands = new Map([[queueName, hand]])
+    const keeper = new Keeper(hand.owner, hands, { heartbeatTimeout: 40, deadMessageTtl: 1000 })
+    keeper.start()
+    await until(() => beats > 5, 'six beats')
+    tidy()
+    await keeper.close()
+  })
+})

@@ -1,0 +1,116 @@
+/** What stands behind the blocked call of an idle worker: a fetch that Redis makes as soon as somebody rings. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { type Test, t } from 'tap'
+import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { Stall } from '../support/redis-stall.js'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const { url } = server
+  const redis = server.client()
+  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
+    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
+    t.teardown(() => broker.close())
+    return broker
+  }
+  /** A road that things go wrong on. */
+  const road = async (t: Test): Promise<{ stall: Stall; url: string }> => {
+    const stall = new Stall(server.port)
+    t.teardown(() => stall.close())
+    return { stall, url: await stall.listen() }
+  }
+
+  t.test('a message comes with the token that wakes its worker: nothing is asked for in between', async (t) => {
+    const broker = open(t)
+    const consumer = consume(broker)
+    const counts: number[] = []
+    for (let round = 0; round < 5; round++) {
+      const waiting = takeOne(consumer)
+      await until(() => sleeps(redis), 'the worker to sleep')
+      const before = await scriptCalls(redis)
+      await broker.enqueue(note(round))
+      const delivery = await waiting
+      counts.push((await scriptCalls(redis)) - before)
+      await consumer.ack(delivery, [])
+    }
+    // One to store it, and the one that was there to fetch it. A poll may have come between, but not every time.
+    t.equal(Math.min(...counts), 2, `${counts}`)
+  })
+
+  t.test('a worker whose scripts are forgotten while it sleeps looks by itself', async (t) => {
+    const broker = open(t)
+    const waiting = takeOne(consume(broker))
+    await until(() => sleeps(redis), 'the worker to sleep')
+    await redis.script('FLUSH')
+    await broker.enqueue(note('after'))
+    t.equal(nameOf(await waiting), 'after')
+  })
+
+  t.test('what was fetched while the answer was lost is given back, and not counted', async (t) => {
+    const { stall, url } = await road(t)
+    const broker = open(t, { url })
+    const sender = open(t, { namespace: broker.namespace })
+    stall.loseAnswerTo('blpop', '\r\nEVALSHA')
+    const waiting = takeOne(consume(broker))
+    await until(() => sleeps(redis), 'the worker to sleep')
+    await sender.enqueue(note('lost on its way'))
+    await until(() => stall.lost === 1, 'the answer to be lost')
+    t.equal(await redis.scard(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`), 1)
+    stall.unblock()
+    const delivery = await waiting
+    t.match([nameOf(delivery), delivery.deliveryCount], ['lost on its way', 1])
+  })
+
+  t.test('a sleeper that is to end ends, though Redis says nothing any more', async (t) => {
+    const { stall, url } = await road(t)
+    const consumer = consume(open(t, { url }))
+    const waiting = consumer.take(1)
+    await until(() => sleeps(redis), 'the worker to sleep')
+    stall.freeze()
+    await consumer.close()
+    t.same(await inTime(waiting, 'the sleep to end'), [])
+  })
+
+  t.test('what comes to a sleeper that has ended meanwhile goes to another', async (t) => {
+    const broker = open(t)
+    const first = broker.consume(queueName)
+    const waiting = first.take(1)
+    await until(() => sleeps(redis), 'the worker to sleep')
+    const [deliveries] = await Promise.all([waiting, first.close(), broker.enqueue(note('late'))])
+    const other = open(t, { namespace: broker.namespace })
+    if (deliveries.length > 0) return t.equal(nameOf(deliveries[0] as (typeof deliveries)[0]), 'late')
+    const delivery = await takeOne(consume(other))
+    t.match([nameOf(delivery), delivery.deliveryCount], ['late', 1])
+  })
+
+  t.test('a due time that comes up while a worker sleeps is kept, and so is a nearer one', async (t) => {
+    const broker = open(t)
+    const sender = open(t, { namespace: broker.namespace })
+    await sender.enqueue(note('far'), { delay: 700 })
+    const consumer = consume(broker)
+    const waiting = takeOne(consumer)
+    await until(() => sleeps(redis), 'the worker to sleep')
+    const dueAt = Date.now() + 250
+    await sender.enqueue(note('near'), { delay: 250 })
+    const delivery = await waiting
+    t.equal(nameOf(delivery), 'near')
+    t.ok(Date.now() >= dueAt, 'not before its time')
+    await consumer.ack(delivery, [])
+    t.equal(nameOf(await takeOne(consumer)), 'far')
+  })
+})
+
+// — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
+
+async function sleeps(redis: Redis): Promise<boolean> {
+  return /blocked_clients:[1-9]/.test(await redis.info('clients'))
+}
+
+async function scriptCalls(redis: Redis): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
+}

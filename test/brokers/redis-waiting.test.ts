@@ -1,0 +1,145 @@
+/** Waits (for a result, at a barrier, for an empty queue) while Redis is away, and when whoever waits is closed. */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { type Test, t } from 'tap'
+import { Ears } from '../../brokers/redis/ears.js'
+import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import type { Client, Link } from '../../brokers/redis/link.js'
+import { BrokerClosed, ConnectionFailed, QueueJoinTimeout, ResultTimeout } from '../../lib/errors.js'
+import { Barrier } from '../../lib/rate-limits/index.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { Stall } from '../support/redis-stall.js'
+import { inTime, note, queueName, until } from './contract/exam.js'
+
+captureLog()
+
+await withRedis((server) => {
+  const redis = server.client()
+
+  /** All that waits, on a road to Redis. */
+  async function stage(
+    t: Test,
+  ): Promise<{ road: Stall; broker: RedisBroker; results: RedisResults; limits: RedisRateLimits }> {
+    const road = new Stall(server.port)
+    const url = await road.listen()
+    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [] })
+    const [results, limits] = [new RedisResults({ url }), new RedisRateLimits({ url })]
+    t.teardown(async () => {
+      await Promise.all([broker.close(), results.close(), limits.close()])
+      road.close()
+    })
+    return { road, broker, results, limits }
+  }
+
+  t.test('a wait for a result goes on through an outage', async (t) => {
+    const { road, results } = await stage(t)
+    const message = note('asked')
+    await t.rejects(results.get(message, { timeout: 0 }))
+    road.loseAnswerTo(results.keyOf(message))
+    const waiting = results.get(message, { timeout: '60s' })
+    waiting.catch(() => {})
+    await until(() => road.lost === 1, 'the outage')
+    const other = new RedisResults({ url: server.url })
+    await other.storeResult(message, 'answer', 60_000)
+    await other.close()
+    road.unblock()
+    t.equal(await inTime(waiting, 'the result'), 'answer')
+  })
+
+  t.test('a wait for an empty queue goes on through an outage', async (t) => {
+    const { road, broker } = await stage(t)
+    await broker.join(queueName, { timeout: '10s' })
+    road.loseAnswerTo(`${broker.namespace}:${queueName}`)
+    const joining = broker.join(queueName, { timeout: '60s' })
+    joining.catch(() => {})
+    await until(() => road.lost === 1, 'the outage')
+    road.unblock()
+    await t.resolves(inTime(joining, 'the end of the wait'))
+  })
+
+  t.test('waits end when their time is over, though Redis is away, and say so', async (t) => {
+    const { road, broker, results, limits } = await stage(t)
+    road.block()
+    let patient = true
+    const stats = broker.stats(queueName).catch(() => {
+      patient = false
+    })
+    const outcome = (promise: Promise<unknown>): Promise<{ error: unknown; patient: boolean }> =>
+      promise.then(
+        () => ({ error: undefined, patient }),
+        (error: unknown) => ({ error, patient }),
+      )
+    const [result, once, barrier, join] = await Promise.all([
+      outcome(results.get(note('asked'), { timeout: 300 })),
+      outcome(results.get(note('asked once'), { timeout: 0 })),
+      outcome(new Barrier(limits, randomUUID()).wait({ timeout: 300 })),
+      outcome(broker.join(queueName, { timeout: 300 })),
+    ])
+    t.ok(result.error instanceof ResultTimeout)
+    t.match(result.error, { cause: ConnectionFailed, message: /within 300 ms.*could not be reached/s })
+    t.ok(once.error instanceof ConnectionFailed)
+    t.ok(barrier.error instanceof ConnectionFailed)
+    t.ok(join.error instanceof QueueJoinTimeout)
+    t.match(join.error, { cause: ConnectionFailed })
+    for (const each of [result, once, barrier, join]) t.ok(each.patient, 'before a call without a time of its own')
+    await stats
+  })
+
+  t.test('who is closed has no waits any more, though others share the connection', async (t) => {
+    const { results, limits, broker } = await stage(t)
+    const waits = [results.get(note('asked'), { timeout: '60s' }), limits.wait(randomUUID(), 60_000)]
+    const ends = waits.map((wait) => wait.catch((error: unknown) => error))
+    await until(async () => (await channels(redis)) >= 2, 'both to wait')
+    await results.close()
+    await limits.close()
+    for (const end of ends) t.ok((await inTime(end, 'its end')) instanceof BrokerClosed)
+    await t.rejects(results.get(note('asked later')), BrokerClosed)
+    await t.rejects(limits.add('k', 1, 1), BrokerClosed)
+    await t.resolves(broker.stats(queueName))
+  })
+
+  t.test('results are heard of on a connection of their own where one can not do both', async (t) => {
+    const connectionName = `ears-${randomUUID()}`
+    const results = new RedisResults({ url: server.url, redis: { protocol: 2, connectionName } })
+    t.teardown(() => results.close())
+    const message = note('asked')
+    const waiting = results.get(message, { timeout: '30s' })
+    await until(async () => (await redis.pubsub('CHANNELS', `*${results.keyOf(message)}`)).length === 1, 'the wait')
+    t.equal(`${await redis.client('LIST')}`.split(`name=${connectionName} `).length - 1, 2)
+    await results.storeResult(message, 'heard', 60_000)
+    t.equal(await inTime(waiting, 'the result'), 'heard')
+  })
+})
+
+t.test('who comes second to a channel is not told that it is listened to, when that failed', async (t) => {
+  let [attempts, looks] = [0, 0]
+  let hear = (_: string): void => {}
+  const client = {
+    on: (_: string, listener: typeof hear) => {
+      hear = listener
+    },
+    subscribe: async () => {
+      if (++attempts < 3) throw new ConnectionFailed('away')
+    },
+    unsubscribe: async () => {},
+  }
+  const link = { call: async (ask: (client: Client) => unknown) => ask(client as never), hearsAndSpeaks: true }
+  const ears = new Ears(link as unknown as Link, () => link as unknown as Link)
+  let there = false
+  const look = async (): Promise<true | undefined> => {
+    looks++
+    return there || undefined
+  }
+  const waits = [1, 2].map(() => ears.waitFor({ owner: link, channel: 'c', look, timeout: 60_000 }))
+  await until(() => attempts === 3, 'it to be tried until it works')
+  const before = looks
+  there = true
+  hear('c')
+  t.same(await inTime(Promise.all(waits), 'both'), [true, true])
+  t.ok(looks > before)
+})
+
+async function channels(redis: Redis): Promise<number> {
+  return (await redis.pubsub('CHANNELS', '*')).length
+}
