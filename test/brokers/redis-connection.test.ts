@@ -235,7 +235,6 @@ await withRedis((server) => {
     await says(/ran before/)
     await server.stop()
     await says(/is lost/)
-    await says(/Can't take messages/)
     await server.start()
     await open(t, { namespace }).enqueue(note('after', {}, 'default'))
     await says(/ran after/)

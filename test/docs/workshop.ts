@@ -104,7 +104,8 @@ export class Workshop {
     const skipped = this.#missing(block)
     if (skipped) return { block, skipped }
     const store = block.beside || block.until ? `sqlite:${join(this.#folder, `run-${this.#runs++}.db`)}` : 'memory:'
-    const companion = this.blocks.find(({ document, file }) => document === block.document && file === block.beside)
+    const isCompanion = ({ document, file }: Block): boolean => document === block.document && file === block.beside
+    const companion = block.beside === undefined ? undefined : this.blocks.find(isCompanion)
     try {
       if (block.beside && !companion) throw new Error(`There is no file ${block.beside} on this page.`)
       const other = companion && (await this.#start(companion, store))
