@@ -53,8 +53,13 @@ export class Chain {
     readonly Implementer[]
   >
 
+  /** Those who say when they need a result. */
+  #askedForResults: readonly Middleware[] = []
   /** Whether some plugin may look at results without saying when. */
   #showsResults = false
+  /** Whether somebody surrounds actors; and whether somebody sees to acknowledgements. Asked for every message. */
+  surrounds = false
+  seesAcks = false
 
   get plugins(): readonly Middleware[] {
     return this.#plugins
@@ -82,6 +87,9 @@ export class Chain {
     if (beside >= 0) index = after ? beside + 1 : beside
     this.#plugins.splice(index, 0, plugin)
     for (const name of hookNames) this.#implementers[name] = this.#resolve(name)
+    this.surrounds = this.has('aroundProcess')
+    this.seesAcks = this.has('beforeAck') || this.has('afterAck')
+    this.#askedForResults = this.#plugins.filter((one) => one.wantsResult)
     this.#showsResults = this.#plugins.some((one) => !one.wantsResult && (one.afterProcessMessage || one.aroundProcess))
     return replaced
   }
@@ -139,7 +147,7 @@ export class Chain {
 
   /** What the plugins need of the result of this message. */
   wantsResult(message: Message, actor: AnyActor): WantedResult {
-    for (const plugin of this.#plugins) if (plugin.wantsResult?.(message, actor)) return 'json'
+    for (const plugin of this.#askedForResults) if (plugin.wantsResult?.(message, actor)) return 'json'
     return this.#showsResults ? 'any' : 'none'
   }
 

@@ -37,6 +37,9 @@ export class Message<R = unknown> implements MessageFields {
   declare readonly _result?: R
   /** The broker it was made for, where it isn't simply the default one. */
   #origin: Broker | undefined
+  /** How many options it has, and the name of one: see `option`. */
+  #count = -1
+  #name = ''
 
   constructor(fields: MessageFields) {
     this.queueName = fields.queueName
@@ -61,6 +64,24 @@ export class Message<R = unknown> implements MessageFields {
     const message = new Message<R>(fields)
     message.#origin = broker
     return message
+  }
+
+  /**
+   * One of its options, by its name on the wire. Quicker than to look into `options`, since most messages have one at
+   * most, and every message is asked for many.
+   */
+  option(name: string): unknown {
+    if (this.#count < 0) this.#countOptions()
+    if (this.#count === 0 || (this.#count === 1 && name !== this.#name)) return undefined
+    return this.options[name]
+  }
+
+  #countOptions(): void {
+    this.#count = 0
+    for (const name in this.options) {
+      this.#count++
+      this.#name = name
+    }
   }
 
   /** The seven fields as they stand on the wire. */

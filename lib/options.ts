@@ -138,7 +138,7 @@ export function effective<T>(
   fallback: T,
 ): T {
   const spec = known.get(name)
-  const own = spec?.wire === undefined ? undefined : message.options[spec.wire]
+  const own = spec?.wire === undefined ? undefined : message.option(spec.wire)
   if (spec && own !== undefined) {
     const read = readOwn(own, name, spec)
     if (read !== undefined) return read as T

@@ -62,7 +62,7 @@ export class Executor implements Onlooker {
     const { chain } = this.broker
     const { message, actor } = execution
     execution.wanted = chain.wantsResult(message, actor)
-    if (!chain.has('aroundProcess')) return execution.start()
+    if (!chain.surrounds) return execution.start()
     // What plugins do after the actor isn't the actor's time.
     const run = (): Promise<unknown> => execution.startWithin().finally(() => execution.end())
     chain.around(message, run, this.broker).then(
@@ -117,8 +117,7 @@ export class Executor implements Onlooker {
   }
 
   #isOrdinary({ error, decision, sends }: Outcome): boolean {
-    const { chain } = this.broker
-    return !error && decision === 'ack' && sends.length === 0 && !chain.has('beforeAck') && !chain.has('afterAck')
+    return !error && decision === 'ack' && sends.length === 0 && !this.broker.chain.seesAcks
   }
 
   async #settleAfter(after: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
