@@ -2,7 +2,6 @@
  * A broker on Redis, on Dramatiq's wire: services in Node and in Python share its queues. What goes where in Redis
  * stands in `keys.ts`.
  */
-import { randomUUID } from 'node:crypto'
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
@@ -12,17 +11,19 @@ import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import type { Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
+import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
 import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
 import { share } from './ears.js'
+import { Unanswered } from './failures.js'
 import { Hand, type Owner } from './hand.js'
 import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
-import { type Argument, patience, Unanswered } from './link.js'
+import { type Argument, patience } from './link.js'
 import { checkNamespace, connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
@@ -63,7 +64,7 @@ export class RedisBroker extends Broker {
   readonly heartbeatTimeout: number
   readonly delayQueue: DelayQueue
   /** What this broker is called in Redis while it consumes. */
-  readonly workerId = randomUUID()
+  readonly workerId = uuid()
   readonly #connection: Connection
   readonly #owner: Owner
   readonly #hands = new Map<string, Hand>()
@@ -129,7 +130,7 @@ export class RedisBroker extends Broker {
    */
   async #send(parcels: readonly Parcel[]): Promise<void> {
     const { keys: names, link } = this.#owner
-    const keys: string[] = [names.sent(randomUUID())]
+    const keys: string[] = [names.sent(uuid())]
     const args: Argument[] = ['', 2 * Math.max(1, this.enqueueTimeout), 0]
     args[2] = pack(parcels, new Map<Place, number>(), keys, args)
     let perhaps = false

@@ -4,7 +4,8 @@
  */
 import { Ears } from './ears.js'
 import type { Keys } from './keys.js'
-import { Link, type RedisConnectionOptions } from './link.js'
+import { Link } from './link.js'
+import type { RedisConnectionOptions } from './options.js'
 import { loadScripts } from './scripts.js'
 import { examine } from './server.js'
 import { Waker } from './waker.js'

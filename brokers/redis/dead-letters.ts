@@ -1,10 +1,10 @@
 /**
  * Dead letters, as people look at them. One is named by its queue and its id there: `default:3f2c…`.
  */
-import { randomUUID } from 'node:crypto'
 import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
+import { uuid } from '../../lib/uuid.js'
 import type { Keys, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'
 import { bodiesAreText, type DelayQueue, lenient, placeOf } from './parcels.js'
@@ -102,7 +102,7 @@ function find(keys: Keys, name: string): { id: string; queue: QueueKeys; letter:
  * than ours. What isn't a message keeps its id and its body.
  */
 function renamed(text: string, id: string, queueName: string): { newId: string; body: string } {
-  const newId = randomUUID()
+  const newId = uuid()
   try {
     const options = { eta: undefined, retries: undefined, redis_message_id: JSON.stringify(newId) }
     return { newId, body: rewrite(text, { queueName, options }) }

@@ -3,7 +3,8 @@
  * connection. Whoever makes it happen publishes it; a slow look around backs that up, for what Python did.
  */
 import { BrokerClosed, ConnectionFailed } from '../../lib/errors.js'
-import { type Client, type Link, patience } from './link.js'
+import type { Client } from './client.js'
+import { type Link, patience } from './link.js'
 
 /** How often one looks by himself, in milliseconds: when he is told, and when he isn't (yet, or for want of permission). */
 const pause = { listening: 1000, deaf: 100 }

@@ -4,8 +4,9 @@
  */
 import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
+import { Unanswered } from './failures.js'
 import type { Keys, QueueKeys } from './keys.js'
-import { type Link, patience, Unanswered } from './link.js'
+import { type Link, patience } from './link.js'
 import { parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'

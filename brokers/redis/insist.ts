@@ -4,7 +4,8 @@
  */
 import { ConnectionFailed } from '../../lib/errors.js'
 import { backoff } from '../../lib/time.js'
-import { patience, Unanswered } from './link.js'
+import { Unanswered } from './failures.js'
+import { patience } from './link.js'
 
 /** How one attempt is made. */
 export interface Attempt {

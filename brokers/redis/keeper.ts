@@ -4,10 +4,10 @@
  * time is over, and forgets workers that are long gone.
  */
 import { getLogger } from '../../lib/logger.js'
+import type { Client } from './client.js'
 import type { Hand, Owner } from './hand.js'
 import { Heartbeat } from './heartbeat.js'
 import type { QueueKeys } from './keys.js'
-import type { Client } from './link.js'
 import { script } from './scripts.js'
 
 const sweepPause = 3_600_000

@@ -10,9 +10,6 @@ import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, without
 import { addressOf, type RedisConnectionOptions } from './options.js'
 import type { Script } from './scripts.js'
 
-export type { Client } from './client.js'
-export { Unanswered } from './failures.js'
-export { connectionOptionNames, type RedisConnectionOptions } from './options.js'
 export type Argument = string | number | Buffer
 
 /** How long an answer may take where nobody says otherwise, in milliseconds. */

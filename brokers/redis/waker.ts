@@ -5,10 +5,11 @@
  * (Python) and what got lost (a token on its way to a process that died) is found by a slow poll, one call for all
  * queues; a due time that is near has a timer of its own.
  */
-import { randomUUID } from 'node:crypto'
 import { backoff } from '../../lib/time.js'
+import { uuid } from '../../lib/uuid.js'
+import type { Client } from './client.js'
 import type { Keys, QueueKeys } from './keys.js'
-import type { Argument, Client, Link } from './link.js'
+import type { Argument, Link } from './link.js'
 import { type Script, script } from './scripts.js'
 
 /** How often queues are looked at where nobody rings, in milliseconds. */
@@ -70,7 +71,7 @@ export class Waker {
   constructor(keys: Keys, commands: Link, blocking: Link) {
     this.#commands = commands
     this.#blocking = blocking
-    this.#control = keys.control(randomUUID())
+    this.#control = keys.control(uuid())
   }
 
   /** Sleeps until there may be something to do on a queue. It may be woken for nothing. */

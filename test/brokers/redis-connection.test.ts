@@ -9,6 +9,7 @@ import { Link } from '../../brokers/redis/link.js'
 import { ConnectionFailed, EnqueueTimeout, IncompatibleStore } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
+import { opener } from '../support/redis-brokers.js'
 import { freePort, withRedis } from '../support/redis-server.js'
 import { Swallow } from '../support/redis-swallow.js'
 import { inTime, note, queueName, takeOne, until } from './contract/exam.js'
@@ -52,11 +53,7 @@ async function impostor(t: Test, answer: (socket: Socket) => void): Promise<stri
 
 await withRedis((server) => {
   const admin = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
+  const open = opener(server.url)
 
   t.test('a database that there is not means no connection: nothing is stored in another', async (t) => {
     for (const options of [{ url: server.url.replace(/0$/, '99') }, { redis: { port: server.port, db: 99 } }]) {

@@ -1,10 +1,11 @@
 /** Corners in which messages, connections or time get lost: broken moments, clocks that differ, odd bodies. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../brokers/redis/index.js'
+import { t } from 'tap'
+import { RedisBroker, RedisResults } from '../../brokers/redis/index.js'
 import { Results } from '../../middleware/results.js'
 import { captureLog } from '../support/log.js'
+import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
@@ -13,11 +14,7 @@ captureLog()
 await withRedis((server) => {
   const { url } = server
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
+  const open = opener(server.url)
 
   t.test('a broker closed while it takes leaves what it took to be recovered', async (t) => {
     const broker = open(t)

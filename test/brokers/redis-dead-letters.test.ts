@@ -1,8 +1,9 @@
 /** Messages of Python's among ours: what is dead-lettered, put back, and kept where its workers find it. */
 import { randomUUID } from 'node:crypto'
-import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { t } from 'tap'
+import type { RedisBroker } from '../../brokers/redis/index.js'
 import { captureLog } from '../support/log.js'
+import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, note, queueName, takeOne } from './contract/exam.js'
 
@@ -10,11 +11,7 @@ captureLog()
 
 await withRedis((server) => {
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
+  const open = opener(server.url)
   /** A dead letter as Python leaves it. */
   const bury = async ({ namespace }: RedisBroker, body: string): Promise<string> => {
     const id = randomUUID()

@@ -1,30 +1,21 @@
 /** What was done all the same, though its answer was lost with the connection: nothing is done twice, or kept from anybody. */
 import { randomUUID } from 'node:crypto'
-import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
+import { t } from 'tap'
+import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
+import { opener, openRoad } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { Stall } from '../support/redis-stall.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
 
 await withRedis((server) => {
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
-  const openRoad = async (t: Test): Promise<{ road: Stall; url: string }> => {
-    const road = new Stall(server.port)
-    t.teardown(() => road.close())
-    return { road, url: await road.listen() }
-  }
+  const open = opener(server.url)
 
   t.test('a send is stored once, though a worker is through with the message before it is repeated', async (t) => {
-    const { road, url } = await openRoad(t)
+    const { road, url } = await openRoad(t, server)
     const broker = open(t, { url })
     await broker.enqueue(note('first'))
     const consumer = consume(open(t, { namespace: broker.namespace }))
@@ -40,7 +31,7 @@ await withRedis((server) => {
   })
 
   t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
-    const { road, url } = await openRoad(t)
+    const { road, url } = await openRoad(t, server)
     const broker = new RedisBroker({ url, namespace: randomUUID() })
     t.teardown(() => broker.close())
     let runs = 0
@@ -62,7 +53,7 @@ await withRedis((server) => {
   })
 
   t.test('those who wait at a barrier are told, though telling them had to be tried twice', async (t) => {
-    const { road, url } = await openRoad(t)
+    const { road, url } = await openRoad(t, server)
     const limits = new RedisRateLimits({ url })
     t.teardown(() => limits.close())
     const key = randomUUID()
@@ -76,7 +67,7 @@ await withRedis((server) => {
 
   for (const end of ['goes on', 'closes'] as const) {
     t.test(`what was fetched when its consumer ended comes back, though the process ${end}`, async (t) => {
-      const { road, url } = await openRoad(t)
+      const { road, url } = await openRoad(t, server)
       const broker = open(t, { url, heartbeatTimeout: '4s' })
       const consumer = consume(broker)
       const other = broker.consume('another')

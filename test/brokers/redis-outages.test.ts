@@ -1,33 +1,24 @@
 /** Who may be believed dead after an outage, and what becomes of messages whose answers were lost in one. */
 import { randomUUID } from 'node:crypto'
-import { type Test, t } from 'tap'
+import { t } from 'tap'
 import { Hand } from '../../brokers/redis/hand.js'
 import { Heartbeat } from '../../brokers/redis/heartbeat.js'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import type { RedisBroker } from '../../brokers/redis/index.js'
 import { Keeper } from '../../brokers/redis/keeper.js'
 import { Keys } from '../../brokers/redis/keys.js'
 import type { Link } from '../../brokers/redis/link.js'
 import type { Script } from '../../brokers/redis/scripts.js'
 import { persist } from '../../lib/worker/consumer-loop.js'
 import { captureLog } from '../support/log.js'
+import { opener, openRoad } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { Stall } from '../support/redis-stall.js'
 import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
 
 await withRedis((server) => {
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
-  const openRoad = async (t: Test): Promise<{ road: Stall; url: string }> => {
-    const road = new Stall(server.port)
-    t.teardown(() => road.close())
-    return { road, url: await road.listen() }
-  }
+  const open = opener(server.url)
   const heartbeats = ({ namespace }: RedisBroker): string => `${namespace}:__heartbeats__`
   const acks = ({ namespace }: RedisBroker, worker: string): string => `${namespace}:__acks__.${worker}.${queueName}`
 
@@ -44,7 +35,7 @@ await withRedis((server) => {
     const who = fresh ? 'a process that comes right after an outage' : 'the first worker back after an outage'
     t.test(`${who} takes nothing from those that live, and recovers the dead a little later`, async (t) => {
       const heartbeatTimeout = '2s'
-      const { road, url } = await openRoad(t)
+      const { road, url } = await openRoad(t, server)
       // Given a living worker that holds a message, and others of which one is dead.
       const living = open(t, { url, heartbeatTimeout })
       const { namespace } = living

@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import type { RedisBroker } from '../../brokers/redis/index.js'
 import { captureLog } from '../support/log.js'
+import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
@@ -12,11 +13,7 @@ captureLog()
 
 await withRedis((server) => {
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
+  const open = opener(server.url)
 
   /** A worker process that takes what there is; resolves when it holds it. */
   async function worker(t: Test, { namespace }: RedisBroker, heartbeatTimeout: number): Promise<Child> {

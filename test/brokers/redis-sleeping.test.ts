@@ -1,29 +1,15 @@
-/** What stands behind the blocked call of an idle worker: a fetch that Redis makes as soon as somebody rings. */
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { t } from 'tap'
 import { captureLog } from '../support/log.js'
+import { opener, openRoad, sleeps } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { Stall } from '../support/redis-stall.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
 
 await withRedis((server) => {
-  const { url } = server
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
-  /** A road that things go wrong on. */
-  const road = async (t: Test): Promise<{ stall: Stall; url: string }> => {
-    const stall = new Stall(server.port)
-    t.teardown(() => stall.close())
-    return { stall, url: await stall.listen() }
-  }
+  const open = opener(server.url)
 
   t.test('a message comes with the token that wakes its worker: nothing is asked for in between', async (t) => {
     const broker = open(t)
@@ -52,26 +38,26 @@ await withRedis((server) => {
   })
 
   t.test('what was fetched while the answer was lost is given back, and not counted', async (t) => {
-    const { stall, url } = await road(t)
+    const { road, url } = await openRoad(t, server)
     const broker = open(t, { url })
     const sender = open(t, { namespace: broker.namespace })
-    stall.loseAnswerTo('blpop', '\r\nEVALSHA')
+    road.loseAnswerTo('blpop', '\r\nEVALSHA')
     const waiting = takeOne(consume(broker))
     await until(() => sleeps(redis), 'the worker to sleep')
     await sender.enqueue(note('lost on its way'))
-    await until(() => stall.lost === 1, 'the answer to be lost')
+    await until(() => road.lost === 1, 'the answer to be lost')
     t.equal(await redis.scard(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`), 1)
-    stall.unblock()
+    road.unblock()
     const delivery = await waiting
     t.match([nameOf(delivery), delivery.deliveryCount], ['lost on its way', 1])
   })
 
   t.test('a sleeper that is to end ends, though Redis says nothing any more', async (t) => {
-    const { stall, url } = await road(t)
+    const { road, url } = await openRoad(t, server)
     const consumer = consume(open(t, { url }))
     const waiting = consumer.take(1)
     await until(() => sleeps(redis), 'the worker to sleep')
-    stall.freeze()
+    road.freeze()
     await consumer.close()
     t.same(await inTime(waiting, 'the sleep to end'), [])
   })
@@ -106,10 +92,6 @@ await withRedis((server) => {
 })
 
 // — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
-
-async function sleeps(redis: Redis): Promise<boolean> {
-  return /blocked_clients:[1-9]/.test(await redis.info('clients'))
-}
 
 async function scriptCalls(redis: Redis): Promise<number> {
   return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)

@@ -1,10 +1,11 @@
 /** How idle workers sleep in Redis, what wakes them, and what that costs. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { type Test, t } from 'tap'
-import { RedisBroker, type RedisBrokerOptions, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import { t } from 'tap'
+import { RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
 import { captureLog } from '../support/log.js'
+import { opener, sleeps } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
@@ -13,11 +14,7 @@ captureLog()
 await withRedis((server) => {
   const { url } = server
   const redis = server.client()
-  const open = (t: Test, options: RedisBrokerOptions = {}): RedisBroker => {
-    const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
-    t.teardown(() => broker.close())
-    return broker
-  }
+  const open = opener(server.url)
 
   t.test('a send wakes a sleeping worker by a token, not by its poll', async (t) => {
     const broker = open(t)
@@ -168,10 +165,6 @@ await withRedis((server) => {
 })
 
 // — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
-
-async function sleeps(redis: Redis): Promise<boolean> {
-  return /blocked_clients:[1-9]/.test(await redis.info('clients'))
-}
 
 /** How often each command was called. */
 async function calls(redis: Redis): Promise<Record<string, number>> {
