@@ -1,7 +1,10 @@
 /**
  * Logging: a contract of four methods, served by pino unless replaced.
  */
-import { pino } from 'pino'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { isatty } from 'node:tty'
+import { type DestinationStream, pino } from 'pino'
 import { InvalidOption } from './errors.js'
 
 /** Where dramatis logs: pino's own shape, so any pino logger (or a child of one) fits, as do small objects. */
@@ -10,17 +13,53 @@ export interface Logger {
   info(fields: object, text: string): void
   warn(fields: object, text: string): void
   error(fields: object, text: string): void
+  /**
+   * Whether lines of a level are written. At `debug` there is a line for every message, which isn't even made when this
+   * says `false`. Asked when the logger is set, and when it emits `level-change`, as pino's loggers do.
+   * @default every line is written
+   */
+  isLevelEnabled?(level: string): boolean
 }
 
 let logger: Logger | undefined
+let debugs = false
 
 /**
- * The logger in use: by default pino, JSON lines on standard error, at the level that `DRAMATIS_LOG_LEVEL`
- * names (`info` without it; `silent` turns it off).
+ * The logger in use: by default pino at the level that `DRAMATIS_LOG_LEVEL` names (`info` without it; `silent` turns it
+ * off). It writes JSON lines on standard error; lines for people where that is a terminal and the package `pino-pretty`
+ * is installed.
  */
 export function getLogger(): Logger {
-  logger ??= pino({ name: 'dramatis', level: readLevel() }, pino.destination({ dest: 2, sync: true }))
-  return logger
+  if (logger) return logger
+  const level = readLevel()
+  const lines = isatty(2) ? readableLines() : undefined
+  setLogger(pino({ name: 'dramatis', level }, lines ?? pino.destination({ dest: 2, sync: true })))
+  return logger as unknown as Logger
+}
+
+/** Whether lines at `debug` are written, for those that would be made for every message. */
+export function isDebugEnabled(): boolean {
+  return debugs
+}
+
+/** pino-pretty, if the application has it: a dependency of development, which nobody installs in production. */
+function readableLines(): DestinationStream | undefined {
+  try {
+    const load = createRequire(join(process.cwd(), 'package.json'))
+    const pretty = load('pino-pretty') as (options: object) => DestinationStream
+    // Written at once, as the JSON lines are: what is said last, before a process ends, is what matters most.
+    const colorize = !process.env.NO_COLOR
+    return pretty({
+      destination: 2,
+      sync: true,
+      colorize,
+      singleLine: true,
+      ignore: 'pid,hostname,name',
+      translateTime: 'SYS:HH:MM:ss.l',
+    })
+  } catch {
+    return undefined
+  }
 }
 
 function readLevel(): string {
@@ -36,4 +75,10 @@ function readLevel(): string {
 /** Replaces the logger, for this thread of this process. */
 export function setLogger(replacement: Logger): void {
   logger = replacement
+  const look = (): void => {
+    if (logger === replacement) debugs = replacement.isLevelEnabled?.('debug') ?? true
+  }
+  look()
+  const { on } = replacement as { on?: unknown }
+  if (typeof on === 'function') on.call(replacement, 'level-change', look)
 }

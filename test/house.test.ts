@@ -23,6 +23,7 @@ const clients: Readonly<Record<string, string>> = {
   'node:sqlite': 'brokers/sqlite/',
   amqplib: 'brokers/rabbitmq/',
   pino: 'lib/logger.ts',
+  'pino-pretty': 'lib/logger.ts',
   ms: 'lib/time.ts',
   commander: 'lib/cli/',
   'p-retry': '',
