@@ -1,16 +1,17 @@
 /**
  * `runWorker()`: a worker on the default broker, with what a process needs around it: signals, exit codes, last words.
  */
-import { constants } from 'node:os'
 import { getBroker } from '../default-broker.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
+import { listenForStopSignals } from './signals.js'
 import { Worker } from './worker.js'
 import type { WorkerOptions } from './worker-options.js'
 
 /**
- * Runs a worker until SIGTERM or SIGINT, then ends the process: with code 0 after a shutdown in good order, 1 when the
- * worker could not start or go on. A second signal ends it at once. In a thread of the worker's pool, which imports the
+ * Runs a worker until it is asked to stop (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
+ * 0 after a shutdown in good order, 1 when the worker could not start or go on. A second signal, a second or more after
+ * the first, ends it at once. In a thread of the worker's pool, which imports the
  * same script, it serves that thread and resolves when the thread is told to stop.
  *
  * @example
@@ -32,19 +33,13 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
       getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
       void worker.stop({ timeout: 0 }).finally(() => resolve(1))
     }
-    let first: { signal: NodeJS.Signals; at: number } | undefined
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (first) {
-        // Ctrl-C reaches every process of a terminal; a parent that then sends SIGTERM means the same, not "at once".
-        if (signal !== first.signal && performance.now() - first.at < 500) return
-        process.exit(128 + constants.signals[signal])
-      }
-      first = { signal, at: performance.now() }
-      getLogger().info({ signal }, 'Asked to stop; once more to stop at once')
-      void worker.stop().finally(() => resolve(0))
-    }
-    process.on('SIGTERM', onSignal)
-    process.on('SIGINT', onSignal)
+    listenForStopSignals({
+      onStop(signal) {
+        getLogger().info({ signal }, 'Asked to stop; a second signal, a second or more later, stops it at once')
+        void worker.stop().finally(() => resolve(0))
+      },
+      onStopNow: (exitCode) => process.exit(exitCode),
+    })
   })
   // The timers and sockets that would keep the process alive are all unref'ed or the broker's; a worker is to stay.
   const stay = setInterval(() => {}, 2 ** 30)

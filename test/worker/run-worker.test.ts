@@ -36,22 +36,6 @@ t.test('SIGTERM lets end what can, gives the rest back uncounted, and exits with
   t.equal(worker.log.at(-1)?.msg, 'Worker stopped')
 })
 
-for (const [signal, code] of [
-  ['SIGTERM', 143],
-  ['SIGINT', 130],
-] as const) {
-  t.test(`a second signal ends it at once, with code ${code} for ${signal}`, async (t) => {
-    const { actor, start } = scene(t)
-    const worker = start('main.ts', { threads: 1 })
-    await actor('endless').send()
-    await worker.said('endless began')
-    worker.kill(signal)
-    await worker.logged(/once more to stop at once/)
-    worker.kill(signal)
-    t.same(await worker.ended, [code, null])
-  })
-}
-
 t.test('SIGTERM while it starts is a stop in good order, too', async (t) => {
   const { start } = scene(t)
   const worker = start('slow-to-load.ts')

@@ -21,6 +21,16 @@ export const where = actor(
   { ...shared, actorName: 'where' },
 )
 
+/** Takes a while. */
+export const brief = actor(
+  async () => {
+    say('brief began')
+    await wait(1500)
+    return 'done'
+  },
+  { ...shared, actorName: 'brief' },
+)
+
 /** Runs for longer than any test. */
 export const endless = actor(
   async () => {
