@@ -3,21 +3,60 @@
  * only, so that a thread has to be told to.
  */
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { isAbsolute, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { manifestOf } from './entry.js'
 
 /** The URL of the module that registers tsx in a thread, when this process was started with tsx. */
 export function typescriptLoader(): string | undefined {
-  const flags = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')].join('\n')
-  if (!/(^|[=/\\\n])tsx([/\\\n]|$)/.test(flags)) return undefined
-  // Where tsx itself is named by its place, it is that one; else the one that the current folder sees.
-  const [place] = /(file:\/\/|[/\\]|[a-zA-Z]:\\)[^\n]*?[/\\]tsx[/\\]dist[/\\]/.exec(flags) ?? []
-  const from = place?.startsWith('file:') ? place : pathToFileURL(place ?? join(process.cwd(), '_')).href
-  const require = createRequire(from)
-  const manifest = require.resolve('tsx/package.json')
-  // require.resolve() would find the CommonJS twin, which can't register from here.
-  const { exports } = require(manifest) as { exports: { './esm/api': { import: { default: string } } } }
-  return new URL(exports['./esm/api'].import.default, pathToFileURL(manifest)).href
+  for (const module of preloads([...readNodeOptions(process.env.NODE_OPTIONS ?? ''), ...process.execArgv])) {
+    const manifest = manifestOfTsx(module)
+    if (manifest === undefined) continue
+    // require.resolve() would find the CommonJS twin, which can't register from here.
+    const { exports } = createRequire(manifest)(manifest) as {
+      exports: Record<string, { import: { default: string } }>
+    }
+    return new URL(exports['./esm/api']?.import.default as string, pathToFileURL(manifest)).href
+  }
+  return undefined
+}
+
+/** Node's flags that load a module before the script. */
+const preloading = ['--import', '--require', '-r', '--loader', '--experimental-loader']
+
+/** The modules that Node was told to load before the script: `--import tsx`, `--import=tsx`. */
+function preloads(flags: readonly string[]): string[] {
+  return flags.flatMap((flag, index) => {
+    const [name = '', ...value] = flag.split('=')
+    if (!preloading.includes(name)) return []
+    return [value.length > 0 ? value.join('=') : (flags[index + 1] ?? '')]
+  })
+}
+
+/** NODE_OPTIONS as a list: parted by spaces, those in double quotes aside. */
+function readNodeOptions(text: string): string[] {
+  const words = text.match(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g) ?? []
+  return words.map((word) =>
+    word.replace(/"((?:\\.|[^"\\])*)"/g, (_, quoted: string) => quoted.replace(/\\(.)/g, '$1')),
+  )
+}
+
+/** The package.json of tsx, when a module that was loaded before the script is one of its own: by name, path or URL. */
+function manifestOfTsx(module: string): string | undefined {
+  if (/^tsx(\/|$)/.test(module)) return findTsx()
+  const path = module.startsWith('file:') ? fileURLToPath(module) : module
+  if (!isAbsolute(path)) return undefined
+  const manifest = manifestOf(path, ({ name }) => name !== undefined)
+  return manifest?.content.name === 'tsx' ? manifest.path : undefined
+}
+
+/** The one that the current folder sees, as Node did when it read its flags. */
+function findTsx(): string | undefined {
+  try {
+    return createRequire(join(process.cwd(), '_')).resolve('tsx/package.json')
+  } catch {
+    return undefined
+  }
 }
 
 /** What such a thread runs: it registers tsx, and then is a thread like any other. */

@@ -7,6 +7,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { InvalidOption } from '../errors.js'
 import { count, expected } from '../options.js'
 import { type Duration, show } from '../time.js'
+import { entryScript } from './entry.js'
 
 export interface WorkerOptions {
   /**
@@ -61,20 +62,18 @@ export function positive(value: unknown, name: string): number {
   return value as number
 }
 
-/** Modules as threads can import them. A path is taken from the current folder; a bare name is a package. */
+/**
+ * Modules as threads can import them; without any, the script this process was started with. A path is taken from the
+ * current folder; a bare name is a package.
+ */
 export function readModules(modules: readonly (string | URL)[] | undefined): string[] {
-  if (modules === undefined) {
-    const entry = process.argv[1]
-    if (entry === undefined)
-      throw new InvalidOption('There is no script that threads could import; give "modules".', 'modules')
-    return [pathToFileURL(resolve(entry)).href]
-  }
+  if (modules === undefined) return [entryScript()]
   if (!Array.isArray(modules) || modules.length === 0)
-    throw expected('an array of at least one module', modules, 'modules')
+    throw expected("an array of at least one module, as in ['./actors.js']", modules, 'modules')
   return modules.map((module: unknown) => {
     if (module instanceof URL) return module.href
     if (typeof module !== 'string' || module === '')
       throw new InvalidOption(`Expected a module to be a path or a URL; got ${show(module)}.`, 'modules')
-    return /^\.{0,2}[/\\]|^[a-zA-Z]:\\/.test(module) ? pathToFileURL(resolve(module)).href : module
+    return /^\.{0,2}[/\\]|^[a-zA-Z]:[\\/]/.test(module) ? pathToFileURL(resolve(module)).href : module
   })
 }
