@@ -36,8 +36,8 @@ export interface Consumer {
   /** Given up: moves the body, unchanged, to the dead letters, and stores `sends` in the same step. */
   deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void>
   /**
-   * Gives the message back: at once and uncounted, as if it had never been taken; or, `counted`, for another
-   * delivery after `delay` milliseconds.
+   * Gives the message back: uncounted, as if it had never been taken, or `counted` as a delivery. It is handed out
+   * again at once or after `delay` milliseconds.
    */
   requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void>
   /** Ends every waiting `take`. What was taken can still be settled. */

@@ -48,8 +48,10 @@ export class MemoryConsumer implements Consumer {
   ): Promise<void> {
     return this.#settle(delivery, [], (held) => {
       const { queue, deliveryCount } = held
-      if (!counted) queue.giveBack(held.again(0, deliveryCount - 1), held.order)
-      else queue.add(held.again(delay > 0 ? queue.clock.now() + delay : 0, deliveryCount))
+      const count = counted ? deliveryCount : deliveryCount - 1
+      if (delay > 0) queue.add(held.again(queue.clock.now() + delay, count))
+      else if (counted) queue.add(held.again(0, count))
+      else queue.giveBack(held.again(0, count), held.order)
     })
   }
 

@@ -162,9 +162,8 @@ export class SQLiteConsumer implements Consumer {
   ): Promise<void> {
     const dueAt = Date.now() + delay
     await this.#settle(delivery, [], (statements, { id, holder }) => {
-      if (!counted) return statements.giveBack.run(id, holder)
-      if (delay === 0) return statements.giveBackCounted.run(id, holder)
-      statements.postpone.run(dueAt, id, holder)
+      if (delay === 0) return (counted ? statements.giveBackCounted : statements.giveBack).run(id, holder)
+      statements.postpone.run(counted ? 0 : 1, dueAt, id, holder)
       return statements.remove.run(id, holder)
     })
     this.#context.connection.watcher.wake(this.queueName)

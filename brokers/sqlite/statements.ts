@@ -49,7 +49,7 @@ const sql = {
   giveBackCounted: 'UPDATE messages SET holder = 2147483647, started = 0 WHERE id = ? AND holder = ?',
   postpone: `
     INSERT INTO delayed (queue, priority, deliveries, due_at, body)
-    SELECT queue, priority, deliveries, ?, body FROM messages WHERE id = ? AND holder = ?`,
+    SELECT queue, priority, deliveries - ?, ?, body FROM messages WHERE id = ? AND holder = ?`,
   bury: `
     INSERT INTO dead_letters (queue, priority, body, reason, traceback, dead_at, expires_at)
     SELECT queue, priority, body, ?, ?, ?, ? FROM messages WHERE id = ? AND holder = ?`,

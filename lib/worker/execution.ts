@@ -51,7 +51,15 @@ export interface Runner {
 }
 
 /** Rejection of a run that was stopped for no fault of the message: it goes back to its queue, uncounted. */
-export class GivenBack extends Interrupt {}
+export class GivenBack extends Interrupt {
+  /** Milliseconds until it may run again; its turn comes at once without them. */
+  readonly delay: number
+
+  constructor(message: string, { delay = 0, ...options }: ErrorOptions & { delay?: number } = {}) {
+    super(message, options)
+    this.delay = delay
+  }
+}
 
 /** How long an actor may run, and how long it has to end after that. In milliseconds. */
 interface TimeAllowed {

@@ -220,16 +220,17 @@ export class Executor implements Onlooker {
 
   /** Back to the queue, as if it had never been taken. */
   async #giveBack(delivery: Delivery, consumer: Consumer, message: Message, why: GivenBack): Promise<void> {
-    getLogger().info(
-      { messageId: message.messageId, actorName: message.actorName },
-      `Goes back to its queue: ${why.message}`,
-    )
+    const fields = { messageId: message.messageId, actorName: message.actorName }
+    const text = `Goes back to its queue: ${why.message}`
+    // What has to wait comes by many times; the reason was logged when it arose.
+    if (why.delay > 0) getLogger().debug({ ...fields, delay: why.delay }, text)
+    else getLogger().info(fields, text)
     try {
       await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
     } catch {
       // Logged by the chain. Nothing was done that could be stopped.
     }
-    await consumer.requeue(delivery)
+    await consumer.requeue(delivery, why.delay > 0 ? { delay: why.delay } : undefined)
   }
 
   /** An essential plugin failed: not acknowledged but delivered again after a while, and counted. */

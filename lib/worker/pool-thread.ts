@@ -4,11 +4,11 @@
  */
 import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
-import { ModuleLoadError, WorkerThreadLost } from '../errors.js'
+import { WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
-import { getLogger } from '../logger.js'
 import { type Service, threadService } from '../main-thread.js'
 import type { Execution } from './execution.js'
+import { MissingActors } from './missing-actors.js'
 import {
   Activity,
   type FromThread,
@@ -19,6 +19,7 @@ import {
   type ToThread,
   unpackError,
 } from './protocol.js'
+import { patience, ThreadLoading } from './thread-loading.js'
 import { bootstrap, typescriptLoader } from './typescript.js'
 
 /** One message on the thread. */
@@ -38,12 +39,16 @@ export interface Run {
 export interface ThreadEvents {
   /** Runs ended and slots are free. */
   onFree(): void
+  /** It hasn't the actor that it was to run; the run is no longer there. */
+  onMissing(thread: PoolThread, execution: Execution): void
   /** It is of no more use. The culprit is to blame, where it is known (`'ended'` when it isn't there any more); `error` says for what. */
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void
 }
 
 export interface ThreadOptions {
   readonly modules: readonly string[]
+  /** Those of them that lead to `runWorker()`. */
+  readonly entries: readonly string[]
   readonly concurrency: number
   readonly resourceLimits: ResourceLimits | undefined
   readonly ownBroker: boolean
@@ -59,6 +64,8 @@ const farewell = 2000
 
 export class PoolThread {
   readonly id: number
+  /** What it turned out not to have. */
+  readonly missing = new MissingActors()
   readonly runs = new Map<number, Run>()
   readonly activity: Activity
   ready = false
@@ -77,13 +84,14 @@ export class PoolThread {
   readonly #modules: readonly string[]
 
   constructor(options: ThreadOptions, events: ThreadEvents) {
-    const { modules, concurrency, resourceLimits, ownBroker } = options
+    const { modules, entries, concurrency, resourceLimits, ownBroker } = options
     this.#events = events
     this.#services = options.services
     this.#modules = modules
     this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
     this.activity = Activity.for(concurrency)
-    const workerData: ThreadData = { dramatis: true, modules, activity: this.activity.buffer, ownBroker }
+    const activity = this.activity.buffer
+    const workerData: ThreadData = { dramatis: true, modules, entries, patience: patience(), activity, ownBroker }
     const loader = typescriptLoader()
     this.#thread = new NodeThread(loader ? bootstrap(loader, script) : script, {
       eval: loader !== undefined,
@@ -101,45 +109,29 @@ export class PoolThread {
   }
 
   /**
-   * Resolves once every module is loaded.
+   * Resolves once actors can run there.
    * @throws {ModuleLoadError}
    */
   start(): Promise<void> {
-    const slow = setTimeout(() => {
-      const text = 'A worker thread is still loading its modules; does one of them wait for something at its top level?'
-      getLogger().warn({ threadId: this.id, modules: this.#modules }, text)
-    }, 10_000).unref()
-    return this.#load().finally(() => clearTimeout(slow))
-  }
-
-  #load(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#thread.on('error', (error) => {
-        this.#lastError = toError(error)
-      })
-      this.#thread.on('messageerror', (error) => this.#events.onLost(this, error, undefined))
-      this.#thread.on('exit', (code) => {
-        if (!this.ready) {
-          const cause = this.#lastError ?? new Error(`the thread exited with code ${code} while loading`)
-          reject(new ModuleLoadError('of the worker', { cause }))
-        } else if (!this.#gone && !this.#stopping) {
-          this.#events.onLost(this, this.#obituary(code), this.#blocking())
-        }
-        this.#gone = true
-      })
-      this.#thread.on('message', (message: FromThread) => {
-        if (message.type === 'ready') {
-          this.ready = true
-          resolve()
-        } else if (message.type === 'failed') {
-          reject(new ModuleLoadError(message.module, { cause: unpackError(message.error) }))
-        } else if (message.type === 'crashed' && !this.ready) {
-          reject(new ModuleLoadError('of the worker', { cause: unpackError(message.error) }))
-        } else {
-          this.#hear(message)
-        }
-      })
+    const loading = new ThreadLoading(this.id, this.#modules)
+    this.#thread.on('error', (error) => {
+      this.#lastError = toError(error)
     })
+    this.#thread.on('messageerror', (error) => this.#events.onLost(this, error, undefined))
+    this.#thread.on('exit', (code) => {
+      if (!this.ready) {
+        loading.fail(this.#lastError ?? new Error(`the thread exited with code ${code} while loading`))
+      } else if (!this.#gone && !this.#stopping) {
+        this.#events.onLost(this, this.#obituary(code), this.#blocking())
+      }
+      this.#gone = true
+    })
+    this.#thread.on('message', (message: FromThread) => {
+      const isReady = this.ready ? undefined : loading.hear(message)
+      if (isReady === undefined) this.#hear(message)
+      else this.ready = isReady
+    })
+    return loading.done
   }
 
   give(execution: Execution, givenAt = Date.now(), granted = 0): void {
@@ -210,6 +202,11 @@ export class PoolThread {
           else execution?.succeed(result)
         }
         return this.#events.onFree()
+      case 'missing': {
+        const run = this.#takeOff(message.id)
+        if (run) this.#events.onMissing(this, run.execution)
+        return
+      }
       case 'aborted': {
         const run = this.runs.get(message.id)
         if (run) run.heard = true

@@ -45,12 +45,22 @@ export type ToThread =
   | { readonly type: 'answer'; readonly id: number; readonly result?: unknown; readonly error?: ErrorData }
   | { readonly type: 'stop' }
 
+/**
+ * Why a thread takes itself for ready: its modules are loaded, and no more is expected of them; its script called
+ * `runWorker()`; it has nothing left to do and so never will; or it didn't in all the time it was given.
+ */
+export type ReadyReason = 'loaded' | 'served' | 'idle' | 'late'
+
 export type FromThread =
-  /** Every module is loaded; or this one could not be. */
-  | { readonly type: 'ready' }
+  /** Every module is loaded, and those that call `runWorker()` are waited for to do so. */
+  | { readonly type: 'loaded' }
+  /** Actors can run here; why that is so, if no module called `runWorker()`. Or a module could not be loaded. */
+  | { readonly type: 'ready'; readonly reason: ReadyReason }
   | { readonly type: 'failed'; readonly module: string; readonly error: ErrorData }
   /** What ended: well and with nothing to show for it, most of them, or otherwise. */
   | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
+  /** The actor of a task isn't declared in this thread. */
+  | { readonly type: 'missing'; readonly id: number }
   /** The signal of a task was aborted: the thread isn't blocked. */
   | { readonly type: 'aborted'; readonly id: number }
   /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */
@@ -69,6 +79,10 @@ export interface ThreadData {
   readonly dramatis: true
   /** What it imports to find the actors: file URLs or package names, in order. */
   readonly modules: readonly string[]
+  /** Those of them through which the main thread came to `runWorker()`: the thread is ready when it gets there, too. */
+  readonly entries: readonly string[]
+  /** For how many milliseconds they are waited for at most. */
+  readonly patience: number
   readonly activity: SharedArrayBuffer
   /** Whether the default broker, as the environment names it, is the worker's; if not, the thread sends through the main one. */
   readonly ownBroker: boolean

@@ -75,26 +75,55 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   run(execution: Execution): void {
-    const thread = this.#idlest()
+    const thread = this.#idlest(execution)
     if (thread) thread.give(execution)
     else if (this.#stop.signal.aborted) execution.fail(new GivenBack('the worker stops'))
+    else if (this.#nobodyHas(execution)) execution.fail(this.#lacking(execution))
     else this.#waiting.push({ execution, since: Date.now(), granted: 0 })
   }
 
-  #idlest(): PoolThread | undefined {
+  /** The thread with the most room, of those that have the actor as far as is known. */
+  #idlest({ actor }: Execution): PoolThread | undefined {
     let best: PoolThread | undefined
-    for (const thread of this.#threads) if (thread.free > (best?.free ?? 0)) best = thread
+    for (const thread of this.#threads) {
+      if (thread.free > (best?.free ?? 0) && !thread.missing.has(actor.actorName)) best = thread
+    }
     return best
+  }
+
+  #nobodyHas({ actor }: Execution): boolean {
+    const ready = this.#threads.filter((thread) => thread.ready)
+    return ready.length > 0 && ready.every((thread) => thread.missing.has(actor.actorName))
+  }
+
+  /** The message isn't to blame: it goes back uncounted, until one of the threads is to be tried again. */
+  #lacking({ actor }: Execution): GivenBack {
+    const ready = this.#threads.filter((thread) => thread.ready)
+    const soonest = Math.min(...ready.map((thread) => thread.missing.remaining(actor.actorName)))
+    // They needn't all come at the same moment.
+    return new GivenBack("the threads don't have its actor", { delay: soonest + 1000 * Math.random() })
   }
 
   onFree(): void {
     while (this.#waiting.length > 0) {
-      const thread = this.#idlest()
-      if (!thread) return
-      const { execution, since, granted } = this.#waiting.shift() as Waiting
-      thread.give(execution, since, granted)
+      const { execution, since, granted } = this.#waiting[0] as Waiting
+      const thread = this.#idlest(execution)
+      if (!thread && !this.#nobodyHas(execution)) return
+      this.#waiting.shift()
+      if (thread) thread.give(execution, since, granted)
+      else execution.fail(this.#lacking(execution))
     }
     this.#options.onFree()
+  }
+
+  onMissing(thread: PoolThread, execution: Execution): void {
+    const { actorName } = execution.actor
+    if (thread.missing.add(actorName)) {
+      const text = `A worker thread doesn't have the actor "${actorName}", which the main thread has: its messages go back to their queue. Import the module that declares it in what threads import, before it calls runWorker() there`
+      getLogger().error({ threadId: thread.id, actorName, modules: this.#options.modules }, text)
+    }
+    // Another thread may have it.
+    this.run(execution)
   }
 
   abort(execution: Execution, reason: Interrupt): void {

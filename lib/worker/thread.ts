@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { findActor } from '../actor.js'
 import { peekCurrent, RunningMessage, runActor } from '../current.js'
 import { peekBroker, setBroker } from '../default-broker.js'
-import { ActorNotFound, NotSerializable } from '../errors.js'
+import { NotSerializable } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { linkMainThread } from '../main-thread.js'
 import { Message } from '../message.js'
@@ -16,6 +16,7 @@ import {
   Activity,
   type FromThread,
   packError,
+  type ReadyReason,
   type Task,
   type TaskEnd,
   type TaskList,
@@ -24,9 +25,10 @@ import {
   unpackError,
   unpackTasks,
 } from './protocol.js'
+import { Readiness } from './readiness.js'
 
 const port = parentPort as NonNullable<typeof parentPort>
-const { modules, activity: buffer, ownBroker } = workerData as ThreadData
+const { modules, entries, patience, activity: buffer, ownBroker } = workerData as ThreadData
 const activity = new Activity(buffer)
 
 function post(message: FromThread): void {
@@ -82,7 +84,7 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     if (early) throw early
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
-    if (!actor) throw new ActorNotFound(message.actorName)
+    if (!actor) return lack(id)
     const current = new ThreadRun(message, id)
     running.set(id, current)
     const result = runActor(actor.fn, current)
@@ -99,6 +101,12 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   } finally {
     activity.leave()
   }
+}
+
+/** The main thread knows the actor, or the message would not be here: that this one doesn't is no fault of the message. */
+function lack(id: number): void {
+  post({ type: 'missing', id })
+  leave(id)
 }
 
 function succeed(id: number, value: unknown, wanted: WantedResult): void {
@@ -191,21 +199,19 @@ let stop: () => void = () => {}
 const stopped = new Promise<void>((resolve) => {
   stop = resolve
 })
-let serve: () => void = () => {}
-let serving = new Promise<void>((resolve) => {
-  serve = resolve
-})
+const readiness = new Readiness(port)
 
 linkMainThread({
   call(service, method, args) {
     return new Promise((resolve, reject) => {
       const id = ++lastQuestion
       questions.set(id, { resolve, reject })
+      readiness.asked(1)
       post({ type: 'call', id, service, method, args })
     })
   },
   serve() {
-    serve()
+    readiness.serve()
     return stopped
   },
 })
@@ -219,6 +225,7 @@ port.on('message', (message: ToThread) => {
     case 'answer': {
       const question = questions.get(message.id)
       questions.delete(message.id)
+      readiness.asked(-1)
       if (message.error) question?.reject(unpackError(message.error))
       else question?.resolve(message.result)
       return
@@ -241,21 +248,19 @@ async function close(): Promise<void> {
 
 // — Loading ——————————————————————————————————————————————————————————————————————————————————————————————
 
-/** An entry script that awaits `runWorker()` isn't loaded until the worker stops: it counts as loaded when it calls that. */
 async function load(): Promise<void> {
+  let reason: ReadyReason = 'loaded'
   for (const module of modules) {
     try {
-      const loading = import(module)
-      await Promise.race([loading, serving])
-      loading.catch((error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
+      await readiness.import(module, (error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
     } catch (error) {
       return post({ type: 'failed', module, error: packError(error) })
     }
-    serving = new Promise<void>((resolve) => {
-      serve = resolve
-    })
+    if (!entries.includes(module)) continue
+    post({ type: 'loaded' })
+    reason = await readiness.arrive(patience)
   }
-  post({ type: 'ready' })
+  post({ type: 'ready', reason })
 }
 
 if (!ownBroker) setBroker(new MainThreadBroker())

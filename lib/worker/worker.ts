@@ -17,6 +17,7 @@ import type { Message } from '../message.js'
 import { count, duration, nearest, refuseUnknown } from '../options.js'
 import type { Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
+import { entryModules } from './entry-modules.js'
 import { interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
 import { InHand } from './in-hand.js'
@@ -79,10 +80,12 @@ export class Worker {
 
   #makePool(): ThreadPool {
     const { chain } = this.broker
+    const modules = readModules(this.#options.modules)
     return new ThreadPool({
       threads: this.threads,
       concurrency: this.concurrency,
-      modules: readModules(this.#options.modules),
+      modules,
+      entries: entryModules(modules, this.#options.modules),
       resourceLimits: this.#options.resourceLimits,
       ownBroker: isFromEnvironment(this.broker),
       services: {

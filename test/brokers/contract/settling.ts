@@ -158,6 +158,19 @@ export function settling(exam: Exam): void {
     t.match(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 2 })
   })
 
+  exam
+    .needs('delivery counts', 'uncounted requeue')
+    .ask('what goes back uncounted may have a delay, too', async ({ t, open }) => {
+      const broker = await open()
+      const consumer = consume(broker)
+      await broker.enqueueMany([note('back'), note('other')])
+      await consumer.requeue(await takeOne(consumer), { delay: 30 })
+      t.equal(nameOf(await takeOne(consumer)), 'other')
+      const back = await takeOne(consumer)
+      t.equal(nameOf(back), 'back')
+      t.equal(back.deliveryCount, 1)
+    })
+
   exam.ask('a returned message wakes a waiting take', async ({ t, open }) => {
     const broker = await open()
     const [first, second] = [consume(broker, 1), consume(broker, 1)]

@@ -62,3 +62,6 @@ export const murder = actor(
 )
 
 export const onMail = actor((a: number) => a, { ...shared, actorName: 'onMail', queueName: 'mail' })
+
+/** Takes its thread along. */
+export const quit = actor(() => process.exit(3), { ...shared, actorName: 'quit' })

@@ -1,0 +1,89 @@
+/**
+ * A thread on its way to being ready, as the main thread sees it: how long it is waited for, what is said meanwhile,
+ * and what becomes of it.
+ */
+import { ModuleLoadError } from '../errors.js'
+import { getLogger } from '../logger.js'
+import { type FromThread, type ReadyReason, unpackError } from './protocol.js'
+
+/**
+ * How long a thread is waited for to call `runWorker()` while none has, in milliseconds. A script that calls it on the
+ * main thread only, and keeps something open in the others, never does.
+ */
+const mostPatience = 30_000
+
+/** The longest that a timer takes, in milliseconds. */
+const longestTimeout = 2 ** 31 - 1
+
+/** Whether some thread of this process called `runWorker()`: then each of them will. */
+let somebodyServed = false
+
+/** For how many milliseconds a thread that is started now waits for its script to call `runWorker()`. */
+export function patience(): number {
+  return somebodyServed ? longestTimeout : mostPatience
+}
+
+/** How often it is said that a thread isn't ready yet, in milliseconds. */
+const slow = 10_000
+
+export class ThreadLoading {
+  /** Resolves once actors can run there, rejects with a `ModuleLoadError`. */
+  readonly done: Promise<void>
+  readonly #timer: NodeJS.Timeout
+  #resolve: () => void = () => {}
+  #reject: (error: Error) => void = () => {}
+  /** Its modules are loaded. */
+  #loaded = false
+
+  constructor(
+    private readonly threadId: number,
+    private readonly modules: readonly string[],
+  ) {
+    this.#timer = setInterval(() => this.#complain(), slow).unref()
+    this.done = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    }).finally(() => clearInterval(this.#timer))
+  }
+
+  /** What the thread says while it isn't ready. Returns whether it is now, or `undefined` for what is of another kind. */
+  hear(message: FromThread): boolean | undefined {
+    switch (message.type) {
+      case 'loaded':
+        this.#loaded = true
+        return false
+      case 'ready':
+        this.#getReady(message.reason)
+        return true
+      case 'failed':
+        this.#reject(new ModuleLoadError(message.module, { cause: unpackError(message.error) }))
+        return false
+      case 'crashed':
+        this.fail(unpackError(message.error))
+        return false
+    }
+    return undefined
+  }
+
+  /** It won't get ready any more. */
+  fail(cause: Error): void {
+    this.#reject(new ModuleLoadError('of the worker', { cause }))
+  }
+
+  #getReady(reason: ReadyReason): void {
+    if (reason === 'served') somebodyServed = true
+    if (reason === 'late') {
+      const text =
+        "A worker thread runs actors now although its script didn't call runWorker() there: is the call made on the main thread only? Name the modules that declare the actors: runWorker({ modules: ['./actors.js'] })"
+      getLogger().warn({ threadId: this.threadId, modules: this.modules }, text)
+    }
+    this.#resolve()
+  }
+
+  #complain(): void {
+    const text = this.#loaded
+      ? "A worker thread has loaded its script and waits for it to call runWorker() there, as on the main thread; is something before that call slow? If threads shall import only the modules that declare the actors, name these: runWorker({ modules: ['./actors.js'] })"
+      : 'A worker thread is still loading its modules; does one of them wait for something at its top level?'
+    getLogger().warn({ threadId: this.threadId, modules: this.modules }, text)
+  }
+}
