@@ -156,10 +156,13 @@ export class WorkerLost extends DramatisError {}
 export class ModuleLoadError extends DramatisError {
   constructor(
     readonly module: string,
-    options?: ErrorOptions,
+    /** `hint` says what to do, in a sentence. */
+    { hint, ...options }: ErrorOptions & { hint?: string } = {},
   ) {
-    const cause = options?.cause
-    super(`The module ${module} could not be loaded: ${cause instanceof Error ? cause.message : cause}`, options)
+    const { cause } = options
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const more = hint === undefined ? '' : `${/[.!?]$/.test(why) ? '' : '.'} ${hint}`
+    super(`The module ${module} could not be loaded: ${why}${more}`, options)
   }
 }
 

@@ -33,13 +33,23 @@ export function getLogger(): Logger {
   if (logger) return logger
   const level = readLevel()
   const lines = isatty(2) ? readableLines() : undefined
-  setLogger(pino({ name: 'dramatis', level }, lines ?? pino.destination({ dest: 2, sync: true })))
+  setLogger(pino({ name: 'dramatis', level }, lines ?? standardError()))
   return logger as unknown as Logger
 }
 
 /** Whether lines at `debug` are written, for those that would be made for every message. */
 export function isDebugEnabled(): boolean {
   return debugs
+}
+
+/**
+ * Standard error: written at once, past Node's stream, which loses its last lines when a process ends. Where a supervisor
+ * reads what goes through that stream and nothing else, the log takes that way.
+ */
+function standardError(): DestinationStream {
+  // PM2's cluster mode: it replaced `write` on the main thread, and reads its threads there.
+  const captured = Object.hasOwn(process.stderr, 'write') || process.env.exec_mode === 'cluster_mode'
+  return captured ? process.stderr : pino.destination({ dest: 2, sync: true })
 }
 
 /** pino-pretty, if the application has it: a dependency of development, which nobody installs in production. */

@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { getLogger } from '../logger.js'
 // The front door, so that there is a default broker.
 import '../index.js'
+import { loadError } from '../worker/load-hints.js'
 import { runWorker } from '../worker/run-worker.js'
 import { readModules, type WorkerOptions } from '../worker/worker-options.js'
 
@@ -46,10 +47,8 @@ const program = new Command('dramatis')
       try {
         await import(url)
       } catch (error) {
-        getLogger().error(
-          { err: error },
-          `The module ${modules[index]} could not be loaded: ${(error as Error).message}`,
-        )
+        const { message } = loadError(modules[index] as string, error)
+        getLogger().error({ err: error }, message)
         process.exit(1)
       }
     }

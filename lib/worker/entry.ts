@@ -11,7 +11,7 @@ import { InvalidOption } from '../errors.js'
 /** What `modules` is for, as errors say it. */
 export const whatModulesAreFor =
   'Threads import "modules" to find the actors; without them, the script the process was started with. ' +
-  "Name the modules that declare them, as in { modules: ['./actors.js'] }; or run actors on the main thread, with { threads: 0 }."
+  "Name the modules that declare the actors, as in { modules: ['./actors.js'] }; or run them on the main thread, with { threads: 0 }."
 
 /**
  * The URL of the script this process was started with.
@@ -29,6 +29,15 @@ export function entryScript(): string {
   if (tool !== undefined) throw refusal(`was started by ${tool} (${path}), not with a script of yours`)
   if (isTest(path)) throw refusal(`runs the tests of ${path}, which threads would run, too`)
   return pathToFileURL(path).href
+}
+
+/** Whether a module is the script this process was started with. */
+export function isEntryScript(url: string): boolean {
+  try {
+    return url === entryScript()
+  } catch {
+    return false
+  }
 }
 
 function refusal(why: string): InvalidOption {

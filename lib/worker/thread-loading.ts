@@ -4,6 +4,7 @@
  */
 import { ModuleLoadError } from '../errors.js'
 import { getLogger } from '../logger.js'
+import { loadError } from './load-hints.js'
 import { type FromThread, type ReadyReason, unpackError } from './protocol.js'
 
 /**
@@ -56,7 +57,7 @@ export class ThreadLoading {
         this.#getReady(message.reason)
         return true
       case 'failed':
-        this.#reject(new ModuleLoadError(message.module, { cause: unpackError(message.error) }))
+        this.#reject(loadError(message.module, unpackError(message.error)))
         return false
       case 'crashed':
         this.fail(unpackError(message.error))

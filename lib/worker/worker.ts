@@ -23,6 +23,7 @@ import { Executor } from './executor.js'
 import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
+import { noActorsHint } from './load-hints.js'
 import { LocalQueue } from './local-queue.js'
 import { forThreads } from './main-thread-broker.js'
 import { ThreadPool } from './thread-pool.js'
@@ -182,9 +183,10 @@ export class Worker {
   #readQueues(): string[] {
     const known = new Set([...this.broker.actors.values()].map((actor) => actor.queueName))
     if (known.size === 0) {
-      throw new DramatisError(
-        "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one.",
-      )
+      const text =
+        "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one."
+      const hint = noActorsHint(this.#options.modules)
+      throw new DramatisError(hint === undefined ? text : `${text} ${hint}`)
     }
     const { queues } = this.#options
     if (!queues) return [...known]

@@ -23,8 +23,8 @@ function application(t: Test): string {
 }
 
 /** What a program in that folder logs: on a terminal, or to a pipe. */
-function log(t: Test, cwd: string, onTerminal: boolean): string {
-  const program = `import { getLogger } from '${logger}'\ngetLogger().info({ threads: 2 }, 'Worker started')\n`
+function log(t: Test, cwd: string, onTerminal: boolean, before = ''): string {
+  const program = `${before}\nimport { getLogger } from '${logger}'\ngetLogger().info({ threads: 2 }, 'Worker started')\n`
   writeFileSync(join(cwd, 'program.mts'), program)
   const node = [process.execPath, '--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href]
   const words = [...node, join(cwd, 'program.mts')]
@@ -46,6 +46,11 @@ t.test('on a terminal the log is readable where pino-pretty is installed', { ski
 
 t.test('without pino-pretty the log is JSON on a terminal, too', { skip }, async (t) => {
   t.match(JSON.parse(log(t, application(t), true)), { msg: 'Worker started', threads: 2 })
+})
+
+t.test('where a supervisor has replaced the write of standard error, the log goes through that', async (t) => {
+  const replaced = 'process.stderr.write = (text) => process.stdout.write("captured " + text)'
+  t.match(log(t, application(t), false, replaced), /^captured \{.*"Worker started"/)
 })
 
 t.test('whether debug is written is known without asking the logger each time', async (t) => {

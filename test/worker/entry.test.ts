@@ -29,7 +29,7 @@ function refused(t: Test, path: string | undefined, why: RegExp, env: NodeJS.Pro
   const error = thrownBy(() => started(t, path, env))
   t.type(error, InvalidOption)
   t.match(error, { message: why, option: 'modules' })
-  t.match(error, { message: /Name the modules that declare them, as in \{ modules: \['\.\/actors\.js'\] \}/ })
+  t.match(error, { message: /Name the modules that declare the actors, as in \{ modules: \['\.\/actors\.js'\] \}/ })
 }
 
 function thrownBy(run: () => unknown): unknown {
