@@ -23,7 +23,7 @@ import { count, declareOptions, duration, expected, refuseUnknown } from './opti
 import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkQueueName } from './queue-names.js'
 import type { ResultBackend } from './results/backend.js'
-import { type Clock, type Duration, parseDuration, systemClock } from './time.js'
+import { type Clock, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
 
 /** Settings that every broker takes. */
 export interface BrokerOptions {
@@ -309,7 +309,7 @@ export abstract class Broker {
 
   /** Waits until something may have changed; brokers that can tell come back sooner than after `pause` milliseconds. */
   protected changed(pause: number): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, pause))
+    return wait(pause)
   }
 
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————

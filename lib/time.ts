@@ -37,29 +37,69 @@ export interface Clock {
   clearTimeout(timer: unknown): void
 }
 
-/** `setTimeout` fires at once for anything longer than this (2^31 - 1 ms, about 24.8 days). */
-const longestTimeout = 2_147_483_647
-
-/** The machine's own clock. Its timers don't keep a process alive; they may be longer than 24 days. */
+/** The machine's own clock. Its timers don't keep a process alive. */
 export const systemClock: Clock = {
   now: Date.now,
-  setTimeout(callback, delay) {
-    if (delay <= longestTimeout) return setTimeout(callback, delay).unref()
-    const long = { timer: undefined as unknown }
-    long.timer = setTimeout(() => {
-      long.timer = systemClock.setTimeout(callback, delay - longestTimeout)
-    }, longestTimeout).unref()
-    return long
-  },
-  clearTimeout(timer) {
-    const plain = timer as { timer?: unknown } | undefined
-    if (plain && Object.hasOwn(plain, 'timer')) systemClock.clearTimeout(plain.timer)
-    else clearTimeout(timer as NodeJS.Timeout | undefined)
-  },
+  setTimeout: (callback, delay) => startTimer(callback, delay).unref(),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+}
+
+/** Node's timers fire at once when their delay is longer than this (2^31 - 1 ms, about 24.8 days). */
+export const longestTimeout = 2_147_483_647
+
+/**
+ * Calls back once after `delay` milliseconds of real time, however many they are; for what must not follow a clock that
+ * a test moves. The timer is Node's own: it keeps the process alive unless it is unref'ed, and ends with `clearTimeout`.
+ */
+export function startTimer(callback: () => void, delay: number): NodeJS.Timeout {
+  if (delay <= longestTimeout) return setTimeout(callback, delay)
+  // The same timer over and over, for an equal part of the delay each time.
+  let parts = Math.ceil(Math.min(delay, Number.MAX_SAFE_INTEGER) / longestTimeout)
+  const timer = setTimeout(() => {
+    if (--parts > 0) timer.refresh()
+    else callback()
+  }, Math.min(delay, Number.MAX_SAFE_INTEGER) / parts)
+  return timer
 }
 
 /**
- * Reads a duration into whole milliseconds.
+ * Calls back every `interval` milliseconds of real time, and every 24.8 days where that is longer. The timer is Node's own:
+ * it ends with `clearInterval`.
+ */
+export function startInterval(callback: () => void, interval: number): NodeJS.Timeout {
+  return setInterval(callback, Math.min(interval, longestTimeout))
+}
+
+/** Resolves after `delay` milliseconds of real time, and keeps the process alive until then. */
+export function pause(delay: number): Promise<void> {
+  return new Promise((resolve) => startTimer(resolve, delay))
+}
+
+/**
+ * Waits for something, `patience` milliseconds at most, and keeps the process alive until then. What comes of it later
+ * goes unheard.
+ * @returns Whether it ended in time; rejects when it failed in time.
+ */
+export async function atMost(patience: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const enough = new Promise<false>((resolve) => {
+    timer = startTimer(() => resolve(false), patience)
+  })
+  try {
+    return await Promise.race([work.then(() => true), enough])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * The longest duration there is, in milliseconds: some 100,000 years. Added to the present it is still a date, and a whole
+ * number that every database and JSON carry unharmed.
+ */
+const longestDuration = 3_153_600_000_000_000
+
+/**
+ * Reads a duration into whole milliseconds; one of over 100,000 years into that.
  *
  * @param name What the duration is called where it was written, for the error.
  * @throws {InvalidOption} when it is negative, not finite, or a string that `ms` can't read.
@@ -74,7 +114,7 @@ export function parseDuration(value: unknown, name: string): number {
       name,
     )
   }
-  return Math.round(parsed)
+  return Math.min(Math.round(parsed), longestDuration)
 }
 
 /** A value as an error message shows it: short, and with its type made plain. */

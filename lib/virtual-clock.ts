@@ -2,7 +2,7 @@
  * A clock that runs with real time and can be moved ahead. It knows timers, and nothing of what they are for.
  */
 import { Heap } from './heap.js'
-import { type Clock, systemClock } from './time.js'
+import { type Clock, startTimer, systemClock } from './time.js'
 
 /** What a clock must know of those who live by it, to tell when the consequences of a timer are over. */
 export interface Bystander {
@@ -26,9 +26,6 @@ const quietTime = 50
 
 /** Cancelled timers are swept out when there are more of them than this, and more than live ones. */
 const sweepFrom = 64
-
-/** What `setTimeout` of Node waits at most; a longer wait is taken up again. */
-const longestWait = 2_000_000_000
 
 export class VirtualClock implements Clock {
   /** How far it is ahead of real time. */
@@ -121,7 +118,7 @@ export class VirtualClock implements Clock {
     let quietSince = performance.now()
     while (quiet < quietTurns || (this.#bystander?.busy() && performance.now() - quietSince < quietTime)) {
       // Pauses once the event loop has nothing ready: what is under way elsewhere needs the processor.
-      await new Promise<void>((resolve) => (quiet < quietTurns ? setImmediate(resolve) : setTimeout(resolve, 1)))
+      await new Promise<void>((resolve) => (quiet < quietTurns ? setImmediate(resolve) : startTimer(resolve, 1)))
       const progress = this.#progress()
       if (progress === seen) {
         quiet++
@@ -143,8 +140,7 @@ export class VirtualClock implements Clock {
     this.#alarm = undefined
     this.#alarmAt = this.#standing === undefined ? this.#timers.peekRank() : Number.NEGATIVE_INFINITY
     if (!Number.isFinite(this.#alarmAt)) return
-    const delay = Math.min(Math.max(0, this.#alarmAt - this.now()), longestWait)
-    this.#alarm = systemClock.setTimeout(() => this.#ring(), delay)
+    this.#alarm = systemClock.setTimeout(() => this.#ring(), Math.max(0, this.#alarmAt - this.now()))
   }
 
   #ring(): void {

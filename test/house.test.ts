@@ -16,6 +16,12 @@ const longForAReason: Readonly<Record<string, string>> = {
   'middleware/retries.ts': 'a third of it is the seven options it brings, with their documentation',
 }
 
+/** Where Node's own timers are used, each with the reason. */
+const timersForAReason: Readonly<Record<string, string>> = {
+  'lib/time.ts': 'it makes timers of them that may be longer',
+  'lib/worker/thread-pool.ts': 'a wait of a minute at most, which a signal ends',
+}
+
 /** Packages that aren't our own, and the only places that may import them. */
 const clients: Readonly<Record<string, string>> = {
   ioredis: 'brokers/redis/',
@@ -52,9 +58,13 @@ function read(file: string): string {
   return readFileSync(join(root, file), 'utf8')
 }
 
+function withoutComments(file: string): string {
+  return read(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+}
+
 /** Static imports, re-exports, `import()` of a literal and `require()` of one. `declare module` isn't an import. */
 function importsOf(from: string): Import[] {
-  const text = read(from).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+  const text = withoutComments(from)
   const found: Import[] = []
   for (const [, kind, clause, name] of text.matchAll(/^(import|export)\b([^'"]*?)\bfrom\s+['"]([^'"]+)['"]/gm)) {
     const typesOnly = /^\s*type\b/.test(clause as string) || namesTypesOnly(clause as string)
@@ -169,6 +179,16 @@ t.test('packages are imported only where they belong, and each is a dependency',
     if (to.startsWith('node:') || to.startsWith('dramatis/') || typesOnly) continue
     t.ok(home !== undefined, `${to}, imported by ${from}, stands in the list of this test`)
     t.ok(dependencies[to] ?? peerDependencies[to], `${to}, imported by ${from}, is a dependency or an optional peer`)
+  }
+})
+
+t.test("no timer is Node's own, which fires at once when it is longer than 24.8 days", async (t) => {
+  for (const file of sources.filter((one) => !(one in timersForAReason))) {
+    const bare =
+      withoutComments(file).match(
+        /(?<![.\w])set(Timeout|Interval)\((?!callback: )|AbortSignal\.timeout|timers\/promises/g,
+      ) ?? []
+    t.same(bare, [], `${file} takes its timers from a clock, or from lib/time.ts`)
   }
 })
 

@@ -6,7 +6,7 @@ import type { DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import { refuseUnknown } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
-import { type Duration, parseDuration } from '../../lib/time.js'
+import { type Duration, parseDuration, startTimer } from '../../lib/time.js'
 import { VirtualClock } from '../../lib/virtual-clock.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { MemoryConsumer, type Prepare } from './consumer.js'
@@ -123,7 +123,7 @@ export class MemoryBroker extends Broker {
         onEmpty.delete(back)
         resolve()
       }
-      const timer = setTimeout(back, pause)
+      const timer = startTimer(back, pause)
       onEmpty.add(back)
     })
   }

@@ -1,8 +1,9 @@
-/**
- * Keeps the process alive until a promise settles: the clock's timers don't, and somebody waits for this.
- */
+/** Keeps the process alive while somebody waits: the clock's timers don't. */
+import { longestTimeout, startInterval } from '../../lib/time.js'
+
+/** Keeps it alive until a promise settles. */
 export async function keepAlive<T>(promise: Promise<T>): Promise<T> {
-  const handle = setInterval(() => {}, 2_000_000_000)
+  const handle = startInterval(() => {}, longestTimeout)
   try {
     return await promise
   } finally {

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { DependencyMissing } from '../../lib/errors.js'
-import { backoff } from '../../lib/time.js'
+import { backoff, longestTimeout, startTimer } from '../../lib/time.js'
 import type { RedisConnectionOptions } from './options.js'
 
 export type Client = Redis | Cluster
@@ -24,7 +24,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
   // A connection that is given up is not waited for: the other side may never say goodbye.
   const hangUp = { disconnectTimeout: 250 }
-  const redisOptions = { ...redis, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
+  const redisOptions = { ...withinTimers(redis), autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
   if (nodes) {
     const client = new Cluster([...nodes], {
       clusterRetryStrategy: retryStrategy,
@@ -33,7 +33,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
       // Whatever was on its way to a node whose connection broke would be sent again, done or not. Other repetitions
       // are left on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are said before anything is done.
       retryDelayOnFailover: 0,
-      redisOptions: { ...hangUp, ...cluster?.redisOptions, ...redisOptions },
+      redisOptions: { ...hangUp, ...withinTimers(cluster?.redisOptions), ...redisOptions },
     })
     client.on('+node', (node: Redis) => letGo(node))
     client.on('reconnecting', () => (client as unknown as Insides).reconnectTimeout?.unref())
@@ -47,6 +47,19 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   letGo(client)
   if (redis?.sentinels) askSentinelsAgain(client, retryStrategy, demand)
   return client
+}
+
+/** What ioredis gives to Node's timers, which fire at once when they are too long. */
+const timeouts = ['connectTimeout', 'commandTimeout', 'socketTimeout', 'blockingTimeout', 'disconnectTimeout'] as const
+
+/** Options of a client, the timeouts among them no longer than a timer may be. */
+function withinTimers(options: object | undefined): object {
+  const read: Record<string, unknown> = { ...options }
+  for (const name of timeouts) {
+    const timeout = read[name]
+    if (typeof timeout === 'number') read[name] = Math.min(timeout, longestTimeout)
+  }
+  return read
 }
 
 /** What of a client keeps a process alive. */
@@ -84,7 +97,7 @@ function askSentinelsAgain(client: Redis, pause: (times: number) => number, { is
     if (!isOver() && client.status === 'end') client.connect().catch(() => {})
   }
   client.on('end', () => {
-    if (!isOver()) setTimeout(connect, isUrgent() ? pause(++times) : idlePause).unref()
+    if (!isOver()) startTimer(connect, isUrgent() ? pause(++times) : idlePause).unref()
   })
   client.on('ready', () => {
     times = 0

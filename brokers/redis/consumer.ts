@@ -4,7 +4,7 @@
  */
 import type { Consumer, DeadLetterReason } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
-import { backoff } from '../../lib/time.js'
+import { backoff, startTimer } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { type Catch, readCatch } from './catch.js'
 import type { Hand, RedisDelivery } from './hand.js'
@@ -225,7 +225,7 @@ export class RedisConsumer implements Consumer {
         await this.#acknowledge(delivery, [parcel])
       } catch {
         const wait = backoff(failures, { factor: 50, max: 2000 })
-        await new Promise((resolve) => setTimeout(resolve, wait).unref())
+        await new Promise<void>((resolve) => startTimer(resolve, wait).unref())
       }
     }
   }

@@ -3,6 +3,7 @@
  * connection. Whoever makes it happen publishes it; a slow look around backs that up, for what Python did.
  */
 import { BrokerClosed, ConnectionFailed } from '../../lib/errors.js'
+import { startTimer } from '../../lib/time.js'
 import type { Client } from './client.js'
 import { type Link, patience } from './link.js'
 
@@ -99,7 +100,7 @@ export class Ears {
         const left = Math.ceil(deadline - performance.now())
         if (!told) {
           await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, Math.min(left, state.listening ? pause.listening : pause.deaf))
+            const timer = startTimer(resolve, Math.min(left, state.listening ? pause.listening : pause.deaf))
             wake = () => {
               clearTimeout(timer)
               resolve()

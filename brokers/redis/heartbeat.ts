@@ -12,6 +12,7 @@
  * that is restarted after a crash recovers what its predecessor held when that one counts as dead, or that much later.
  */
 import { getLogger } from '../../lib/logger.js'
+import { startInterval } from '../../lib/time.js'
 import type { Hand, Owner } from './hand.js'
 import { script } from './scripts.js'
 
@@ -61,7 +62,7 @@ export class Heartbeat {
   /** Begins to beat, at once and from then on. */
   start(): void {
     if (this.#timer) return
-    this.#timer = setInterval(() => this.#begin(), this.#pause).unref()
+    this.#timer = startInterval(() => this.#begin(), this.#pause).unref()
     this.#deafen = this.#owner.link.onReconnect(() => {
       this.#reconnected = true
       this.#surroundings.onReconnect()

@@ -3,7 +3,7 @@
  * and whether the call was carried out can't be known.
  */
 import { ConnectionFailed } from '../../lib/errors.js'
-import { backoff } from '../../lib/time.js'
+import { backoff, pause } from '../../lib/time.js'
 import { Unanswered } from './failures.js'
 import { patience } from './link.js'
 
@@ -36,7 +36,7 @@ export async function insist<T>(
       if (error instanceof Unanswered) again = true
       const wait = backoff(failures, { factor: 10, max: 500 })
       if (performance.now() + wait >= deadline || isOver()) throw error
-      await new Promise((resolve) => setTimeout(resolve, wait))
+      await pause(wait)
     }
   }
 }

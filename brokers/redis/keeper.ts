@@ -4,6 +4,7 @@
  * time is over, and forgets workers that are long gone.
  */
 import { getLogger } from '../../lib/logger.js'
+import { atMost } from '../../lib/time.js'
 import type { Client } from './client.js'
 import type { Hand, Owner } from './hand.js'
 import { Heartbeat } from './heartbeat.js'
@@ -186,15 +187,6 @@ export class Keeper {
     const idle = dead.filter((worker) => !holders.some((key) => key.startsWith(`${keys.acksPrefix}${worker}.`)))
     if (idle.length > 0) await link.run(script('forget-worker'), [keys.heartbeats], [silence, ...idle])
   }
-}
-
-/** Waits for something that must not keep a broker from its end. */
-async function atMost(patience: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const enough = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, patience)
-  })
-  await Promise.race([work, enough]).finally(() => clearTimeout(timer))
 }
 
 async function scanAll(client: Client, pattern: string): Promise<string[]> {

@@ -5,6 +5,7 @@
  */
 import { ConnectionFailed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
+import { startTimer } from '../../lib/time.js'
 import { type Client, letGoOfSubscriber, loadClient, makeClient } from './client.js'
 import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, withoutCommand } from './failures.js'
 import { addressOf, type RedisConnectionOptions } from './options.js'
@@ -120,7 +121,7 @@ export class Link {
           reject(new Unanswered(`Redis at ${this.address} did not answer within ${timeout} ms.`))
         }
         // When the event loop was busy for as long, the answer may be there, and is read before this.
-        timer = setTimeout(() => setImmediate(giveUp), timeout)
+        timer = startTimer(() => setImmediate(giveUp), timeout)
       })
       const answer = await Promise.race([ask(client), deadline])
       this.#heardAt = Date.now()
@@ -172,7 +173,7 @@ export class Link {
         else resolve(client)
       }
       // This timer also keeps the process alive meanwhile.
-      const timer = setTimeout(() => settle(this.#unreached(client, timeout)), timeout)
+      const timer = startTimer(() => settle(this.#unreached(client, timeout)), timeout)
       this.#waiting.add(settle)
     })
   }
@@ -237,7 +238,7 @@ export class Link {
     this.#failure = error
     this.#refusal = error
     const client = this.#client
-    setTimeout(() => {
+    startTimer(() => {
       if (this.#refusal === error) client?.disconnect(true)
     }, respite).unref()
     this.#tellAway()

@@ -5,7 +5,7 @@
  * (Python) and what got lost (a token on its way to a process that died) is found by a slow poll, one call for all
  * queues; a due time that is near has a timer of its own.
  */
-import { backoff } from '../../lib/time.js'
+import { backoff, pause, startTimer } from '../../lib/time.js'
 import { uuid } from '../../lib/uuid.js'
 import type { Client } from './client.js'
 import type { Keys, QueueKeys } from './keys.js'
@@ -137,7 +137,7 @@ export class Waker {
       this.#blocking.reset()
       sleeper.wake()
     }
-    setTimeout(late, farewell).unref()
+    startTimer(late, farewell).unref()
   }
 
   #interrupt(): void {
@@ -165,7 +165,7 @@ export class Waker {
       if (rung !== undefined) this.#ring(rung, behind)
       if (failures === 0) continue
       // The poll goes on meanwhile, and tells the worker when Redis is away. Somebody sleeps, and for him the process stays.
-      await new Promise((resolve) => setTimeout(resolve, backoff(failures - 1, { factor: 20, max: 1000 })))
+      await pause(backoff(failures - 1, { factor: 20, max: 1000 }))
       // His fetch may have been made, its answer lost: he looks by himself.
       behind?.wake()
     }
@@ -229,13 +229,13 @@ export class Waker {
       this.#rouse(sleeper)
     }
     // What is further away the poll will see again.
-    sleeper.timer = delay <= 2 * pollPause ? setTimeout(rouse, Math.max(1, Math.ceil(delay))).unref() : undefined
+    sleeper.timer = delay <= 2 * pollPause ? startTimer(rouse, Math.max(1, Math.ceil(delay))).unref() : undefined
     if (!sleeper.timer) sleeper.due = Number.POSITIVE_INFINITY
   }
 
   #schedulePoll(): void {
     clearTimeout(this.#poll)
-    this.#poll = setTimeout(() => void this.#look(), pollPause).unref()
+    this.#poll = startTimer(() => void this.#look(), pollPause).unref()
   }
 
   async #look(): Promise<void> {

@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BrokerClosed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
+import { pause, startTimer } from '../../lib/time.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
 import { isBusy, loadDriver } from './driver.js'
 import { diskFull, explain, isDiskTrouble } from './faults.js'
@@ -68,7 +69,7 @@ export class Connection {
       let timer: NodeJS.Timeout | undefined
       const idle = new Promise<void>((done) => {
         this.#whenIdle.push(done)
-        timer = setTimeout(done, patience)
+        timer = startTimer(done, patience)
       })
       await idle.finally(() => clearTimeout(timer))
       if (this.#users > 0) return
@@ -84,7 +85,7 @@ export class Connection {
 
   /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
   async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
-    for (const deadline = Date.now() + patience; ; await shortPause()) {
+    for (const deadline = Date.now() + patience; ; await pause(randomPause())) {
       if (this.#users === 0) throw new BrokerClosed()
       try {
         return run(this.#opened().statements)
@@ -225,7 +226,7 @@ export class Connection {
     const again = (): void => {
       for (const job of patient) this.add(job)
     }
-    setTimeout(again, 250 + Math.random() * 250)
+    startTimer(again, 250 + Math.random() * 250)
   }
 
   /** Puts jobs back for a moment; those that ran out of patience are told so. */
@@ -234,7 +235,7 @@ export class Connection {
     const waiting = jobs.filter((job) => now < job.deadline)
     for (const job of jobs) if (now >= job.deadline) job.expire(explain(error, this.path))
     this.#jobs = [...waiting, ...this.#jobs]
-    this.#retry ??= setTimeout(() => {
+    this.#retry ??= startTimer(() => {
       this.#retry = undefined
       this.#flush()
     }, randomPause())
@@ -271,8 +272,4 @@ export class Connection {
 
 function randomPause(): number {
   return 3 + Math.random() * 20
-}
-
-function shortPause(): Promise<void> {
-  return new Promise((done) => setTimeout(done, randomPause()))
 }

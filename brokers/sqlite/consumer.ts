@@ -6,6 +6,7 @@ import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
+import { startTimer } from '../../lib/time.js'
 import type { Connection } from './connection.js'
 import { codeOf } from './driver.js'
 import { Job } from './job.js'
@@ -120,7 +121,7 @@ export class SQLiteConsumer implements Consumer {
         resolve()
       }
       // This timer keeps the process alive, as a connection to a server would: somebody awaits work.
-      const timer = setTimeout(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
+      const timer = startTimer(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
       const stop = connection.watcher.watchOthers(wake)
       this.#sleepers.add(wake)
     })

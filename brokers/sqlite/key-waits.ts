@@ -2,6 +2,7 @@
  * Those who wait for something to appear under a key: results, notifications. However many they are, they are served by
  * one query, when another process has written, and directly by what this process writes.
  */
+import { startTimer } from '../../lib/time.js'
 import type { Connection } from './connection.js'
 import type { Statements } from './statements.js'
 
@@ -53,7 +54,7 @@ export class KeyWaits<T> {
       const waiter = { since: Date.now(), settle }
       this.#waiters.set(key, waiters.add(waiter))
       // Keeps the process alive, as does everything that somebody awaits.
-      const timer = setTimeout(() => settle(undefined), Math.min(timeout, 2_147_483_647))
+      const timer = startTimer(() => settle(undefined), timeout)
       this.#stop ??= this.#connection.watcher.watchOthers(() => this.#look())
       this.#look()
     })

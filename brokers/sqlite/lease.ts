@@ -6,6 +6,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { getLogger } from '../../lib/logger.js'
+import { startInterval } from '../../lib/time.js'
 import type { Connection } from './connection.js'
 import { host, isDead } from './host.js'
 import type { Statements } from './statements.js'
@@ -65,8 +66,8 @@ export class Lease {
     if (this.#timers.length > 0 || this.#closed) return
     const beat = this.#timeout / 6
     this.#timers = [
-      setInterval(() => this.#beat().catch((error) => this.#warn(error)), beat).unref(),
-      setInterval(
+      startInterval(() => this.#beat().catch((error) => this.#warn(error)), beat).unref(),
+      startInterval(
         () => this.#recover().catch((error) => this.#warn(error)),
         Math.min(beat, longestLookInterval),
       ).unref(),

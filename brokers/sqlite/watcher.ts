@@ -2,6 +2,7 @@
  * Notices what changes in the file: at once what this process does, and within some 20 ms what others do, by asking
  * SQLite for `PRAGMA data_version`. It asks only while somebody waits.
  */
+import { startInterval, startTimer } from '../../lib/time.js'
 import type { Statements } from './statements.js'
 
 /**
@@ -28,7 +29,7 @@ export class Watcher {
     this.#onForeign.add(listener)
     if (!this.#timer) {
       this.#version = this.#look()
-      this.#timer = setInterval(() => this.#poll(), pollInterval).unref()
+      this.#timer = startInterval(() => this.#poll(), pollInterval).unref()
     }
     return () => {
       this.#onForeign.delete(listener)
@@ -56,7 +57,7 @@ export class Watcher {
         this.#onAny.delete(done)
         resolve()
       }
-      const timer = setTimeout(done, pause)
+      const timer = startTimer(done, pause)
       const stop = this.watchOthers(done)
       this.#onAny.add(done)
     })

@@ -7,6 +7,7 @@ import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { type Service, threadService } from '../main-thread.js'
+import { startTimer } from '../time.js'
 import type { Execution } from './execution.js'
 import { MissingActors } from './missing-actors.js'
 import {
@@ -173,7 +174,7 @@ export class PoolThread {
     if (this.#gone) return
     this.#stopping = true
     this.#post({ type: 'stop' })
-    const timer = setTimeout(() => void this.#thread.terminate(), farewell)
+    const timer = startTimer(() => void this.#thread.terminate(), farewell)
     await once(this.#thread, 'exit').catch(() => {})
     clearTimeout(timer)
     this.#gone = true

@@ -4,6 +4,7 @@
  * has; or when it never will, since there is nothing left that could happen in it.
  */
 import type { MessagePort } from 'node:worker_threads'
+import { startTimer } from '../time.js'
 import type { ReadyReason } from './protocol.js'
 
 export class Readiness {
@@ -57,7 +58,7 @@ export class Readiness {
       isIdle()
     }
     process.on('beforeExit', drained)
-    const timer = setTimeout(isLate, patience).unref()
+    const timer = startTimer(isLate, patience).unref()
     try {
       return await Promise.race([this.#callOfServe().then((): ReadyReason => 'served'), idle, late])
     } finally {

@@ -4,6 +4,7 @@
 import { getBroker } from '../default-broker.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
+import { longestTimeout, startInterval } from '../time.js'
 import { listenForStopSignals } from './signals.js'
 import { Worker } from './worker.js'
 import type { WorkerOptions } from './worker-options.js'
@@ -42,7 +43,7 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
     })
   })
   // The timers and sockets that would keep the process alive are all unref'ed or the broker's; a worker is to stay.
-  const stay = setInterval(() => {}, 2 ** 30)
+  const stay = startInterval(() => {}, longestTimeout)
   try {
     await worker.start()
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { ModuleLoadError } from '../errors.js'
 import { getLogger } from '../logger.js'
+import { startInterval } from '../time.js'
 import { loadError } from './load-hints.js'
 import { type FromThread, type ReadyReason, unpackError } from './protocol.js'
 
@@ -40,7 +41,7 @@ export class ThreadLoading {
     private readonly threadId: number,
     private readonly modules: readonly string[],
   ) {
-    this.#timer = setInterval(() => this.#complain(), slow).unref()
+    this.#timer = startInterval(() => this.#complain(), slow).unref()
     this.done = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

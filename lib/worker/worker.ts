@@ -15,7 +15,7 @@ import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, nearest, refuseUnknown } from '../options.js'
-import type { Duration } from '../time.js'
+import { type Duration, startTimer } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import { entryModules } from './entry-modules.js'
 import { interrupt, type Runner } from './execution.js'
@@ -267,7 +267,7 @@ export class Worker {
   async #idle(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#unsettled === 0 || timeout <= 0) return
     await new Promise<void>((resolve) => {
-      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, timeout)
+      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : startTimer(resolve, timeout)
       const others = this.#onIdle
       this.#onIdle = () => {
         clearTimeout(timer)

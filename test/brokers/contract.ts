@@ -4,6 +4,7 @@
  */
 import { consuming } from './contract/consuming.js'
 import { deadLetters } from './contract/dead-letters.js'
+import { durations } from './contract/durations.js'
 import { ending } from './contract/ending.js'
 import { type Capabilities, Exam, type MakeBroker } from './contract/exam.js'
 import { sending } from './contract/sending.js'
@@ -27,4 +28,5 @@ export function testBroker(name: string, make: MakeBroker, capabilities: Capabil
   deadLetters(exam)
   sharing(exam)
   ending(exam)
+  durations(exam)
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
 import { RedisBroker, RedisResults } from '../../brokers/redis/index.js'
+import { Link } from '../../brokers/redis/link.js'
 import { Results } from '../../middleware/results.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
@@ -249,6 +250,13 @@ await withRedis((server) => {
       t.same(deliveries.map(nameOf), [`0.${round}`, `1.${round}`])
       await Promise.all(deliveries.map((delivery, index) => consumers[index]?.ack(delivery, [])))
     }
+  })
+
+  t.test('timeouts of ioredis that are longer than a timer may be are long, not over at once', async (t) => {
+    const month = 30 * 86_400_000
+    const link = new Link({ url, redis: { connectTimeout: month, commandTimeout: month } }, 'a test')
+    t.teardown(() => link.close())
+    t.equal(await link.call((client) => client.blpop(randomUUID(), 0.1)), null)
   })
 })
 

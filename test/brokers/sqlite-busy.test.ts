@@ -1,4 +1,5 @@
 /** What happens while another program keeps the file locked. */
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
@@ -85,4 +86,34 @@ t.test('a file that is locked when it is first used is waited for', async (t) =>
   database.exec('ROLLBACK')
   await sent
   t.equal(nameOf(await takeOne(patient.consume('exam'))), 'patient')
+})
+
+t.test('close waits for what is being sent as long as enqueueTimeout, however long that is', async (t) => {
+  const path = makePath(t)
+  const broker = open(t, path, '30d')
+  await broker.enqueue(note('before'))
+  const release = lock(t, path)
+  const sent = broker.enqueue(note('patient'))
+  const closed = broker.close()
+  const ended = closed.then(() => 'closed')
+  t.equal(await Promise.race([ended, pause(100, 'waiting')]), 'waiting')
+  release()
+  await sent
+  await closed
+  t.same((await take(open(t, path, '5s').consume('exam'), 2)).map(nameOf), ['before', 'patient'])
+})
+
+t.test('a worker with a very long heartbeatTimeout writes no more often than others', async (t) => {
+  const path = makePath(t)
+  const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout: '365d' })
+  t.teardown(() => broker.close())
+  const consumer = broker.consume('exam')
+  await broker.enqueue(note('first'))
+  await takeOne(consumer)
+  const version = (): unknown => other.prepare('PRAGMA data_version').get()
+  const other = loadDriver().open(path)
+  t.teardown(() => other.close())
+  const before = version()
+  await pause(100)
+  t.same(version(), before)
 })

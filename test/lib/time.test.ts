@@ -1,6 +1,16 @@
 import t from 'tap'
 import { InvalidOption } from '../../lib/errors.js'
-import { backoff, longestBackoff, parseDuration, show, systemClock } from '../../lib/time.js'
+import {
+  atMost,
+  backoff,
+  longestBackoff,
+  parseDuration,
+  pause,
+  show,
+  startInterval,
+  startTimer,
+  systemClock,
+} from '../../lib/time.js'
 import { readVectors } from '../vectors.js'
 
 interface BackoffCase {
@@ -88,6 +98,93 @@ t.test('values are shown shortly, their type made plain', async (t) => {
     ['x'.repeat(100), `"${'x'.repeat(80)}…"`],
   ]
   for (const [value, text] of shown) t.equal(show(value), text)
+})
+
+/** Node's timers, as far as they are needed, on a time that a test moves. */
+function fakeTimers(t: { teardown(ends: () => void): void }): { readonly now: number; runAll(): void } {
+  const { setTimeout: real } = globalThis
+  let now = 0
+  const waiting: { due: number; callback: () => void }[] = []
+  globalThis.setTimeout = ((callback: () => void, delay: number) => {
+    // As Node does with a delay that it can't count.
+    const wait = delay > 0 && delay <= 2 ** 31 - 1 ? Math.trunc(delay) : 1
+    const start = (): number => waiting.push({ due: now + wait, callback })
+    start()
+    return { refresh: start }
+  }) as unknown as typeof setTimeout
+  t.teardown(() => {
+    globalThis.setTimeout = real
+  })
+  const runAll = (): void => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      now = next.due
+      next.callback()
+    }
+  }
+  return {
+    get now() {
+      return now
+    },
+    runAll,
+  }
+}
+
+t.test('a timer may be of any length', async (t) => {
+  const time = fakeTimers(t)
+  for (const delay of [
+    20,
+    2 ** 31 - 1,
+    2 ** 31,
+    2 ** 32,
+    parseDuration('30d', 'delay'),
+    parseDuration('365d', 'delay'),
+  ]) {
+    const begun = time.now
+    let fired = 0
+    startTimer(() => {
+      fired++
+    }, delay)
+    time.runAll()
+    t.equal(fired, 1)
+    // It may be early by what the parts it is made of are rounded down.
+    t.ok(Math.abs(time.now - begun - delay) < 20, `${time.now - begun} of ${delay}`)
+  }
+})
+
+t.test('durations without bound are as long as any', async (t) => {
+  const longest = parseDuration(Number.MAX_SAFE_INTEGER, 'delay')
+  t.equal(parseDuration(Number.MAX_VALUE, 'delay'), longest)
+  t.ok(longest > 1000 * parseDuration('10y', 'delay'))
+  t.ok(Number.isSafeInteger(Date.now() + longest))
+  t.ok(new Date(Date.now() + longest).getTime() > 0)
+  for (const delay of [longest, Number.MAX_VALUE, Number.POSITIVE_INFINITY]) {
+    let fired = false
+    const timer = startTimer(() => {
+      fired = true
+    }, delay)
+    await pause(5)
+    t.notOk(fired)
+    clearTimeout(timer)
+  }
+})
+
+t.test('an interval longer than the longest timer is as long as that', async (t) => {
+  let times = 0
+  const interval = startInterval(
+    () => {
+      times++
+    },
+    parseDuration('365d', 'interval'),
+  )
+  await pause(20)
+  clearInterval(interval)
+  t.equal(times, 0)
+})
+
+t.test('what takes too long is left behind; what fails in time is told', async (t) => {
+  t.equal(await atMost(parseDuration('365d', 'patience'), Promise.resolve()), true)
+  t.equal(await atMost(1, new Promise(() => {})), false)
+  await t.rejects(atMost(1000, Promise.reject(new Error('no'))), { message: 'no' })
 })
 
 t.test("the system's clock keeps timers longer than Node's, and lets go of them", async (t) => {

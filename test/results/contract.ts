@@ -5,6 +5,7 @@ import { type Test, t } from 'tap'
 import { NotSerializable, ResultFailure, ResultMissing, ResultTimeout } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 import type { ResultBackend, ResultBackendOptions } from '../../lib/results/backend.js'
+import { parseDuration } from '../../lib/time.js'
 import { inTime, until } from '../brokers/contract/exam.js'
 
 type Awaitable<T> = T | Promise<T>
@@ -94,6 +95,17 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     const waiting = Promise.all([1, 2, 3].map(() => backend.get(message, { timeout: '10s' })))
     await backend.storeResult(message, 'at last', ttl)
     t.same(await inTime(waiting, 'the result'), ['at last', 'at last', 'at last'])
+  })
+
+  ask('a result may be waited for, and kept, longer than the longest timer of Node', async (t, backend) => {
+    for (const timeout of ['365d', Number.MAX_SAFE_INTEGER] as const) {
+      const message = run()
+      const waiting = backend.get(message, { timeout })
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      await backend.storeResult(message, 'at last', parseDuration(timeout, 'ttl'))
+      t.equal(await inTime(waiting, 'the result'), 'at last')
+      t.equal(await backend.get(message, { timeout: 0 }), 'at last')
+    }
   })
 
   ask('a failure that comes while it is waited for is thrown', async (t, backend) => {

@@ -137,3 +137,18 @@ t.test("a consumer that doesn't close cleanly is logged; the worker stops all th
   t.equal(log.filter(({ text }) => /consumer did not close cleanly/.test(text)).length, 2)
   t.equal(log.at(-1)?.text, 'Worker stopped')
 })
+
+t.test('a shutdownTimeout longer than the longest timer of Node lets what runs end', async (t) => {
+  const { actor, broker, work } = stage(t)
+  const { opened, open } = gate()
+  const job = actor(() => opened, { actorName: 'job' })
+  await job.send()
+  const worker = await work({ shutdownTimeout: '365d' })
+  await until(() => [...worker.messages].length === 1)
+  const stopped = worker.stop()
+  // What is over after no time at all would be over by now.
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  open()
+  await stopped
+  t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead: 0 })
+})
