@@ -3,6 +3,7 @@
  */
 import { isAscii } from 'node:buffer'
 import { RedisDelivery } from './hand.js'
+import { readBody } from './parcels.js'
 
 export interface Catch {
   readonly deliveries: RedisDelivery[]
@@ -35,7 +36,6 @@ export function readCatch(answer: readonly unknown[], queueName: string, textual
   ]
   // Text that is all ASCII is read in one go and cut, which is many times quicker; most is.
   const shared = textual && parcel.length <= mostShared && isAscii(parcel) ? parcel.toString('latin1') : undefined
-  const read = (from: number, to: number): string => shared?.slice(from, to) ?? parcel.toString('utf8', from, to)
   const deliveries: RedisDelivery[] = []
   let run = -2
   let left = 0
@@ -49,8 +49,9 @@ export function readCatch(answer: readonly unknown[], queueName: string, textual
     const again = repeats[repeat] === deliveries.length
     const count = again ? (repeats[repeat + 1] as number) : 1
     if (again) repeat += 2
-    const body = textual ? read(middle, to) : parcel.subarray(middle, to)
-    deliveries.push(new RedisDelivery(read(from, middle), queueName, body, count, runs[run] as number))
+    const id = shared?.slice(from, middle) ?? parcel.toString('latin1', from, middle)
+    const body = shared?.slice(middle, to) ?? readBody(parcel.subarray(middle, to), textual)
+    deliveries.push(new RedisDelivery(id, queueName, body, count, runs[run] as number))
     from = to
   }
   return {

@@ -8,6 +8,7 @@ import { backoff, startTimer } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { type Catch, readCatch } from './catch.js'
 import type { Hand, RedisDelivery } from './hand.js'
+import { idArgument } from './ids.js'
 import { bodiesAreText, type Parcel, parcelOfDelayed } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
@@ -95,7 +96,11 @@ export class RedisConsumer implements Consumer {
 
   async begin(delivery: RedisDelivery): Promise<void> {
     if (!delivery.held) return
-    await this.#hand.owner.link.run(script('begin'), [this.#hand.acks, this.#hand.queue.begun], [delivery.id])
+    await this.#hand.owner.link.run(
+      script('begin'),
+      [this.#hand.acks, this.#hand.queue.begun],
+      [idArgument(delivery.id)],
+    )
   }
 
   /** Everybody in a batch gets the same promise, which the worker makes use of. */
@@ -201,7 +206,7 @@ export class RedisConsumer implements Consumer {
 
   #notEarly(deliveries: readonly RedisDelivery[], now: number): RedisDelivery[] {
     return deliveries.filter((delivery) => {
-      const early = this.#early(delivery.body as string, now)
+      const early = typeof delivery.body === 'string' ? this.#early(delivery.body, now) : undefined
       if (early) void this.#putOff(delivery, early)
       return !early
     })
@@ -241,7 +246,7 @@ export class RedisConsumer implements Consumer {
     const { acks, owner, queue } = this.#hand
     const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, lists } = queue
     const args = batch.flatMap(({ delivery: { id, priority }, counted, due }) => [
-      id,
+      idArgument(id),
       priority,
       counted ? '1' : '',
       due ?? '',

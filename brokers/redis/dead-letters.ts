@@ -5,9 +5,10 @@ import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { uuid } from '../../lib/uuid.js'
+import { idArgument, readShownId, showId } from './ids.js'
 import type { Keys, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'
-import { bodiesAreText, type DelayQueue, lenient, placeOf } from './parcels.js'
+import { bodiesAreText, type DelayQueue, lenient, placeOf, readBody } from './parcels.js'
 import { rewrite } from './rewrite.js'
 import { script } from './scripts.js'
 
@@ -20,18 +21,19 @@ export async function readDeadLetters(
   { queueName, dead, deadMessages, deadReasons }: QueueKeys,
   { limit, cursor, oldest }: { limit: number; cursor: string | undefined; oldest: number },
 ): Promise<DeadLetterPage> {
-  const [, time = '', lastId = ''] = cursor?.match(/^(\d+(?:\.\d+)?):(.+)$/s) ?? []
+  const [, time = '', lastId = ''] = cursor?.match(/^(\d+(?:\.\d+)?):(.*)$/s) ?? []
   if (cursor !== undefined && time === '') throw badCursor(cursor)
-  const binary = !bodiesAreText()
-  const args = [limit, oldest, time, lastId]
+  const textual = bodiesAreText()
+  const args = [limit, oldest, time, idArgument(readShownId(lastId))]
   const answer = (await link.run(script('read-dead-letters'), [dead, deadMessages, deadReasons], args, {
-    binary,
-  })) as Body[]
+    binary: true,
+  })) as Buffer[]
   const letters: DeadLetter[] = []
   for (let at = 0; at < answer.length && letters.length < limit; at += 4) {
-    const [id, deadAt, body, why] = answer.slice(at, at + 4) as [Body, Body, Body, Body]
+    const [id, deadAt, bytes, why] = answer.slice(at, at + 4) as [Buffer, Buffer, Buffer, Buffer]
+    const body = readBody(bytes, textual)
     letters.push({
-      id: `${queueName}:${id}`,
+      id: `${queueName}:${showId(id)}`,
       queueName,
       body,
       deadAt: Math.floor(Number(deadAt)),
@@ -39,7 +41,9 @@ export async function readDeadLetters(
     })
   }
   const last = answer.slice(4 * (limit - 1), 4 * limit)
-  return answer.length > 4 * limit && last.length > 0 ? { letters, cursor: `${last[1]}:${last[0]}` } : { letters }
+  return answer.length > 4 * limit && last.length > 0
+    ? { letters, cursor: `${last[1]}:${showId(last[0] as Buffer)}` }
+    : { letters }
 }
 
 /** Ours is kept beside the body; of what Python gave up, the body itself may tell. */
@@ -77,11 +81,9 @@ export async function requeueDeadLetter(
   if (!found) return false
   const { id, queue, letter } = found
   const { deadMessages } = queue
-  const stored = await link.call(
-    async (client): Promise<Body | null> =>
-      bodiesAreText() ? client.hget(deadMessages, id) : client.hgetBuffer(deadMessages, id),
-  )
-  if (stored === null) return false
+  const bytes = await link.call((client) => client.hgetBuffer(deadMessages, id))
+  if (bytes === null) return false
+  const stored = readBody(bytes, bodiesAreText())
   await before(stored)
   const { newId, body } =
     typeof stored === 'string' ? renamed(stored, id, queue.queueName) : { newId: id, body: revive(stored) }
@@ -90,18 +92,18 @@ export async function requeueDeadLetter(
   return (await link.run(script('requeue-dead-letter'), [...letter, ...place.keys], args)) === 1
 }
 
-function find(keys: Keys, name: string): { id: string; queue: QueueKeys; letter: string[] } | undefined {
-  const [, queueName, id] = name.match(/^([^:]+):(.*)$/s) ?? []
-  if (queueName === undefined || id === undefined) return undefined
+function find(keys: Keys, name: string): { id: string | Buffer; queue: QueueKeys; letter: string[] } | undefined {
+  const [, queueName, shown] = name.match(/^([^:]+):(.*)$/s) ?? []
+  if (queueName === undefined || shown === undefined) return undefined
   const queue = keys.queue(queueName)
-  return { id, queue, letter: [queue.dead, queue.deadMessages, queue.deadReasons] }
+  return { id: idArgument(readShownId(shown)), queue, letter: [queue.dead, queue.deadMessages, queue.deadReasons] }
 }
 
 /**
  * Under a new id, as every enqueue, and without a count of attempts; all else untouched, since Python's numbers can be more
  * than ours. What isn't a message keeps its id and its body.
  */
-function renamed(text: string, id: string, queueName: string): { newId: string; body: string } {
+function renamed<I>(text: string, id: I, queueName: string): { newId: string | I; body: string } {
   const newId = uuid()
   try {
     const options = { eta: undefined, retries: undefined, redis_message_id: JSON.stringify(newId) }

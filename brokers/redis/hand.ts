@@ -5,9 +5,10 @@
 import type { DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { Unanswered } from './failures.js'
+import { idArgument } from './ids.js'
 import type { Keys, QueueKeys } from './keys.js'
 import { type Link, patience } from './link.js'
-import { parcelOfDelayed } from './parcels.js'
+import { type Parcel, parcelOfDelayed, readBody } from './parcels.js'
 import { script } from './scripts.js'
 import { deadLetter, type Settlement, settle } from './settling.js'
 
@@ -17,6 +18,7 @@ export class RedisDelivery implements Delivery {
   held = true
 
   constructor(
+    /** One character a byte, see `ids.ts`. */
     readonly id: string,
     readonly queueName: string,
     readonly body: Body,
@@ -141,7 +143,7 @@ export class Hand {
     const keys = [this.acks, queue.messages, queue.taken, queue.wake, ...queue.lists]
     const delayKeys = [this.delayQueueAcks, queue.delayQueueMessages, queue.taken, queue.wake, queue.delayQueue]
     this.#reclaiming = (async () => {
-      await owner.link.run(script('reclaim'), keys, [...this.held.keys()], { timeout })
+      await owner.link.run(script('reclaim'), keys, [...this.held.keys()].map(idArgument), { timeout })
       await owner.link.run(script('reclaim'), delayKeys, [], { timeout })
       this.#doubtful = false
     })().finally(() => {
@@ -173,15 +175,15 @@ export class Hand {
     for (let full = true; full; ) {
       const most = 250
       const answer = (await this.take(() =>
-        owner.link.run(script('hold-delayed'), keys, [owner.worker, most]),
-      )) as string[]
+        owner.link.run(script('hold-delayed'), keys, [owner.worker, most], { binary: true }),
+      )) as Buffer[]
       full = answer.length === 2 * most
       const settlements: Settlement[] = []
       const hopeless: (Settlement & { letter: DeadLetterReason })[] = []
       for (let at = 0; at < answer.length; at += 2) {
-        const id = answer[at] as string
+        const id = (answer[at] as Buffer).toString('latin1')
         try {
-          settlements.push({ id, again: false, parcels: [parcelOfDelayed(queue, answer[at + 1] as string)] })
+          settlements.push({ id, again: false, parcels: [this.#parcelOfDelayed(answer[at + 1] as Buffer)] })
         } catch (error) {
           const reason = `The body is not a message: ${(error as Error).message}`
           hopeless.push({ id, again: false, parcels: [], letter: { reason } })
@@ -190,5 +192,11 @@ export class Hand {
       if (settlements.length > 0) await this.change(() => settle(owner.link, source, settlements))
       if (hopeless.length > 0) await this.change(() => deadLetter(owner.link, source, hopeless, Date.now()))
     }
+  }
+
+  #parcelOfDelayed(bytes: Buffer): Parcel {
+    const text = readBody(bytes, true)
+    if (typeof text !== 'string') throw new SyntaxError('it is not valid UTF-8')
+    return parcelOfDelayed(this.queue, text)
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
  */
+import { isUtf8 } from 'node:buffer'
 import { type Body, getEncoder, type WireMessage } from '../../lib/encoder.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
@@ -117,16 +118,25 @@ function wrap(group: readonly Parcel[]): Argument[] {
   let ids = ''
   let sizes = ''
   let dues = ''
+  let total = 0
   for (const { id, body, due } of group) {
+    const size = sizeOf(body)
     ids += id
-    sizes += `${sizeOf(body)},`
+    sizes += `${size},`
+    total += size
     if (due !== undefined) dues += `${due},`
   }
-  const texts = group.every(({ body }) => typeof body === 'string')
-  const bodies = texts
-    ? group.map(({ body }) => body).join('')
-    : Buffer.concat(group.map(({ body }) => Buffer.from(body)))
-  return [ids, sizes, bodies, dues]
+  return [ids, sizes, join(group, total), dues]
+}
+
+/** All bodies in one. @param size How many bytes they are, each by itself. */
+function join(group: readonly Parcel[], size: number): Argument {
+  if (group.every(({ body }) => typeof body === 'string')) {
+    const text = group.map(({ body }) => body).join('')
+    // Half a character at the end of one and half at the beginning of the next would become a whole one.
+    if (text.length === size || Buffer.byteLength(text) === size) return text
+  }
+  return Buffer.concat(group.map(({ body }) => Buffer.from(body)))
 }
 
 function sizeOf(body: Body): number {
@@ -150,6 +160,14 @@ export function bodiesAreText(): boolean {
     textual = typeof encoder.encode(message) === 'string'
   }
   return textual
+}
+
+/**
+ * A body as its bytes say.
+ * @param textual Whether bodies are text. What isn't valid UTF-8 stays bytes even then, for the decoder to refuse.
+ */
+export function readBody(bytes: Buffer, textual: boolean): Body {
+  return textual && isUtf8(bytes) ? bytes.toString() : bytes
 }
 
 let probed: unknown

@@ -3,12 +3,13 @@
  * in the same step, and do nothing at all for a message that isn't held any more.
  */
 import type { DeadLetterReason } from '../../lib/consumer.js'
+import { idArgument } from './ids.js'
 import type { Place, QueueKeys } from './keys.js'
 import type { Argument, Link } from './link.js'
 import { type Parcel, pack } from './parcels.js'
 import { script } from './scripts.js'
 
-/** All ids are uuids, unless a producer of another kind made them. */
+/** In bytes. All ids are UUIDs, unless a producer of another kind made them. */
 const uuidLength = 36
 
 /** Where messages are settled: on a queue, or on what Python delayed of it. */
@@ -19,6 +20,7 @@ export interface Source {
 }
 
 export interface Settlement {
+  /** One character a byte, see `ids.ts`. */
   readonly id: string
   /** Whether it had been delivered before, so that there is a count to forget. */
   readonly again: boolean
@@ -33,17 +35,17 @@ export async function settle(
 ): Promise<void> {
   const keys = [acks, bodies, queue.taken, queue.deliveries, queue.begun]
   let ordinary = ''
-  const others: string[] = []
+  const others: Argument[] = []
   const senders: Settlement[] = []
   for (const settlement of settlements) {
     if (settlement.parcels.length > 0) senders.push(settlement)
-    else if (settlement.again || settlement.id.length !== uuidLength) others.push(settlement.id)
+    else if (settlement.again || settlement.id.length !== uuidLength) others.push(idArgument(settlement.id))
     else ordinary += settlement.id
   }
-  const args: Argument[] = [ordinary, others.length, ...others, senders.length]
+  const args: Argument[] = [idArgument(ordinary), others.length, ...others, senders.length]
   const places = new Map<Place, number>()
   for (const { id, parcels } of senders) {
-    const at = args.push(id, 0) - 1
+    const at = args.push(idArgument(id), 0) - 1
     args[at] = pack(parcels, places, keys, args)
   }
   await link.run(script('ack'), keys, args)
@@ -62,7 +64,7 @@ export async function deadLetter(
   const places = new Map<Place, number>()
   for (const { id, parcels, letter } of settlements) {
     const { reason, traceback } = letter
-    const at = args.push(id, now, JSON.stringify({ reason, traceback }), 0) - 1
+    const at = args.push(idArgument(id), now, JSON.stringify({ reason, traceback }), 0) - 1
     args[at] = pack(parcels, places, keys, args)
   }
   await link.run(script('dead-letter'), keys, args)

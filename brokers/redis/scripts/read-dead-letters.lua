@@ -3,6 +3,15 @@
 -- KEYS     1 dead letters · 2 dead bodies · 3 dead reasons
 -- ARGV     1 how many at most · 2 letters up to this time (ms) are over · 3 time and 4 id of the last one seen, or ''
 -- returns  { id, time, body, reason and traceback (JSON) or '', … }; one more than asked for when there are more
+-- By their bytes, as Redis orders them: what < says of texts depends on the language of the server.
+local function is_after(one, other)
+  for at = 1, math.min(#one, #other) do
+    local a, b = string.byte(one, at), string.byte(other, at)
+    if a ~= b then return a > b end
+  end
+  return #one > #other
+end
+
 local limit = tonumber(ARGV[1]) + 1
 local after_time, after_id = ARGV[3], ARGV[4]
 local from = '(' .. ARGV[2]
@@ -12,7 +21,7 @@ while found < limit do
   local page = redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', offset, limit)
   for index = 1, #page, 2 do
     local id, time = page[index], page[index + 1]
-    if found < limit and not (time == after_time and id <= after_id) then
+    if found < limit and (time ~= after_time or is_after(id, after_id)) then
       found = found + 1
       reply[#reply + 1] = id
       reply[#reply + 1] = time
