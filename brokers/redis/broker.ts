@@ -59,6 +59,12 @@ const shortestTimeout = 100
 /** How many sends of one turn of the event loop go out in one call. */
 const mostAtOnce = 250
 
+/**
+ * How long the mark of a call is kept that had to be made again, in milliseconds: its first bytes may wait somewhere on the
+ * way for as long as TCP tries to deliver them, which is 15 minutes on Linux. All others leave theirs for a few seconds.
+ */
+const markOfRepetition = 900_000
+
 export class RedisBroker extends Broker {
   readonly namespace: string
   readonly heartbeatTimeout: number
@@ -125,19 +131,20 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice: each leaves a mark that
-   * outlives its repetitions. And it all has an end at `enqueueTimeout`.
+   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice: whichever is carried out
+   * first leaves a mark that the others find. And it all has an end at `enqueueTimeout`.
    */
   async #send(parcels: readonly Parcel[]): Promise<void> {
     const { keys: names, link } = this.#owner
     const keys: string[] = [names.sent(uuid())]
-    const args: Argument[] = ['', 2 * Math.max(1, this.enqueueTimeout), 0]
-    args[2] = pack(parcels, new Map<Place, number>(), keys, args)
+    const mark = 2 * Math.max(1, this.enqueueTimeout)
+    const args: Argument[] = [mark, 0]
+    args[1] = pack(parcels, new Map<Place, number>(), keys, args)
     let perhaps = false
     try {
       await insist(this.enqueueTimeout, ({ timeout, again }) => {
         perhaps = again
-        args[0] = again ? '1' : ''
+        if (again) args[0] = Math.max(mark, markOfRepetition)
         return link.run(script('enqueue'), keys, args, { timeout })
       })
     } catch (error) {

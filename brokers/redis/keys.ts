@@ -27,7 +27,7 @@
  * | `<ns>:<q>:dead`           | hash       | id → why a dead letter was given up (JSON)                      |
  * | `<ns>:<q>:wake`           | list       | a token while there is something to do; idle workers block on it |
  * | `<ns>:wake:<w>`           | list       | a token for one process, that its idle loop look around         |
- * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again |
+ * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again, 15 minutes when it was |
  *
  * Every one of them begins with the namespace, so a hash-tagged one, `{dramatiq}`, keeps them in one slot of a
  * cluster.

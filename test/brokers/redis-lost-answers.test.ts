@@ -6,6 +6,7 @@ import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
 import { opener, openRoad } from '../support/redis-brokers.js'
+import { LateRoad } from '../support/redis-late.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
@@ -13,6 +14,7 @@ captureLog()
 
 await withRedis((server) => {
   const open = opener(server.url)
+  const redis = server.client()
 
   t.test('a send is stored once, though a worker is through with the message before it is repeated', async (t) => {
     const { road, url } = await openRoad(t, server)
@@ -28,6 +30,26 @@ await withRedis((server) => {
     await inTime(sending, 'the send')
 
     t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
+  })
+
+  t.test('a send is stored once, though its first attempt arrives after its repetition', async (t) => {
+    const road = new LateRoad(server.port)
+    const broker = open(t, { url: await road.open(t) })
+    await broker.enqueue(note('first'))
+    const consumer = consume(open(t, { namespace: broker.namespace }))
+    await consumer.ack(await takeOne(consumer), [])
+
+    road.holdBack('once')
+    await inTime(broker.enqueueMany([note('once'), note('later')], { delay: 1 }), 'the repetition')
+    t.equal(road.held, 1)
+    for (let count = 0; count < 2; count++) await consumer.ack(await takeOne(consumer), [])
+    await road.deliver()
+
+    t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
+    const marks = await redis.keys(`${broker.namespace}:sent:*`)
+    const lives = await Promise.all(marks.map((key) => redis.pttl(key)))
+    t.ok(Math.max(...lives) > 600_000, 'the mark waits for what TCP may still deliver')
+    t.ok(Math.min(...lives) <= 10_000, 'but that of a call that was answered at once does not')
   })
 
   t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
