@@ -88,6 +88,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   bind(broker: Broker): void {
     this.onBind(broker)
     this.#broker = broker
+    bound.set(this.self, broker)
   }
 
   get broker(): Broker {
@@ -160,6 +161,14 @@ function checkObject(value: unknown, name: string): void {
 
 function readDelay(delay: Duration | undefined): number | undefined {
   return delay === undefined ? undefined : parseDuration(delay, 'delay')
+}
+
+/** The brokers that actors belong to by now. */
+const bound = new WeakMap<AnyActor, Broker>()
+
+/** The broker an actor belongs to by now; unlike to ask the actor, it doesn't bind it. */
+export function boundBroker(actor: AnyActor): Broker | undefined {
+  return bound.get(actor)
 }
 
 /** The actors that wait for their first use to be bound. */

@@ -16,7 +16,7 @@ import {
   QueueJoinTimeout,
 } from './errors.js'
 import { toError } from './failure.js'
-import { type MainThread, mainThread } from './main-thread.js'
+import { mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
 import { count, declareOptions, duration, expected, refuseUnknown } from './options.js'
@@ -185,10 +185,8 @@ export abstract class Broker {
   /** Stores messages that each may have a delay of their own. */
   enqueueEntries(entries: readonly Entry[]): Promise<void> {
     try {
-      const main = this.reachesThreads ? undefined : mainThread()
-      if (main) return this.#enqueueOnMain(main, entries)
       const before = this.beforeEnqueue(entries)
-      if (!before && !this.chain.has('afterEnqueue')) return this.store(entries)
+      if (!before && !this.chain.has('afterEnqueue')) return this.#put(entries)
       return this.#enqueueWithHooks(entries, before)
     } catch (error) {
       return Promise.reject(error)
@@ -197,39 +195,49 @@ export abstract class Broker {
 
   async #enqueueWithHooks(entries: readonly Entry[], before: Promise<void> | undefined): Promise<void> {
     await before
-    await this.store(entries)
+    await this.#put(entries)
     await this.afterEnqueue(entries)
   }
 
-  async #enqueueOnMain(main: MainThread, entries: readonly Entry[]): Promise<void> {
-    await main.call(
-      'broker',
-      'enqueue',
-      entries.map(({ message, delay }) => [message.encode(), delay]),
-    )
+  /** In a thread: by way of the main thread, where its queues can't be reached from here, or for plugins that are only there. */
+  #put(entries: readonly Entry[]): Promise<void> {
+    const main = mainThread()
+    if (!main || (this.reachesThreads && !main.relays(this))) return this.store(entries)
+    const bodies = entries.map(({ message, delay }) => [message.encode(), delay])
+    return main.call('enqueue', '', [this.chain.senders, bodies]) as Promise<void>
+  }
+
+  /**
+   * Stores what a worker thread sent.
+   * @param chain The plugins that the thread doesn't have.
+   */
+  async enqueueFromThread(entries: readonly Entry[], chain: Chain): Promise<void> {
+    await this.beforeEnqueue(entries, chain)
+    await this.store(entries)
+    await this.afterEnqueue(entries, chain)
   }
 
   /** What comes before messages are stored, alone or in one step with an acknowledgement: checks and hooks. */
-  beforeEnqueue(entries: readonly Entry[]): Promise<void> | undefined {
+  beforeEnqueue(entries: readonly Entry[], chain = this.chain): Promise<void> | undefined {
     if (this.#closed) throw new BrokerClosed()
     for (const { message } of entries) {
       assertMessage(message)
       this.declareQueue(canonicalQueueName(message.queueName))
     }
-    if (!this.chain.has('beforeEnqueue') && !this.chain.has('beforeDelayMessage')) return undefined
-    return this.#emitEach(entries, true)
+    if (!chain.has('beforeEnqueue') && !chain.has('beforeDelayMessage')) return undefined
+    return this.#emitEach(entries, true, chain)
   }
 
   /** What comes after messages were stored: hooks. They can't fail a send that is done; what they throw is logged. */
-  afterEnqueue(entries: readonly Entry[]): Promise<void> | undefined {
-    if (!this.chain.has('afterEnqueue')) return undefined
-    return this.#emitEach(entries, false).catch(() => {})
+  afterEnqueue(entries: readonly Entry[], chain = this.chain): Promise<void> | undefined {
+    if (!chain.has('afterEnqueue')) return undefined
+    return this.#emitEach(entries, false, chain).catch(() => {})
   }
 
-  async #emitEach(entries: readonly Entry[], before: boolean): Promise<void> {
+  async #emitEach(entries: readonly Entry[], before: boolean, chain: Chain): Promise<void> {
     for (const { message, delay } of entries) {
-      await this.chain.emit(before ? 'beforeEnqueue' : 'afterEnqueue', message, delay, this)
-      if (before && delay !== undefined) await this.chain.emit('beforeDelayMessage', message, delay, this)
+      await chain.emit(before ? 'beforeEnqueue' : 'afterEnqueue', message, delay, this)
+      if (before && delay !== undefined) await chain.emit('beforeDelayMessage', message, delay, this)
     }
   }
 

@@ -7,10 +7,12 @@ import { DramatisError, HookFailed, Retry, SkipMessage } from './errors.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import { asSender, nameOf, seesResults } from './plugins.js'
 
 /** Before and after of each; the rest run in the order the plugins were added, as `before…` do. */
 const hookNames: readonly HookName[] = [
   'aroundProcess',
+  'aroundActor',
   'beforeAck',
   'afterAck',
   'beforeNack',
@@ -27,6 +29,7 @@ const hookNames: readonly HookName[] = [
   'afterProcessMessage',
   'afterSkipMessage',
   'afterInterruptMessage',
+  'afterSettleMessage',
   'afterProcessBoot',
   'beforeWorkerBoot',
   'afterWorkerBoot',
@@ -36,6 +39,8 @@ const hookNames: readonly HookName[] = [
   'beforeConsumerThreadShutdown',
   'afterWorkerThreadBoot',
   'beforeWorkerThreadShutdown',
+  'afterThreadStart',
+  'beforeThreadStop',
   'updateOptionsBeforeCreateMessage',
 ]
 
@@ -57,9 +62,17 @@ export class Chain {
   #askedForResults: readonly Middleware[] = []
   /** Whether some plugin may look at results without saying when. */
   #showsResults = false
-  /** Whether somebody surrounds actors; and whether somebody sees to acknowledgements. Asked for every message. */
+  /**
+   * Whether somebody surrounds the processing of messages, or actors where they run; and whether somebody sees to
+   * acknowledgements. Asked for every message.
+   */
   surrounds = false
+  surroundsActors = false
   seesAcks = false
+  /** Those with a say in sending, each by its name and its hooks: how plugins are recognised across threads. */
+  senders: readonly string[] = []
+  /** What `sendersBut` gave back. */
+  readonly #rests = new Map<string, Chain>()
 
   get plugins(): readonly Middleware[] {
     return this.#plugins
@@ -88,9 +101,12 @@ export class Chain {
     this.#plugins.splice(index, 0, plugin)
     for (const name of hookNames) this.#implementers[name] = this.#resolve(name)
     this.surrounds = this.has('aroundProcess')
-    this.seesAcks = this.has('beforeAck') || this.has('afterAck')
+    this.surroundsActors = this.has('aroundActor')
+    this.seesAcks = this.has('beforeAck') || this.has('afterAck') || this.has('afterSettleMessage')
+    this.senders = this.#plugins.map(asSender).filter((sender) => sender !== undefined)
+    this.#rests.clear()
     this.#askedForResults = this.#plugins.filter((one) => one.wantsResult)
-    this.#showsResults = this.#plugins.some((one) => !one.wantsResult && (one.afterProcessMessage || one.aroundProcess))
+    this.#showsResults = this.#plugins.some((one) => !one.wantsResult && seesResults(one))
     return replaced
   }
 
@@ -104,6 +120,26 @@ export class Chain {
   /** Whether anyone implements a hook. */
   has(name: HookName): boolean {
     return this.#implementers[name].length > 0
+  }
+
+  /**
+   * A chain of those with a say in sending that aren't among `known`, the `senders` of a chain in another thread: who is
+   * left to be called for what is sent there.
+   */
+  sendersBut(known: readonly string[]): Chain {
+    const key = known.join('\n')
+    let rest = this.#rests.get(key)
+    if (rest) return rest
+    rest = new Chain()
+    const left = [...known]
+    for (const plugin of this.#plugins) {
+      const sender = asSender(plugin)
+      const at = sender === undefined ? -1 : left.indexOf(sender)
+      if (at >= 0) left.splice(at, 1)
+      else if (sender !== undefined) rest.add(plugin)
+    }
+    this.#rests.set(key, rest)
+    return rest
   }
 
   /**
@@ -173,35 +209,49 @@ export class Chain {
 
   /** Runs `run` within every plugin's `aroundProcess`. */
   around(message: Message, run: () => Promise<unknown>, broker: Broker): Promise<unknown> {
-    return this.#implementers.aroundProcess.length === 0 ? run() : this.#layer(0, message, run, broker)
+    return this.surrounds ? this.#layer('aroundProcess', 0, message, run, broker) : run()
   }
 
-  async #layer(index: number, message: Message, run: () => Promise<unknown>, broker: Broker): Promise<unknown> {
-    const list = this.#implementers.aroundProcess
+  /** Runs an actor's function within every plugin's `aroundActor`. */
+  aroundActor(message: Message, run: () => Promise<unknown>, broker: Broker): Promise<unknown> {
+    return this.#layer('aroundActor', 0, message, run, broker)
+  }
+
+  async #layer(
+    hook: 'aroundProcess' | 'aroundActor',
+    index: number,
+    message: Message,
+    run: () => Promise<unknown>,
+    broker: Broker,
+  ): Promise<unknown> {
+    const list = this.#implementers[hook]
     const layer = list[index]
     if (!layer) return run()
     const { plugin, call } = layer
     let inner: Promise<unknown> | undefined
     const next = (): Promise<unknown> => {
-      if (inner) throw new DramatisError(`next() was called more than once in aroundProcess of ${nameOf(plugin)}.`)
-      inner = index + 1 < list.length ? this.#layer(index + 1, message, run, broker) : run()
+      if (inner) throw new DramatisError(`next() was called more than once in ${hook} of ${nameOf(plugin)}.`)
+      inner = index + 1 < list.length ? this.#layer(hook, index + 1, message, run, broker) : run()
       return inner
     }
     let own: unknown
     try {
       own = await call(message, next, broker)
     } catch (error) {
-      if (!(await failedWith(inner, error))) this.#failed(plugin, 'aroundProcess', error)
+      if (!(await failedWith(inner, error))) this.#failed(plugin, hook, error)
     }
     if (plugin.essential && inner) return failed(inner).then((lost) => (lost ? inner : own))
     return inner ?? next()
   }
 
   #failed(plugin: Middleware, hook: HookName, error: unknown): void {
-    if (isIntent(error) && (hook === 'beforeProcessMessage' || hook === 'aroundProcess')) throw error
+    if (isIntent(error) && mayIntend.has(hook)) throw error
     getLogger().error({ err: error, plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
-    if (plugin.essential)
-      throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
+    // Once a message is settled nothing is left to be stopped.
+    if (!plugin.essential || hook === 'afterSettleMessage') return
+    // What belongs to the actor's work (a transaction that doesn't commit) fails as the actor does, and is retried like it.
+    if (hook === 'aroundActor') throw error
+    throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
   }
 }
 
@@ -213,9 +263,8 @@ function isIntent(error: unknown): error is SkipMessage | Retry {
   return error instanceof SkipMessage || error instanceof Retry
 }
 
-function nameOf(plugin: Middleware): string {
-  return plugin.name ?? plugin.constructor.name
-}
+/** Around the actor and before it. */
+const mayIntend: ReadonlySet<HookName> = new Set<HookName>(['beforeProcessMessage', 'aroundProcess', 'aroundActor'])
 
 async function failed(promise: Promise<unknown>): Promise<boolean> {
   return promise.then(

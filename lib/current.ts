@@ -2,6 +2,7 @@
  * `current()`: the message in hand, for the code of an actor and whatever it calls.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Broker } from './broker.js'
 import { DramatisError } from './errors.js'
 import type { Message } from './message.js'
 
@@ -54,9 +55,21 @@ export class RunningMessage implements Current {
   }
 }
 
-/** Runs an actor's function on the arguments of a message, with `current()` set. */
-export function runActor(fn: (...args: never[]) => unknown, running: RunningMessage): unknown {
+/**
+ * Runs an actor's function on the arguments of a message, with `current()` set.
+ * @param broker Whose plugins surround it.
+ */
+export function runActor(
+  fn: (...args: never[]) => unknown,
+  running: RunningMessage,
+  broker: Broker | undefined,
+): unknown {
+  if (broker?.chain.surroundsActors) return storage.run(running, surround, fn, running.message, broker)
   return storage.run(running, invoke, fn, running.message)
+}
+
+function surround(fn: (...args: never[]) => unknown, message: Message, broker: Broker): Promise<unknown> {
+  return broker.chain.aroundActor(message, async () => invoke(fn, message), broker)
 }
 
 function invoke(fn: (...args: never[]) => unknown, { args, kwargs }: Message): unknown {

@@ -54,6 +54,7 @@ export { TimeLimit } from '../middleware/time-limit.js'
 export type { AnyActor, Hooks, Middleware, MiddlewareClass, Rejection, WantedResult } from './middleware.js'
 export type { OptionSpec } from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
+export type { Settlement } from './settlement.js'
 
 // — Errors and the log ———————————————————————————————————————————————————————————————————————————————————
 

@@ -2,11 +2,15 @@
  * The way from a worker thread to the main thread, for what only the main thread has (a MemoryBroker's queues, say).
  */
 
+import type { Broker } from './broker.js'
+
 /** Asks the main thread for something and waits for the answer. */
 export interface MainThread {
   call(service: string, method: string, args: readonly unknown[]): Promise<unknown>
   /** Says that this thread is ready to run actors; resolves when it is told to stop. What `runWorker()` does in a thread. */
   serve(): Promise<void>
+  /** Whether what is sent through a broker of this thread must go through the main thread: only that has all of its plugins. */
+  relays(broker: Broker): boolean
 }
 
 let link: MainThread | undefined

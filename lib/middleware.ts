@@ -2,8 +2,10 @@
  * The hook contract.
  *
  * A plugin is any object with the hooks it cares about; each may be sync or async. `before…` hooks are called in the
- * order in which the plugins were added, `after…` hooks in the reverse order. All of them are called on the main
- * thread, never on a worker's threads.
+ * order in which the plugins were added, `after…` hooks in the reverse order. They are called on the main thread, but for
+ * those that belong where the actor is (`aroundActor`, `afterThreadStart`, `beforeThreadStop`) and those of sending:
+ * these are called where the message is sent, which may be a worker thread. A thread has the plugins that the modules it
+ * imports give to their broker. What is sent there passes through the main thread's other plugins, too, over there.
  *
  * When a hook fails, that is logged with the plugin's name. A plugin that only watches can't hurt a message: its
  * failure goes no further. One that moves messages or keeps what the sender waits for says `essential = true`:
@@ -16,6 +18,7 @@ import type { Message } from './message.js'
 import type { OptionSpec } from './options.js'
 import type { Outcome } from './outcome.js'
 import type { ResultBackend } from './results/backend.js'
+import type { Settlement } from './settlement.js'
 import type { Worker } from './worker/worker.js'
 
 type Awaitable<T = void> = T | Promise<T>
@@ -34,6 +37,11 @@ export interface Rejection {
 export interface Hooks {
   /** Surrounds the actor, the plugin added first outermost. Call `next` once and return what it returns. */
   aroundProcess(message: Message, next: () => Promise<unknown>, broker: Broker): Awaitable<unknown>
+  /**
+   * Surrounds the function itself, on its own thread and with `current()` there; the plugin added first outermost. Call
+   * `next` once and return what it returns.
+   */
+  aroundActor(message: Message, next: () => Promise<unknown>, broker: Broker): Awaitable<unknown>
 
   /** Called before a message is acknowledged. */
   beforeAck(message: Message, broker: Broker): Awaitable
@@ -70,6 +78,8 @@ export interface Hooks {
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
   /** Called when a message was interrupted (a shutdown, a thread killed for its neighbour) and goes back, no attempt counted. */
   afterInterruptMessage(message: Message, broker: Broker): Awaitable
+  /** Called once for each delivery, after every plugin decided and the broker stored what became of the message. */
+  afterSettleMessage(message: Message, settlement: Settlement, broker: Broker): Awaitable
 
   /** Called once in a process, before its first worker starts. */
   afterProcessBoot(broker: Broker): Awaitable
@@ -89,6 +99,10 @@ export interface Hooks {
   afterWorkerThreadBoot(threadId: number, worker: Worker): Awaitable
   /** Called on the main thread before a worker thread is stopped in good order. */
   beforeWorkerThreadShutdown(threadId: number, worker: Worker): Awaitable
+  /** Called in a thread, once its modules are loaded and before it runs an actor; an error here stops it when the plugin is essential. */
+  afterThreadStart(broker: Broker): Awaitable
+  /** Called in a thread that stops in good order. */
+  beforeThreadStop(broker: Broker): Awaitable
 
   /** Called when an actor makes a message; gives back the options it shall carry (wire names). Sync. */
   updateOptionsBeforeCreateMessage(

@@ -33,6 +33,8 @@ export class Outcome {
 
   /** Why it was dead-lettered, when it was. */
   reason: string | undefined
+  /** How many attempts there may be, for the log: set by whoever counts them, where a number is given. */
+  maxAttempts: number | undefined
   #decision: Decision
   #sends: readonly Entry[] = none
 

@@ -117,6 +117,11 @@ export function parseDuration(value: unknown, name: string): number {
   return Math.min(Math.round(parsed), longestDuration)
 }
 
+/** A duration in words, rounded: `'30 seconds'`. */
+export function showDuration(milliseconds: number): string {
+  return ms(milliseconds, { long: true })
+}
+
 /** A value as an error message shows it: short, and with its type made plain. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)

@@ -151,6 +151,7 @@ export class Retries implements Middleware {
     })
     const maxRetries = effective(message, actor, 'maxRetries', this.#maxRetries)
     const retryWhen = (actor?.options.retryWhen as RetriesOptions['retryWhen']) ?? this.#retryWhen
+    if (!retryWhen && maxRetries !== null) outcome.maxAttempts = maxRetries + 1
     const again = retryWhen ? retryWhen(retries, error) : maxRetries === null || retries < maxRetries
     if (again) return outcome.retry(copy, this.#delay(message, actor, error, retries))
 

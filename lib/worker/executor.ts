@@ -5,9 +5,9 @@
 import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
-import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, Retry, SkipMessage, WorkerLost } from '../errors.js'
+import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, SkipMessage, WorkerLost } from '../errors.js'
 import { summary, toError, tracebackToKeep, withoutFrames } from '../failure.js'
-import { getLogger } from '../logger.js'
+import { getLogger, isDebugEnabled } from '../logger.js'
 import { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
 import { checkWireOptions } from '../options.js'
@@ -15,6 +15,7 @@ import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
+import { logEnd, logFailure, noteBegin, settled, settlementOf } from './settled.js'
 
 /**
  * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
@@ -48,6 +49,7 @@ export class Executor implements Onlooker {
   /** Before, and then around the actor. */
   #begin(execution: Execution): void {
     const { message } = execution
+    if (isDebugEnabled()) noteBegin(message)
     this.inHand.add(execution)
     try {
       const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
@@ -109,11 +111,16 @@ export class Executor implements Onlooker {
     const { delivery, desk, message } = execution
     try {
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
-      if (!after && this.#isOrdinary(outcome)) desk.acknowledge(delivery)
+      if (!after && this.#isOrdinary(outcome)) this.#acknowledge(execution)
       else void this.#settleAfter(after, execution, outcome)
     } catch (error) {
       void this.#settleOtherwise(delivery, desk, execution, error)
     }
+  }
+
+  #acknowledge({ delivery, desk, message }: Execution): void {
+    if (isDebugEnabled()) logEnd(message, 'ack')
+    desk.acknowledge(delivery)
   }
 
   #isOrdinary({ error, decision, sends }: Outcome): boolean {
@@ -124,7 +131,7 @@ export class Executor implements Onlooker {
     const { delivery, desk, message } = execution
     try {
       await after
-      if (this.#isOrdinary(outcome)) return desk.acknowledge(delivery)
+      if (this.#isOrdinary(outcome)) return this.#acknowledge(execution)
       await this.#settle(delivery, desk.consumer, message, outcome)
     } catch (error) {
       return this.#settleOtherwise(delivery, desk, execution, error)
@@ -174,12 +181,18 @@ export class Executor implements Onlooker {
   }
 
   /** Carries out what was decided, in one step. */
-  async #settle(delivery: Delivery, consumer: Consumer, message: Message, outcome: Outcome): Promise<void> {
+  async #settle(
+    delivery: Delivery,
+    consumer: Consumer,
+    message: Message,
+    outcome: Outcome,
+    what = settlementOf(outcome),
+  ): Promise<void> {
     const { sends, error, decision } = outcome
-    if (error) this.#log(message, outcome, error)
+    if (error) logFailure(message, outcome, error)
     if (decision === 'dead-letter') {
       const reason = outcome.reason ?? (error ? summary(error) : 'given up by a plugin')
-      return this.#deadLetter(delivery, consumer, message, { reason, error }, sends)
+      return this.#deadLetter(delivery, consumer, message, { reason, error }, outcome)
     }
     const { chain } = this.broker
     const before = chain.emit('beforeAck', message, this.broker)
@@ -188,6 +201,7 @@ export class Executor implements Onlooker {
     await consumer.ack(delivery, sends)
     if (sends.length > 0) await this.broker.afterEnqueue(sends)
     await chain.emit('afterAck', message, this.broker)
+    await settled(this.broker, message, what)
   }
 
   async #deadLetter(
@@ -195,7 +209,7 @@ export class Executor implements Onlooker {
     consumer: Consumer,
     message: Message,
     rejection: Rejection,
-    sends: Outcome['sends'] = [],
+    { sends, maxAttempts }: Pick<Outcome, 'sends' | 'maxAttempts'> = nothingElse,
   ): Promise<void> {
     const { chain } = this.broker
     await chain.emit('beforeNack', message, rejection, this.broker)
@@ -203,6 +217,7 @@ export class Executor implements Onlooker {
     await consumer.deadLetter(delivery, reasonOf(rejection), sends)
     if (sends.length > 0) await this.broker.afterEnqueue(sends)
     await chain.emit('afterNack', message, rejection, this.broker)
+    await settled(this.broker, message, { decision: 'dead-letter', ...rejection, maxAttempts })
   }
 
   async #skip(delivery: Delivery, consumer: Consumer, execution: Execution, skip: SkipMessage): Promise<void> {
@@ -211,7 +226,8 @@ export class Executor implements Onlooker {
     try {
       await this.broker.chain.emit('afterSkipMessage', message, skip, this.broker)
       if (skip.fail) return await this.#deadLetter(delivery, consumer, message, { reason: skip.message, error: skip })
-      await this.#settle(delivery, consumer, message, new Outcome(message, null, undefined))
+      const what = { decision: 'skip', reason: skip.message } as const
+      await this.#settle(delivery, consumer, message, new Outcome(message, null, undefined), what)
     } catch (error) {
       if (!(error instanceof HookFailed)) throw error
       await this.#redeliver(delivery, consumer, execution, error)
@@ -230,7 +246,9 @@ export class Executor implements Onlooker {
     } catch {
       // Logged by the chain. Nothing was done that could be stopped.
     }
-    await consumer.requeue(delivery, why.delay > 0 ? { delay: why.delay } : undefined)
+    const delay = why.delay > 0 ? why.delay : undefined
+    await consumer.requeue(delivery, delay === undefined ? undefined : { delay })
+    await settled(this.broker, message, { decision: 'requeue', reason: why.message, delay })
   }
 
   /** An essential plugin failed: not acknowledged but delivered again after a while, and counted. */
@@ -248,6 +266,7 @@ export class Executor implements Onlooker {
       'Not acknowledged; delivered again later',
     )
     await consumer.requeue(delivery, { counted: true, delay })
+    await settled(this.broker, message, { decision: 'requeue', reason: error.message, error, delay })
   }
 
   /** What can't be run at all is kept with the reason, and logged this once. */
@@ -266,19 +285,11 @@ export class Executor implements Onlooker {
       if (!(hookError instanceof HookFailed)) throw hookError
     }
     await consumer.deadLetter(delivery, reasonOf(rejection), [])
-  }
-
-  #log(message: Message, { decision, sends, reason }: Outcome, error: Error): void {
-    const fields = { messageId: message.messageId, actorName: message.actorName, queueName: message.queueName }
-    if (decision === 'retry') {
-      const retry = { ...fields, delay: sends[0]?.delay }
-      if (error instanceof Retry) getLogger().info(retry, `To be retried: ${error.message}`)
-      else getLogger().warn({ ...retry, err: error }, `Failed, to be retried: ${summary(error)}`)
-    } else {
-      getLogger().error({ ...fields, err: error }, `Failed for good: ${reason ?? summary(error)}`)
-    }
+    if (message) await settled(this.broker, message, { decision: 'dead-letter', ...rejection })
   }
 }
+
+const nothingElse = { sends: [], maxAttempts: undefined }
 
 /** How soon a message comes back whose plugin failed: from a second up to five minutes. */
 const redelivery = { factor: 1000, max: 300_000 }

@@ -1,12 +1,13 @@
 /**
  * The default broker of a worker thread, when the worker has a broker that the thread can't make for itself: every
- * send and every wait for a result goes through the main thread. Queues can't be consumed or looked at from here.
+ * send and every wait for a result goes through the main thread. It has the plugins that the thread's modules give it. Queues can't be consumed or looked at from here.
  */
 import { Broker } from '../broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../consumer.js'
 import { BrokerError } from '../errors.js'
 import { mainThread } from '../main-thread.js'
-import { Message } from '../message.js'
+import type { Message } from '../message.js'
+import type { Middleware, MiddlewareClass } from '../middleware.js'
 import { ResultBackend, type StoredResult } from '../results/backend.js'
 import type { Duration } from '../time.js'
 
@@ -15,6 +16,13 @@ export class MainThreadBroker extends Broker {
 
   constructor() {
     super({ middleware: [{ results: new MainThreadResults() }] })
+  }
+
+  /** The module that adds a plugin beside one of the default chain does so in threads, too, where that chain isn't. */
+  override use(plugin: Middleware, where: { before?: MiddlewareClass; after?: MiddlewareClass } = {}): this {
+    const beside = where.before ?? where.after
+    const found = beside === undefined || this.middleware.some((one) => one instanceof beside)
+    return super.use(plugin, found ? where : undefined)
   }
 
   protected store(): Promise<void> {
@@ -48,7 +56,7 @@ class MainThreadResults extends ResultBackend {
   override get(message: Message, { timeout }: { timeout?: Duration } = {}): Promise<unknown> {
     const main = mainThread()
     if (!main) throw onlyThere()
-    return main.call('results', 'get', [message.encode(), timeout])
+    return main.call('results', '', [message.encode(), timeout])
   }
 
   protected put(): Promise<void> {
@@ -62,21 +70,6 @@ class MainThreadResults extends ResultBackend {
   protected wait(): Promise<StoredResult | undefined> {
     throw onlyThere()
   }
-}
-
-/** What the main thread does for such brokers. */
-export const forThreads = {
-  /** Stores what a thread sent: bodies, each with its delay. */
-  async enqueue(broker: Broker, entries: readonly (readonly [string, number | undefined])[]): Promise<void> {
-    await broker.enqueueEntries(entries.map(([body, delay]) => ({ message: Message.decode(body), delay })))
-  },
-
-  /** Waits for a result on behalf of a thread. */
-  async result(broker: Broker, body: string, timeout: Duration | undefined): Promise<unknown> {
-    if (!broker.results)
-      throw new BrokerError('The broker of this worker keeps no results; add the Results middleware.')
-    return broker.results.get(Message.decode(body), { timeout })
-  },
 }
 
 function onlyThere(): BrokerError {

@@ -12,6 +12,7 @@ import type { Execution } from './execution.js'
 import { MissingActors } from './missing-actors.js'
 import {
   Activity,
+  type ChainData,
   type FromThread,
   packError,
   packTask,
@@ -53,6 +54,8 @@ export interface ThreadOptions {
   readonly concurrency: number
   readonly resourceLimits: ResourceLimits | undefined
   readonly ownBroker: boolean
+  /** What a thread has to know of the worker's broker, at the time it starts. */
+  readonly chain: () => ChainData
   /** What this worker offers its threads, before what everybody does. */
   readonly services: Readonly<Record<string, Service>>
 }
@@ -91,8 +94,15 @@ export class PoolThread {
     this.#modules = modules
     this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
     this.activity = Activity.for(concurrency)
-    const activity = this.activity.buffer
-    const workerData: ThreadData = { dramatis: true, modules, entries, patience: patience(), activity, ownBroker }
+    const workerData: ThreadData = {
+      dramatis: true,
+      modules,
+      entries,
+      patience: patience(),
+      activity: this.activity.buffer,
+      ownBroker,
+      chain: options.chain(),
+    }
     const loader = typescriptLoader()
     this.#thread = new NodeThread(loader ? bootstrap(loader, script) : script, {
       eval: loader !== undefined,

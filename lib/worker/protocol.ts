@@ -56,7 +56,7 @@ export type FromThread =
   | { readonly type: 'loaded' }
   /** Actors can run here; why that is so, if no module called `runWorker()`. Or a module could not be loaded. */
   | { readonly type: 'ready'; readonly reason: ReadyReason }
-  | { readonly type: 'failed'; readonly module: string; readonly error: ErrorData }
+  | { readonly type: 'failed'; readonly module: string | undefined; readonly error: ErrorData }
   /** What ended: well and with nothing to show for it, most of them, or otherwise. */
   | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
   /** The actor of a task isn't declared in this thread. */
@@ -86,6 +86,15 @@ export interface ThreadData {
   readonly activity: SharedArrayBuffer
   /** Whether the default broker, as the environment names it, is the worker's; if not, the thread sends through the main one. */
   readonly ownBroker: boolean
+  readonly chain: ChainData
+}
+
+/** What a thread has to know of the worker's broker and its plugins. */
+export interface ChainData {
+  /** One of its actors, by which the thread finds the broker that stands for it: that actor's. */
+  readonly actor: readonly [actorName: string, queueName: string] | undefined
+  /** The plugins that have a say in sending. */
+  readonly senders: readonly string[]
 }
 
 /**

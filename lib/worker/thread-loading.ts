@@ -57,9 +57,12 @@ export class ThreadLoading {
       case 'ready':
         this.#getReady(message.reason)
         return true
-      case 'failed':
-        this.#reject(loadError(message.module, unpackError(message.error)))
+      case 'failed': {
+        const cause = unpackError(message.error)
+        // Without a module it is a plugin that failed, and says so itself.
+        this.#reject(message.module === undefined ? cause : loadError(message.module, cause))
         return false
+      }
       case 'crashed':
         this.fail(unpackError(message.error))
         return false

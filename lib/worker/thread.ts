@@ -1,6 +1,6 @@
 /**
- * The inside of a worker thread: loads the modules, runs actors, reports. It knows no broker and no middleware; what
- * an actor sends from here goes through a broker of its own.
+ * The inside of a worker thread: loads the modules, runs actors, reports. It knows no broker but the one that an
+ * actor sends through from here, and of the plugins only those that its modules added to that.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { findActor } from '../actor.js'
@@ -26,10 +26,12 @@ import {
   unpackTasks,
 } from './protocol.js'
 import { Readiness } from './readiness.js'
+import { ThreadPlugins } from './thread-plugins.js'
 
 const port = parentPort as NonNullable<typeof parentPort>
-const { modules, entries, patience, activity: buffer, ownBroker } = workerData as ThreadData
+const { modules, entries, patience, activity: buffer, ownBroker, chain } = workerData as ThreadData
 const activity = new Activity(buffer)
+const plugins = new ThreadPlugins(chain)
 
 function post(message: FromThread): void {
   port.postMessage(message)
@@ -87,7 +89,7 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     if (!actor) return lack(id)
     const current = new ThreadRun(message, id)
     running.set(id, current)
-    const result = runActor(actor.fn, current)
+    const result = runActor(actor.fn, current, plugins.broker)
     if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
       ;(result as PromiseLike<unknown>).then(
         (value) => succeed(id, value, wanted),
@@ -214,6 +216,7 @@ linkMainThread({
     readiness.serve()
     return stopped
   },
+  relays: (broker) => plugins.relays(broker),
 })
 
 port.on('message', (message: ToThread) => {
@@ -235,8 +238,9 @@ port.on('message', (message: ToThread) => {
   }
 })
 
-/** Lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
+/** Calls its plugins, lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
 async function close(): Promise<void> {
+  await plugins.stop()
   stop()
   try {
     await peekBroker()?.close()
@@ -259,6 +263,11 @@ async function load(): Promise<void> {
     if (!entries.includes(module)) continue
     post({ type: 'loaded' })
     reason = await readiness.arrive(patience)
+  }
+  try {
+    await plugins.start()
+  } catch (error) {
+    return post({ type: 'failed', module: undefined, error: packError(error) })
   }
   post({ type: 'ready', reason })
 }

@@ -20,12 +20,12 @@ import { ConsumerLoop } from './consumer-loop.js'
 import { entryModules } from './entry-modules.js'
 import { interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
+import { chainForThreads, forThreads } from './for-threads.js'
 import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
 import { noActorsHint } from './load-hints.js'
 import { LocalQueue } from './local-queue.js'
-import { forThreads } from './main-thread-broker.js'
 import { ThreadPool } from './thread-pool.js'
 import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
 
@@ -75,7 +75,9 @@ export class Worker {
     this.#shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
     this.#options = options
     this.#runner =
-      this.threads === 0 ? new InlineRunner({ concurrency: this.concurrency, inHand: this.#inHand }) : this.#makePool()
+      this.threads === 0
+        ? new InlineRunner({ broker, concurrency: this.concurrency, inHand: this.#inHand })
+        : this.#makePool()
     this.#executor = new Executor(broker, this.#runner, this.#inHand)
   }
 
@@ -89,10 +91,8 @@ export class Worker {
       entries: entryModules(modules, this.#options.modules),
       resourceLimits: this.#options.resourceLimits,
       ownBroker: isFromEnvironment(this.broker),
-      services: {
-        broker: (_, entries) => forThreads.enqueue(this.broker, entries as [string, number | undefined][]),
-        results: (_, [body, timeout]) => forThreads.result(this.broker, body as string, timeout as Duration),
-      },
+      chain: () => chainForThreads(this.broker),
+      services: forThreads(this.broker),
       onFree: () => this.#dispatch(),
       onThreadReady: (threadId) => attempt(() => chain.emit('afterWorkerThreadBoot', threadId, this)),
       onThreadStop: (threadId) => attempt(() => chain.emit('beforeWorkerThreadShutdown', threadId, this)),

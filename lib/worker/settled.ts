@@ -1,0 +1,81 @@
+/**
+ * The last word on a delivery: the hook for those who want to know what became of it, and a line at debug.
+ */
+import type { Broker } from '../broker.js'
+import { Retry } from '../errors.js'
+import { summary } from '../failure.js'
+import { getLogger, isDebugEnabled } from '../logger.js'
+import type { Message } from '../message.js'
+import type { Outcome } from '../outcome.js'
+import type { Settlement } from '../settlement.js'
+import { showDuration } from '../time.js'
+
+/** When messages began, kept while debug is on. */
+const begins = new WeakMap<Message, number>()
+
+/** Called before anything is done for a message, while debug is on. */
+export function noteBegin(message: Message): void {
+  begins.set(message, performance.now())
+}
+
+/** Which attempt a message is, from 1. */
+export function attemptOf({ options: { retries } }: Message): number {
+  return Number.isSafeInteger(retries) && (retries as number) > 0 ? (retries as number) + 1 : 1
+}
+
+/** Tells everybody who asked, once the broker has stored it. */
+export async function settled(broker: Broker, message: Message, what: Omit<Settlement, 'attempt'>): Promise<void> {
+  if (isDebugEnabled()) logEnd(message, what.decision)
+  const { chain } = broker
+  if (!chain.has('afterSettleMessage')) return
+  await chain.emit('afterSettleMessage', message, { attempt: attemptOf(message), ...what }, broker)
+}
+
+/** What an outcome came to. */
+export function settlementOf({
+  decision,
+  result,
+  error,
+  reason,
+  sends,
+  message,
+  maxAttempts,
+}: Outcome): Omit<Settlement, 'attempt'> {
+  if (decision === 'ack') return { decision, result }
+  const delay = sends.find((entry) => entry.message === message)?.delay
+  return { decision, error, reason, delay, maxAttempts }
+}
+
+const ends: Readonly<Record<Settlement['decision'], string>> = {
+  ack: 'Done',
+  retry: 'Failed, to be retried',
+  'dead-letter': 'Dead-lettered',
+  skip: 'Skipped',
+  requeue: 'Back on its queue',
+}
+
+/** The one line that every message gets at debug. */
+export function logEnd(message: Message, decision: Settlement['decision']): void {
+  const { messageId, actorName, queueName } = message
+  const begin = begins.get(message)
+  const duration = begin === undefined ? undefined : Math.round(performance.now() - begin)
+  const fields = { messageId, actorName, queueName, attempt: attemptOf(message), duration, outcome: decision }
+  getLogger().debug(fields, `${ends[decision]}: ${actorName}${duration === undefined ? '' : `, ${duration} ms`}`)
+}
+
+/** The line that every failed attempt gets. */
+export function logFailure(message: Message, outcome: Outcome, error: Error): void {
+  const { decision, reason, maxAttempts } = outcome
+  const { messageId, actorName, queueName } = message
+  const attempt = attemptOf(message)
+  const fields = { messageId, actorName, queueName, attempt, maxAttempts }
+  const which = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
+  if (decision === 'retry') {
+    const { delay } = settlementOf(outcome)
+    const again = `to be retried ${delay ? `in ${showDuration(delay)}` : 'at once'}`
+    if (error instanceof Retry) getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${again}: ${error.message}`)
+    else getLogger().warn({ ...fields, delay, err: error }, `Failed, ${which}, ${again}: ${summary(error)}`)
+  } else {
+    getLogger().error({ ...fields, err: error }, `Failed for good, ${which}: ${reason ?? summary(error)}`)
+  }
+}

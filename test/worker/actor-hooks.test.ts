@@ -1,0 +1,105 @@
+/** Hooks that are called where the actor runs: on a thread, and on the main event loop where that takes its place. */
+import { BroadcastChannel } from 'node:worker_threads'
+import t, { type Test } from 'tap'
+import { MemoryBroker } from '../../brokers/memory/index.js'
+import { setBroker } from '../../lib/default-broker.js'
+import { Worker } from '../../lib/worker/worker.js'
+import { captureLog } from '../support/log.js'
+import { failure, until } from '../support/memory.js'
+
+const log = captureLog()
+// What threads log is their own.
+process.env.DRAMATIS_LOG_LEVEL = 'silent'
+const broker = new MemoryBroker()
+setBroker(broker)
+const actors = await import('../support/actors/hooked.js')
+const modules = [new URL('../support/actors/hooked.ts', import.meta.url).href]
+const patience = { timeout: '20s' } as const
+
+const heard: { what: string; isMainThread: boolean; session: string }[] = []
+let sessions = 0
+const channel = new BroadcastChannel('hooked')
+channel.onmessage = (event: unknown): void => void heard.push((event as { data: (typeof heard)[0] }).data)
+t.teardown(() => {
+  channel.close()
+  return broker.close()
+})
+
+for (const threads of [0, 1]) {
+  const where = threads === 0 ? 'inline' : 'on a thread'
+
+  const work = async (t: Test): Promise<Worker> => {
+    const worker = new Worker(broker, { threads, concurrency: 4, modules })
+    t.teardown(async () => {
+      await worker.stop({ timeout: 0 })
+      await broker.flushAll()
+    })
+    process.env.HOOKED_SESSION = `${++sessions}`
+    await worker.start()
+    return worker
+  }
+
+  t.test(`aroundActor surrounds the function where it runs, the plugin added first outermost (${where})`, async (t) => {
+    await work(t)
+    const result = await (await actors.surrounded.send('well')).result(patience)
+    t.equal(result.isMainThread, threads === 0)
+    t.same(result.trail, ['outer around true', 'watcher', 'transaction'], 'current() was there')
+  })
+
+  t.test(`a plugin that only watches changes nothing, whatever it does (${where})`, async (t) => {
+    await work(t)
+    for (const how of ['watcher fails before', 'watcher fails after']) {
+      const message = await actors.surrounded.send(how)
+      t.match(await message.result(patience), { how })
+      t.equal(await (await actors.tried.send(message.messageId)).result(patience), 1, 'run once')
+      if (threads === 0) t.ok(log.splice(0).some(({ text }) => text === 'aroundActor of Watcher failed'))
+    }
+    await t.rejects((await actors.surrounded.send('throw')).result(patience), failure('TypeError', 'from the actor'))
+  })
+
+  t.test(
+    `an essential plugin may change the result, and fail the attempt with an error of its own (${where})`,
+    async (t) => {
+      await work(t)
+      t.equal(await (await actors.replaced.send('replace')).result(patience), 'committed replace')
+      await t.rejects(
+        (await actors.replaced.send('conflict')).result(patience),
+        failure('RangeError', 'could not commit'),
+      )
+      await t.rejects(
+        (await actors.stubborn.send('conflict')).result(patience),
+        failure('RangeError', 'could not commit'),
+      )
+      const { letters } = await broker.deadLetters('default')
+      t.match(letters.at(-1)?.reason, /after 1 retry/, 'retryWhen saw its code')
+    },
+  )
+
+  t.test(`SkipMessage from around an actor skips it (${where})`, async (t) => {
+    await work(t)
+    t.equal(await (await actors.surrounded.send('skip')).result(patience), null)
+  })
+
+  t.test(`the time of what surrounds the actor is the actor's time (${where})`, async (t) => {
+    await work(t)
+    await t.rejects((await actors.hanging.send('hang')).result(patience), failure('TimeLimitExceeded'))
+  })
+
+  t.test(`a thread's hooks are called once, before its first actor and when it stops (${where})`, async (t) => {
+    const worker = await work(t)
+    const before = await (await actors.hooksOfThread.send()).result(patience)
+    t.equal(before.at(-1), 'start')
+    await worker.stop()
+    const own = (): typeof heard => heard.filter(({ session }) => session === `${sessions}`)
+    await until(() => own().some(({ what }) => what === 'stop'), 'the end of the thread')
+    t.match(own(), [{ what: 'start' }, { what: 'stop' }])
+    t.ok(own().every(({ isMainThread }) => isMainThread === (threads === 0)))
+  })
+
+  t.test(`a worker doesn't start when an essential plugin fails in afterThreadStart (${where})`, async (t) => {
+    process.env.HOOKED_FAILS = 'yes'
+    t.teardown(() => delete process.env.HOOKED_FAILS)
+    const worker = new Worker(broker, { threads, modules })
+    await t.rejects(worker.start(), { name: 'HookFailed', plugin: 'Outer', hook: 'afterThreadStart' })
+  })
+}
