@@ -14,6 +14,7 @@ import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { expected, readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkQueueName } from './queue-names.js'
+import { shared } from './registry.js'
 import { type Duration, parseDuration, show } from './time.js'
 
 /** What one message is made of: its arguments, and what is special about it. */
@@ -164,7 +165,7 @@ function readDelay(delay: Duration | undefined): number | undefined {
 }
 
 /** The brokers that actors belong to by now. */
-const bound = new WeakMap<AnyActor, Broker>()
+const bound = shared('brokers of actors', () => new WeakMap<AnyActor, Broker>())
 
 /** The broker an actor belongs to by now; unlike to ask the actor, it doesn't bind it. */
 export function boundBroker(actor: AnyActor): Broker | undefined {
@@ -172,10 +173,10 @@ export function boundBroker(actor: AnyActor): Broker | undefined {
 }
 
 /** The actors that wait for their first use to be bound. */
-const unbound = new Set<Handle<never, unknown>>()
+const unbound = shared('unbound actors', () => new Set<Handle<never, unknown>>())
 
 /** Every actor of this thread by name, whatever its broker: what a worker thread finds its functions by. */
-const declared = new Map<string, AnyActor[]>()
+const declared = shared('declared actors', () => new Map<string, AnyActor[]>())
 
 /** The actor of that name, of that queue rather than another. */
 export function findActor(actorName: string, queueName: string): AnyActor | undefined {

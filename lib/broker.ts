@@ -16,12 +16,14 @@ import {
   QueueJoinTimeout,
 } from './errors.js'
 import { toError } from './failure.js'
+import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
 import { count, declareOptions, duration, expected, refuseUnknown } from './options.js'
 import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkQueueName } from './queue-names.js'
+import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import { type Clock, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
 
@@ -81,6 +83,11 @@ export abstract class Broker {
     for (const plugin of middleware) this.use(plugin)
   }
 
+  /** Where its queues are, as `DRAMATIS_URL` would say it, without passwords; for logs. */
+  get location(): string {
+    return this.constructor.name
+  }
+
   // — What the technology brings —————————————————————————————————————————————————————————————————————————
 
   /** Stores messages, all or none; resolves once they are stored. Those of one turn of the event loop may share a trip. */
@@ -127,6 +134,7 @@ export abstract class Broker {
   declareQueue(queueName: string): void {
     if (this.#queues.has(queueName)) return
     checkQueueName(queueName)
+    if (this.#queues.size === 0) getLogger().debug({ broker: this.location }, 'Broker in use')
     this.#notify(this.chain.emit('beforeDeclareQueue', queueName, this))
     this.#queues.add(queueName)
     this.#notify(this.chain.emit('afterDeclareQueue', queueName, this))
@@ -393,6 +401,8 @@ export abstract class Broker {
     await this.closeStore()
   }
 }
+
+markInstances(Broker, 'broker')
 
 function readLetterId(id: unknown): string {
   if (typeof id !== 'string') throw expected('the id of a dead letter, as deadLetters() gives it', id, 'id')

@@ -8,6 +8,7 @@ import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
+import { isSameClass } from './registry.js'
 
 /** Before and after of each; the rest run in the order the plugins were added, as `before…` do. */
 const hookNames: readonly HookName[] = [
@@ -88,15 +89,15 @@ export class Chain {
     { before, after }: { before?: MiddlewareClass; after?: MiddlewareClass } = {},
   ): Middleware | undefined {
     const kind = plugin.constructor
-    const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => other.constructor === kind)
+    const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => isSameClass(other.constructor, kind))
     const anchor = before ?? after
-    if (anchor && !this.#plugins.some((other) => other instanceof anchor)) {
+    if (anchor && !this.#plugins.some((other) => isOf(other, anchor))) {
       throw new DramatisError(`There is no ${anchor.name} in the chain to put ${nameOf(plugin)} beside.`)
     }
     const [replaced] = twin >= 0 ? this.#plugins.splice(twin, 1) : []
     let index = twin >= 0 ? twin : this.#plugins.length
     // Beside its own twin means in its place.
-    const beside = anchor ? this.#plugins.findIndex((other) => other instanceof anchor) : -1
+    const beside = anchor ? this.#plugins.findIndex((other) => isOf(other, anchor)) : -1
     if (beside >= 0) index = after ? beside + 1 : beside
     this.#plugins.splice(index, 0, plugin)
     for (const name of hookNames) this.#implementers[name] = this.#resolve(name)
@@ -265,6 +266,10 @@ function isIntent(error: unknown): error is SkipMessage | Retry {
 
 /** Around the actor and before it. */
 const mayIntend: ReadonlySet<HookName> = new Set<HookName>(['beforeProcessMessage', 'aroundProcess', 'aroundActor'])
+
+function isOf(plugin: object, kind: MiddlewareClass): boolean {
+  return plugin instanceof kind || isSameClass(plugin.constructor, kind)
+}
 
 async function failed(promise: Promise<unknown>): Promise<boolean> {
   return promise.then(

@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Broker } from './broker.js'
 import { DramatisError } from './errors.js'
 import type { Message } from './message.js'
+import { shared } from './registry.js'
 
 /** What an actor can know of the message it is running for. */
 export interface Current {
@@ -16,7 +17,7 @@ export interface Current {
   readonly signal: AbortSignal
 }
 
-const storage = new AsyncLocalStorage<Current>()
+const storage = shared('current', () => new AsyncLocalStorage<Current>())
 
 /**
  * The message in hand.

@@ -2,41 +2,52 @@
  * Which broker is meant when none is named.
  */
 import type { Broker } from './broker.js'
+import { getLogger } from './logger.js'
+import { mainThread } from './main-thread.js'
+import { shared } from './registry.js'
 
-let chosen: Broker | undefined
-let made: Broker | undefined
-let make: () => Broker = () => {
-  throw new Error('No default broker: import "dramatis", or call setBroker().')
+interface DefaultBroker {
+  chosen: Broker | undefined
+  /** The one that was made from the environment. */
+  made: Broker | undefined
+  make: (() => Broker) | undefined
 }
+
+const state = shared<DefaultBroker>('default broker', () => ({ chosen: undefined, made: undefined, make: undefined }))
 
 /**
  * The default broker: the one given to `setBroker`, else one made from `DRAMATIS_URL`, else a SQLite file
  * `./dramatis.db`. It is made once, when it is first asked for.
  */
 export function getBroker(): Broker {
-  if (!chosen) {
-    chosen = make()
-    made = chosen
+  if (!state.chosen) {
+    if (!state.make) throw new Error('No default broker: import "dramatis", or call setBroker().')
+    state.chosen = state.make()
+    state.made = state.chosen
+    // Who forgot to choose one would look for what was sent in vain. A thread's worker has said it already.
+    if (!process.env.DRAMATIS_URL && !mainThread()) {
+      getLogger().info({ broker: state.chosen.location }, 'No broker was set: this is the default one')
+    }
   }
-  return chosen
+  return state.chosen
 }
 
 /** Whether `broker` was made from the environment, so that another thread can make the same. */
 export function isFromEnvironment(broker: Broker): boolean {
-  return broker === made
+  return broker === state.made
 }
 
 /** Makes `broker` the default. Actors bind when they are first used, so it may come before or after their import. */
 export function setBroker(broker: Broker): void {
-  chosen = broker
+  state.chosen = broker
 }
 
 /** The default broker if there is one already; makes none. */
 export function peekBroker(): Broker | undefined {
-  return chosen
+  return state.chosen
 }
 
 /** Says how to make a default broker; called by the front door, which knows the technologies. */
 export function provideDefaultBroker(factory: () => Broker): void {
-  make = factory
+  state.make ??= factory
 }

@@ -2,6 +2,7 @@
  * How a message becomes bytes and bytes a message: JSON as Python's Dramatiq writes it, unless replaced.
  */
 import { DecodeError, NotSerializable } from './errors.js'
+import { shared } from './registry.js'
 import { show } from './time.js'
 
 /** An encoded message. Text wherever the encoder makes text: brokers store it as it is. */
@@ -73,16 +74,16 @@ function encodeObject(object: Record<string, unknown>): string {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-let encoder: Encoder = new JSONEncoder()
+const state = shared('encoder', (): { encoder: Encoder } => ({ encoder: new JSONEncoder() }))
 
 /** The encoder in use. */
 export function getEncoder(): Encoder {
-  return encoder
+  return state.encoder
 }
 
 /** Replaces the encoder, for this thread of this process. */
 export function setEncoder(replacement: Encoder): void {
-  encoder = replacement
+  state.encoder = replacement
 }
 
 // — Checking a decoded body ——————————————————————————————————————————————————————————————————————————————

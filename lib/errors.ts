@@ -60,6 +60,22 @@ export class ActorExists extends DramatisError {
   }
 }
 
+/** Two copies of this package were loaded in one process, of versions that can't work together. */
+export class IncompatibleCopies extends DramatisError {
+  constructor(
+    /** The copy that was loaded first. */
+    readonly first: { readonly version: string; readonly path: string },
+    /** The copy that was refused. */
+    readonly second: { readonly version: string; readonly path: string },
+  ) {
+    super(
+      `Two copies of dramatis in one process must be of compatible versions; got ${first.version} (${first.path}) and ` +
+        `${second.version} (${second.path}). Install one version for all ("npm ls dramatis" shows who asks for which); ` +
+        'if a new release was just deployed, restart the process.',
+    )
+  }
+}
+
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
 
 /** The base of what can go wrong between us and a broker. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { type DestinationStream, pino } from 'pino'
 import { InvalidOption } from './errors.js'
+import { shared } from './registry.js'
 
 /** Where dramatis logs: pino's own shape, so any pino logger (or a child of one) fits, as do small objects. */
 export interface Logger {
@@ -21,8 +22,10 @@ export interface Logger {
   isLevelEnabled?(level: string): boolean
 }
 
-let logger: Logger | undefined
-let debugs = false
+const state = shared('logger', (): { logger: Logger | undefined; debugs: boolean } => ({
+  logger: undefined,
+  debugs: false,
+}))
 
 /**
  * The logger in use: by default pino at the level that `DRAMATIS_LOG_LEVEL` names (`info` without it; `silent` turns it
@@ -30,16 +33,16 @@ let debugs = false
  * is installed.
  */
 export function getLogger(): Logger {
-  if (logger) return logger
+  if (state.logger) return state.logger
   const level = readLevel()
   const lines = isatty(2) ? readableLines() : undefined
   setLogger(pino({ name: 'dramatis', level }, lines ?? standardError()))
-  return logger as unknown as Logger
+  return state.logger as unknown as Logger
 }
 
 /** Whether lines at `debug` are written, for those that would be made for every message. */
 export function isDebugEnabled(): boolean {
-  return debugs
+  return state.debugs
 }
 
 /**
@@ -84,9 +87,9 @@ function readLevel(): string {
 
 /** Replaces the logger, for this thread of this process. */
 export function setLogger(replacement: Logger): void {
-  logger = replacement
+  state.logger = replacement
   const look = (): void => {
-    if (logger === replacement) debugs = replacement.isLevelEnabled?.('debug') ?? true
+    if (state.logger === replacement) state.debugs = replacement.isLevelEnabled?.('debug') ?? true
   }
   look()
   const { on } = replacement as { on?: unknown }

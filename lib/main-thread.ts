@@ -3,6 +3,7 @@
  */
 
 import type { Broker } from './broker.js'
+import { shared } from './registry.js'
 
 /** Asks the main thread for something and waits for the answer. */
 export interface MainThread {
@@ -13,29 +14,31 @@ export interface MainThread {
   relays(broker: Broker): boolean
 }
 
-let link: MainThread | undefined
+/** The link to the main thread, and what it may call by name; shared, so that `runWorker()` of another copy finds it. */
+const state = shared('main thread', () => ({
+  link: undefined as MainThread | undefined,
+  services: new Map<string, Service>(),
+}))
 
 /** The main thread as seen from a thread of a worker's pool; `undefined` everywhere else. */
 export function mainThread(): MainThread | undefined {
-  return link
+  return state.link
 }
 
 /** Set once by a worker thread when it starts. */
 export function linkMainThread(main: MainThread): void {
-  link = main
+  state.link = main
 }
 
 /** Something on the main thread that threads may call by name. */
 export type Service = (method: string, args: readonly unknown[]) => unknown
 
-const services = new Map<string, Service>()
-
 /** Offers something to the threads, under a name. */
 export function serveThreads(name: string, service: Service): void {
-  services.set(name, service)
+  state.services.set(name, service)
 }
 
 /** The service of that name. */
 export function threadService(name: string): Service | undefined {
-  return services.get(name)
+  return state.services.get(name)
 }

@@ -5,6 +5,7 @@ import type { Broker } from './broker.js'
 import { getBroker } from './default-broker.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
+import { markInstances } from './registry.js'
 import type { Duration } from './time.js'
 import { uuid } from './uuid.js'
 
@@ -155,6 +156,8 @@ export class Message<R = unknown> implements MessageFields {
     return (await backend.get(this, { timeout })) as R
   }
 }
+
+markInstances(Message, 'message')
 
 /** Whether a message may be sent as it is; messages of other versions or shapes are refused early. */
 export function assertMessage(value: unknown): asserts value is Message {

@@ -6,6 +6,7 @@
  */
 import { InvalidOption } from './errors.js'
 import type { Message } from './message.js'
+import { shared } from './registry.js'
 import { parseDuration, show } from './time.js'
 
 /** How an option is read. */
@@ -17,10 +18,13 @@ export interface OptionSpec {
 }
 
 /** Every option that some module has declared, by its camelCase name. */
-const known = new Map<string, OptionSpec>()
+const known = shared('options', () => new Map<string, OptionSpec>())
 
 /** The same by their names on the wire, with the camelCase name they are called by in errors. */
-const knownOnWire = new Map<string, { readonly name: string; readonly spec: OptionSpec }>()
+const knownOnWire = shared(
+  'options on the wire',
+  () => new Map<string, { readonly name: string; readonly spec: OptionSpec }>(),
+)
 
 /**
  * Makes options known, so that actors may use them. A middleware module calls it when it is loaded;

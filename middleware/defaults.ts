@@ -3,6 +3,7 @@
  * hooks from bottom to top.
  */
 import type { Middleware } from '../lib/middleware.js'
+import { identifyClasses } from '../lib/registry.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import { AgeLimit } from './age-limit.js'
 import { Callbacks } from './callbacks.js'
@@ -11,6 +12,9 @@ import { Results } from './results.js'
 import { Retries } from './retries.js'
 import { ShutdownNotifications } from './shutdown-notifications.js'
 import { TimeLimit } from './time-limit.js'
+
+// What one copy of the package adds to the broker of another takes the place of the same plugin there.
+identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Retries, Results])
 
 /** @param options.results Where the broker keeps results, if it can. */
 export function defaultMiddleware({ results }: { results?: ResultBackend } = {}): Middleware[] {

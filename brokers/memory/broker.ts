@@ -48,6 +48,10 @@ export class MemoryBroker extends Broker {
     this.clock = clock
   }
 
+  override get location(): string {
+    return 'memory:'
+  }
+
   /**
    * Moves the clock ahead: delays, backoffs, time limits and times to live that end within `duration` end now, one by
    * one in their order. Each sees its own moment as the present, and what it sets going (a message that runs, fails and

@@ -4,6 +4,7 @@
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import { expected, refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import { shared } from '../../lib/registry.js'
 import { type Clock, systemClock } from '../../lib/time.js'
 import { keepAlive } from './keep-alive.js'
 
@@ -150,7 +151,7 @@ class Counters {
   }
 }
 
-const named = new Map<string, Counters>()
+const named = shared('memory rate limits', () => new Map<string, Counters>())
 
 function countersOf(name: string): Counters {
   const counters = named.get(name) ?? new Counters()

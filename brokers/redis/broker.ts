@@ -24,7 +24,13 @@ import { insist } from './insist.js'
 import { Keeper } from './keeper.js'
 import { Keys, type Place } from './keys.js'
 import { type Argument, patience } from './link.js'
-import { checkNamespace, connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
+import {
+  checkNamespace,
+  connectionOptionNames,
+  locationOf,
+  type RedisConnectionOptions,
+  readConnection,
+} from './options.js'
 import { type DelayQueue, type Parcel, pack, parcelOf, type Sender } from './parcels.js'
 import { RedisResults } from './results.js'
 import { script } from './scripts.js'
@@ -72,6 +78,7 @@ export class RedisBroker extends Broker {
   /** What this broker is called in Redis while it consumes. */
   readonly workerId = uuid()
   readonly #connection: Connection
+  readonly #location: string
   readonly #owner: Owner
   readonly #hands = new Map<string, Hand>()
   readonly #consumers = new Set<RedisConsumer>()
@@ -97,6 +104,7 @@ export class RedisBroker extends Broker {
       throw expected(`${shortestTimeout} ms or more`, heartbeatTimeout, 'heartbeatTimeout')
     }
     this.delayQueue = delayQueue
+    this.#location = locationOf(where)
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
     this.#keeper = new Keeper(this.#owner, this.#hands, this)
@@ -109,6 +117,10 @@ export class RedisBroker extends Broker {
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
     if (options.middleware) return
     for (const plugin of defaultMiddleware({ results: new RedisResults(where) })) this.use(plugin)
+  }
+
+  override get location(): string {
+    return this.#location
   }
 
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————

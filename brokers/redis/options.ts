@@ -94,6 +94,17 @@ export function addressOf({ url, redis, nodes }: RedisConnectionOptions): string
   return `${hostname || redis?.host || (redis ? 'localhost' : '127.0.0.1')}:${port || redis?.port || 6379}`
 }
 
+/** The same as a URL, for logs: never with a user or a password. */
+export function locationOf(options: RedisConnectionOptions): string {
+  const { url, redis, nodes } = options
+  if (url === undefined || url.startsWith('/')) {
+    return `redis://${addressOf(options)}${nodes ? '' : `/${redis?.db ?? 0}`}`
+  }
+  const { protocol, pathname, searchParams } = new URL(url)
+  const database = pathname.slice(1) || searchParams.get('db') || redis?.db || 0
+  return `${protocol}//${addressOf(options)}/${database}`
+}
+
 // — Internal helpers —————————————————————————————————————————————————————————————————————————————————————
 
 /** What a URL may say after a `?`. Anything else would come before our own settings, and undo them. */

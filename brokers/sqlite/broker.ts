@@ -65,6 +65,10 @@ export class SQLiteBroker extends Broker {
     }
   }
 
+  override get location(): string {
+    return `sqlite:${this.path}`
+  }
+
   /** The file, as an absolute path. */
   get path(): string {
     return this.#connection.path

@@ -3,10 +3,11 @@
  * themselves, since every message comes and goes by it, and few are ever looked for.
  */
 import type { Message } from '../message.js'
+import { shared } from '../registry.js'
 import type { Execution } from './execution.js'
 
 /** A list for each worker of the process. */
-const inHands = new Set<InHand>()
+const inHands = shared('messages in hand', () => new Set<InHand>())
 /** The one that came last, which is asked for most: by what holds it to a time limit. */
 let latest: Execution | undefined
 

@@ -15,6 +15,7 @@ import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, nearest, refuseUnknown } from '../options.js'
+import { shared } from '../registry.js'
 import { type Duration, startTimer } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import { entryModules } from './entry-modules.js'
@@ -37,7 +38,8 @@ interface Waiting {
   readonly lane: Lane
 }
 
-let processBooted = false
+/** Whether a worker was started in this process. */
+const boot = shared('boot', () => ({ done: false }))
 
 export class Worker {
   readonly broker: Broker
@@ -137,8 +139,8 @@ export class Worker {
     const { chain } = broker
     if ((peekBroker() ?? broker) === broker) bindActors(broker)
     const queues = this.#readQueues()
-    if (!processBooted) {
-      processBooted = true
+    if (!boot.done) {
+      boot.done = true
       await chain.emit('afterProcessBoot', broker)
     }
     await chain.emit('beforeWorkerBoot', this)
@@ -150,7 +152,8 @@ export class Worker {
       if (this.#stopped) return this.#stopped
     }
     await chain.emit('afterWorkerBoot', this)
-    getLogger().info({ queues, threads: this.threads, concurrency: this.concurrency }, 'Worker started')
+    const { threads, concurrency } = this
+    getLogger().info({ broker: broker.location, queues, threads, concurrency }, 'Worker started')
   }
 
   async #consume(queueName: string): Promise<void> {

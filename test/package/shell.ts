@@ -35,6 +35,8 @@ export interface Started {
   log(): string
   /** Resolves when it has printed something. */
   readonly printed: Promise<unknown>
+  /** Its exit code, once it has ended. */
+  readonly ended: Promise<number | string>
   /** Asks it to stop, and gives its exit code. */
   stop(): Promise<number | string>
   /** Ctrl-C: goes to everything that was started, npx and its shell included. What these exit with is theirs. */
@@ -51,6 +53,7 @@ export function start(t: Test, command: string, args: string[], { cwd, env = cle
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exit = once(child, 'close') as Promise<[number | null, string | null]>
+  const ended = exit.then(([code, signal]) => code ?? (signal as string))
   let log = ''
   const keep = (chunk: Buffer): void => {
     log += chunk
@@ -67,10 +70,10 @@ export function start(t: Test, command: string, args: string[], { cwd, env = cle
   return {
     log: () => log,
     printed: once(child.stdout, 'data'),
-    async stop() {
+    ended,
+    stop() {
       child.kill('SIGTERM')
-      const [code, signal] = await exit
-      return code ?? (signal as string)
+      return ended
     },
     interrupt() {
       process.kill(-(child.pid as number), 'SIGINT')
