@@ -36,5 +36,19 @@ export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers):
   process.on('SIGINT', onSignal)
   process.on('SIGHUP', onSignal)
   // Windows has no such signal.
-  if (constants.signals.SIGUSR2 !== undefined && process.listenerCount('SIGUSR2') === 0) process.on('SIGUSR2', onSignal)
+  if (constants.signals.SIGUSR2 !== undefined && !isInUse('SIGUSR2')) process.on('SIGUSR2', onSignal)
+}
+
+/**
+ * Whether somebody listens for a signal to do something of its own. The package signal-exit, which many tools bring
+ * along, only waits to see whether the process will end; it counts its copies for such as us to tell (version 3 on
+ * `process`, version 4 under a symbol).
+ */
+function isInUse(signal: NodeJS.Signals): boolean {
+  const emitters = [
+    (process as { __signal_exit_emitter__?: unknown }).__signal_exit_emitter__,
+    (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
+  ]
+  const watching = emitters.reduce<number>((sum, one) => sum + ((one as { count?: number } | undefined)?.count ?? 0), 0)
+  return process.listenerCount(signal) > watching
 }
