@@ -160,10 +160,24 @@ t.test('docs/actors.md lists every option, and no other', async (t) => {
   t.same(told.toSorted(), [...new Set([...own, ...declared])].toSorted())
 })
 
-t.test('docs/middleware.md lists every hook', async (t) => {
+t.test('docs/middleware.md lists every hook, with its parameters and their types', async (t) => {
   const hooks = read('lib/middleware.ts').match(/^export interface Hooks \{([\s\S]*?)^\}/m)?.[1] as string
-  const names = [...hooks.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name)
-  t.same(rows('docs/middleware.md', 'Every hook').toSorted(), names.toSorted())
+  const types = new Map<string, string>()
+  const signatures = [...hooks.matchAll(/^ {2}(\w+)\(([\s\S]*?)\): (?:Awaitable|Record)/gm)].map(([, name, list]) => {
+    const parameters = [...(list as string).matchAll(/(\w+): ((?:[^,<(]|<[^>]*>|\(\))+)/g)]
+    for (const [, parameter, type] of parameters) {
+      // The more special of two: a delay that may be absent.
+      if (!types.get(parameter as string)?.includes('undefined'))
+        types.set(parameter as string, (type as string).trim())
+    }
+    return `${name}(${parameters.map(([, parameter]) => parameter).join(', ')})`
+  })
+  const told = [...read('docs/middleware.md').matchAll(/^\| `(\w+\([^`]*\))` \|/gm)].map(([, signature]) => signature)
+  t.same(told.toSorted(), signatures.toSorted())
+  for (const [parameter, type] of types) {
+    const row = new RegExp(`^\\| \`${parameter}\` \\| \`(.*?)\` \\|`, 'm').exec(read('docs/middleware.md'))
+    t.equal(row?.[1]?.replace(' or ', ' | '), type, `the type of ${parameter}`)
+  }
 })
 
 t.test('docs/retries-and-errors.md lists every error class', async (t) => {
