@@ -22,7 +22,7 @@ import {
   unpackError,
 } from './protocol.js'
 import { patience, ThreadLoading } from './thread-loading.js'
-import { bootstrap, typescriptLoader } from './typescript.js'
+import { threadProgram } from './thread-program.js'
 
 /** One message on the thread. */
 export interface Run {
@@ -60,9 +60,6 @@ export interface ThreadOptions {
   readonly services: Readonly<Record<string, Service>>
 }
 
-/** From source there is no thread.js beside this file, but a thread.ts. */
-const script = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
-
 /** How long a thread that was told to stop may take for its own clean-up, in milliseconds. */
 const farewell = 2000
 
@@ -94,18 +91,18 @@ export class PoolThread {
     this.#modules = modules
     this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
     this.activity = Activity.for(concurrency)
+    const { script, bundled, required } = threadProgram(modules)
+    const loading = { modules, required, entries, patience: patience() }
     const workerData: ThreadData = {
       dramatis: true,
-      modules,
-      entries,
-      patience: patience(),
+      bundled,
+      ...loading,
       activity: this.activity.buffer,
       ownBroker,
       chain: options.chain(),
     }
-    const loader = typescriptLoader()
-    this.#thread = new NodeThread(loader ? bootstrap(loader, script) : script, {
-      eval: loader !== undefined,
+    this.#thread = new NodeThread(script, {
+      eval: typeof script === 'string',
       workerData,
       resourceLimits,
       argv: process.argv.slice(2),

@@ -77,8 +77,12 @@ export type FromThread =
 /** What a thread is started with. */
 export interface ThreadData {
   readonly dramatis: true
+  /** It is started with the application's own code, in which ours is bundled. */
+  readonly bundled: boolean
   /** What it imports to find the actors: file URLs or package names, in order. */
   readonly modules: readonly string[]
+  /** Those of them that the main thread has loaded with `require()`. */
+  readonly required: readonly string[]
   /** Those of them through which the main thread came to `runWorker()`: the thread is ready when it gets there, too. */
   readonly entries: readonly string[]
   /** For how many milliseconds they are waited for at most. */

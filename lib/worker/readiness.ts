@@ -31,10 +31,10 @@ export class Readiness {
     if (this.#waiting) this.#hold()
   }
 
-  /** Imports a module. One that awaits `runWorker()` at its top level isn't loaded until the worker stops: its call counts. */
-  async import(module: string, onLateError: (error: unknown) => void): Promise<void> {
+  /** Loads a module. One that awaits `runWorker()` at its top level isn't loaded until the worker stops: its call counts. */
+  async load(loadModule: () => Promise<unknown>, onLateError: (error: unknown) => void): Promise<void> {
     this.#served = false
-    const loading = import(module)
+    const loading = loadModule()
     await Promise.race([loading, this.#callOfServe()])
     loading.catch(onLateError)
   }

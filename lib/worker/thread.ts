@@ -8,9 +8,10 @@ import { peekCurrent, RunningMessage, runActor } from '../current.js'
 import { peekBroker, setBroker } from '../default-broker.js'
 import { NotSerializable } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { linkMainThread } from '../main-thread.js'
+import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
 import type { WantedResult } from '../middleware.js'
+import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
   Activity,
@@ -28,8 +29,10 @@ import {
 import { Readiness } from './readiness.js'
 import { ThreadPlugins } from './thread-plugins.js'
 
+// Code of a bundle is loaded in every thread, and in those of others, too.
+const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
+const { modules, required, entries, patience, activity: buffer, ownBroker, chain } = data as ThreadData
 const port = parentPort as NonNullable<typeof parentPort>
-const { modules, entries, patience, activity: buffer, ownBroker, chain } = workerData as ThreadData
 const activity = new Activity(buffer)
 const plugins = new ThreadPlugins(chain)
 
@@ -181,12 +184,12 @@ function abort(id: number, reason: Error): void {
   post({ type: 'aborted', id })
 }
 
-process.on('uncaughtException', (error) => {
+function crash(error: unknown): void {
   const culprit = peekCurrent() as ThreadRun | undefined
   const only = running.size === 1 ? running.keys().next().value : undefined
   report()
   post({ type: 'crashed', id: culprit?.id ?? only, error: packError(error) })
-})
+}
 
 // — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
 
@@ -203,7 +206,7 @@ const stopped = new Promise<void>((resolve) => {
 })
 const readiness = new Readiness(port)
 
-linkMainThread({
+const main: MainThread = {
   call(service, method, args) {
     return new Promise((resolve, reject) => {
       const id = ++lastQuestion
@@ -217,9 +220,9 @@ linkMainThread({
     return stopped
   },
   relays: (broker) => plugins.relays(broker),
-})
+}
 
-port.on('message', (message: ToThread) => {
+function hear(message: ToThread): void {
   switch (message.type) {
     case 'run':
       return accept(message.tasks)
@@ -236,7 +239,7 @@ port.on('message', (message: ToThread) => {
     case 'stop':
       return void close()
   }
-})
+}
 
 /** Calls its plugins, lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
 async function close(): Promise<void> {
@@ -256,7 +259,8 @@ async function load(): Promise<void> {
   let reason: ReadyReason = 'loaded'
   for (const module of modules) {
     try {
-      await readiness.import(module, (error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
+      const loading = (): Promise<unknown> => loadModule(module, required.includes(module))
+      await readiness.load(loading, (error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
     } catch (error) {
       return post({ type: 'failed', module, error: packError(error) })
     }
@@ -272,5 +276,18 @@ async function load(): Promise<void> {
   post({ type: 'ready', reason })
 }
 
-if (!ownBroker) setBroker(new MainThreadBroker())
-void load()
+/** Makes this thread one of a worker's pool. */
+export function serveThread(): void {
+  process.on('uncaughtException', crash)
+  linkMainThread(main)
+  port.on('message', hear)
+  if (!ownBroker) setBroker(new MainThreadBroker())
+  void load()
+}
+
+/** Does that in a bundle, where nobody else can: the first copy of our code that such a thread meets is the one. */
+export function serveBundledThread(): void {
+  if (!data.bundled) return
+  Object.assign(data, { bundled: false })
+  serveThread()
+}

@@ -7,18 +7,20 @@ import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { manifestOf } from './entry.js'
 
-/** The URL of the module that registers tsx in a thread, when this process was started with tsx. */
-export function typescriptLoader(): string | undefined {
+/** The URLs of the modules that register tsx in a thread, for both kinds of modules, when this process was started with it. */
+export function typescriptLoaders(): string[] {
   for (const module of preloads([...readNodeOptions(process.env.NODE_OPTIONS ?? ''), ...process.execArgv])) {
     const manifest = manifestOfTsx(module)
     if (manifest === undefined) continue
-    // require.resolve() would find the CommonJS twin, which can't register from here.
+    // require.resolve() would find the CommonJS twins, which can't register from here.
     const { exports } = createRequire(manifest)(manifest) as {
       exports: Record<string, { import: { default: string } }>
     }
-    return new URL(exports['./esm/api']?.import.default as string, pathToFileURL(manifest)).href
+    return ['./cjs/api', './esm/api'].map(
+      (name) => new URL(exports[name]?.import.default as string, pathToFileURL(manifest)).href,
+    )
   }
-  return undefined
+  return []
 }
 
 /** Node's flags that load a module before the script. */
@@ -57,9 +59,4 @@ function findTsx(): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** What such a thread runs: it registers tsx, and then is a thread like any other. */
-export function bootstrap(loader: string, script: URL): string {
-  return `import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(script.href)}) })`
 }

@@ -3,16 +3,16 @@ import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
-import { typescriptLoader } from '../../lib/worker/typescript.js'
+import { typescriptLoaders } from '../../lib/worker/typescript.js'
 
 const tsx = fileURLToPath(new URL('../../node_modules/tsx/', import.meta.url))
-const api = pathToFileURL(join(realpathSync(tsx), 'dist/esm/api/index.mjs')).href
+const apis = ['cjs', 'esm'].map((kind) => pathToFileURL(join(realpathSync(tsx), `dist/${kind}/api/index.mjs`)).href)
 
-function loader(t: Test, execArgv: string[], options?: string): string | undefined {
+function loaders(t: Test, execArgv: string[], options?: string): string[] {
   t.intercept(process, 'execArgv', { value: execArgv })
   const { NODE_OPTIONS: _, ...others } = process.env
   t.intercept(process, 'env', { value: options === undefined ? others : { ...others, NODE_OPTIONS: options } })
-  return typescriptLoader()
+  return typescriptLoaders()
 }
 
 for (const [what, flags] of [
@@ -26,15 +26,16 @@ for (const [what, flags] of [
   ],
 ] as const) {
   t.test(`${what} is found`, async (t) => {
-    t.equal(loader(t, [...flags]), api)
+    t.same(loaders(t, [...flags]), apis)
   })
 }
 
 t.test('it is found in NODE_OPTIONS, where paths may stand in quotes', async (t) => {
-  t.equal(loader(t, [], '--max-old-space-size=512 --import=tsx'), api)
+  t.same(loaders(t, [], '--max-old-space-size=512 --import=tsx'), apis)
   const spaced = join(realpathSync(t.testdir()), 'with a space')
   symlinkSync(tsx, spaced)
-  t.equal(loader(t, [], `--import "${pathToFileURL(join(spaced, 'dist/loader.mjs')).href}"`)?.startsWith('file:'), true)
+  t.equal(loaders(t, [], `--import "${pathToFileURL(join(spaced, 'dist/loader.mjs')).href}"`).length, 2)
+  t.equal(loaders(t, [], `--require "${join(spaced, 'dist/preflight.cjs')}"`).length, 2)
 })
 
 t.test('a folder, a file or a value that is called tsx is not tsx', async (t) => {
@@ -51,7 +52,7 @@ t.test('a folder, a file or a value that is called tsx is not tsx', async (t) =>
     '--conditions=tsx',
     '--title=tsx',
   ]) {
-    t.equal(loader(t, [flag]), undefined, flag)
-    t.equal(loader(t, [], flag), undefined, `${flag} in NODE_OPTIONS`)
+    t.same(loaders(t, [flag]), [], flag)
+    t.same(loaders(t, [], flag), [], `${flag} in NODE_OPTIONS`)
   }
 })
