@@ -15,7 +15,6 @@ import {
   NotSerializable,
   QueueJoinTimeout,
 } from './errors.js'
-import { toError } from './failure.js'
 import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
@@ -25,6 +24,7 @@ import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
+import { messageOf } from './thrown.js'
 import { type Clock, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
 
 /** Settings that every broker takes. */
@@ -420,7 +420,7 @@ function encode(wire: WireMessage): Body {
     return getEncoder().encode(wire)
   } catch (error) {
     throw new NotSerializable(
-      `The message for actor "${wire.actor_name}" can't be encoded: ${toError(error).message}`,
+      `The message for actor "${wire.actor_name}" can't be encoded: ${messageOf(error)}`,
       'message',
       {
         cause: error,

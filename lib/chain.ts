@@ -4,6 +4,7 @@
  */
 import type { Broker } from './broker.js'
 import { DramatisError, HookFailed, Retry, SkipMessage } from './errors.js'
+import { loggable, toError } from './failure.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
@@ -245,9 +246,10 @@ export class Chain {
     return inner ?? next()
   }
 
-  #failed(plugin: Middleware, hook: HookName, error: unknown): void {
+  #failed(plugin: Middleware, hook: HookName, thrown: unknown): void {
+    const error = toError(thrown)
     if (isIntent(error) && mayIntend.has(hook)) throw error
-    getLogger().error({ err: error, plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
+    getLogger().error({ err: loggable(error), plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
     // Once a message is settled nothing is left to be stopped.
     if (!plugin.essential || hook === 'afterSettleMessage') return
     // What belongs to the actor's work (a transaction that doesn't commit) fails as the actor does, and is retried like it.

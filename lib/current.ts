@@ -77,3 +77,13 @@ function invoke(fn: (...args: never[]) => unknown, { args, kwargs }: Message): u
   for (const _ in kwargs) return fn(...(args as never[]), kwargs as never)
   return fn(...(args as never[]))
 }
+
+/**
+ * What an actor gave back: a value, or a promise of one. Anything with a `then` is waited for as `await` does it, which
+ * never settles it twice and waits for what comes out of it, too.
+ */
+export function asPromise(result: unknown): unknown {
+  if (result instanceof Promise || typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function')
+    return result
+  return Promise.resolve(result)
+}

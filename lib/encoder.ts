@@ -3,6 +3,7 @@
  */
 import { DecodeError, NotSerializable } from './errors.js'
 import { shared } from './registry.js'
+import { classNameOf, messageOf } from './thrown.js'
 import { show } from './time.js'
 
 /** An encoded message. Text wherever the encoder makes text: brokers store it as it is. */
@@ -152,7 +153,13 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  * @throws {NotSerializable} with the path to the culprit.
  */
 export function checkSerializable(value: unknown, name: string): void {
-  if (!isPlain(value, 0)) explain(value, name, new Set())
+  try {
+    if (!isPlain(value, 0)) explain(value, name, new Set())
+  } catch (error) {
+    if (error instanceof NotSerializable) throw error
+    // A getter that throws, a Proxy that was revoked, a nest too deep for anybody.
+    throw new NotSerializable(`${name} can't be read: ${messageOf(error)}`, name, { cause: error })
+  }
 }
 
 /** Deeper than this the quick check gives up and the thorough one, which knows cycles, decides. */
@@ -184,10 +191,11 @@ function isPlain(value: unknown, depth: number): boolean {
   }
 }
 
-/** An object literal, of this realm or another, or one without a prototype. */
+/** An object literal, of this realm or another, or one without a prototype; and no other way to read as JSON. */
 function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
+  if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) return false
+  return typeof (value as { toJSON?: unknown }).toJSON !== 'function'
 }
 
 const advice: Readonly<Record<string, string>> = {
@@ -206,7 +214,7 @@ function explain(value: unknown, path: string, ancestors: Set<object>): void {
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) explain(value[index], `${path}[${index}]`, ancestors)
   } else if (!isPlainObject(value)) {
-    const kind = value.constructor?.name ?? 'object'
+    const kind = classNameOf(value) ?? 'object'
     const instead = value instanceof Date ? 'send date.toISOString()' : 'send a plain object, such as { ...value }'
     throw refuse(`is a ${kind}, which would arrive as something else`, path, instead)
   } else {

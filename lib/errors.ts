@@ -3,12 +3,20 @@
  * fields rather than in prose alone, and keep the original error in `cause`.
  */
 
+import { isInstance, markOf } from './error-marks.js'
+import { messageOf } from './thrown.js'
 import type { Duration } from './time.js'
 
 /** The base of every error thrown by dramatis. */
 export class DramatisError extends Error {
   override get name(): string {
-    return this.constructor.name
+    // A minifier may have taken the name of a class of ours, but not its mark.
+    return markOf(Object.getPrototypeOf(this)) ?? this.constructor.name
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class that was asked for, which inherits this
+    return isInstance(this, value)
   }
 }
 
@@ -176,7 +184,7 @@ export class ModuleLoadError extends DramatisError {
     { hint, ...options }: ErrorOptions & { hint?: string } = {},
   ) {
     const { cause } = options
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     const more = hint === undefined ? '' : `${/[.!?]$/.test(why) ? '' : '.'} ${hint}`
     super(`The module ${module} could not be loaded: ${why}${more}`, options)
   }
@@ -191,8 +199,7 @@ export class HookFailed extends DramatisError {
     readonly hook: string,
     options: { cause: unknown },
   ) {
-    const { cause } = options
-    super(`${hook} of ${plugin} failed: ${cause instanceof Error ? cause.message : cause}`, options)
+    super(`${hook} of ${plugin} failed: ${messageOf(options.cause)}`, options)
   }
 }
 

@@ -6,6 +6,7 @@ import { getBroker } from './default-broker.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
 import { markInstances } from './registry.js'
+import { messageOf } from './thrown.js'
 import type { Duration } from './time.js'
 import { uuid } from './uuid.js'
 
@@ -117,7 +118,7 @@ export class Message<R = unknown> implements MessageFields {
       return Message.fromWire(getEncoder().decode(body))
     } catch (cause) {
       if (cause instanceof DecodeError) throw cause
-      throw new DecodeError(`The body is not a message: ${cause instanceof Error ? cause.message : cause}`, { cause })
+      throw new DecodeError(`The body is not a message: ${messageOf(cause)}`, { cause })
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ActorHandle } from '../lib/actor.js'
 import type { Broker } from '../lib/broker.js'
+import { textOf } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware } from '../lib/middleware.js'
 import { actorReference, declareOptions, effective } from '../lib/options.js'
@@ -38,8 +39,10 @@ export class Callbacks implements Middleware {
     const { error, result } = outcome
     if (error) {
       const target = effective<string | undefined>(message, actor, 'onFailure', undefined)
-      const { name: type, message: text } = error
-      if (target) outcome.call(broker, target, 'onFailure', outcome.message.toWire(), { type, message: text })
+      if (target) {
+        const failure = { type: error.name, message: textOf(error) }
+        outcome.call(broker, target, 'onFailure', outcome.message.toWire(), failure)
+      }
     } else {
       const target = effective<string | undefined>(message, actor, 'onSuccess', undefined)
       if (target) outcome.call(broker, target, 'onSuccess', outcome.message.toWire(), result ?? null)

@@ -6,12 +6,13 @@
  */
 import type { Broker } from '../lib/broker.js'
 import type { SkipMessage } from '../lib/errors.js'
-import { tracebackToKeep } from '../lib/failure.js'
+import { textOf, tracebackToKeep } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
 import { declareOptions, duration, effective, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import type { ResultBackend } from '../lib/results/backend.js'
+import { cut } from '../lib/thrown.js'
 import type { Duration } from '../lib/time.js'
 
 declare module '../lib/actor-options.js' {
@@ -76,8 +77,8 @@ export class Results implements Middleware {
     // An actor that isn't known here may be waited for all the same, but only the message can say so.
     if (!this.wantsResult(message, actor)) return undefined
     const failure = error
-      ? { type: error.name, message: error.message, traceback: tracebackToKeep(error) }
-      : { type: 'DramatisError', message: reason }
+      ? { type: error.name, message: textOf(error), traceback: tracebackToKeep(error) }
+      : { type: 'DramatisError', message: cut(reason) }
     return this.results.storeFailure(message, failure, this.#ttl(message, actor))
   }
 

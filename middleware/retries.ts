@@ -10,8 +10,9 @@
 
 import type { ActorHandle } from '../lib/actor.js'
 import type { Broker } from '../lib/broker.js'
+import { markOf } from '../lib/error-marks.js'
 import { ActorNotFound, NotSerializable, Retry } from '../lib/errors.js'
-import { classNames, summary, traceback } from '../lib/failure.js'
+import { summary, traceback } from '../lib/failure.js'
 import { getLogger } from '../lib/logger.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware } from '../lib/middleware.js'
@@ -27,6 +28,7 @@ import {
   nullable,
 } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
+import { classNames } from '../lib/thrown.js'
 import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/time.js'
 
 /** An error class, or the name of one. Names work as well for errors that come from a worker thread. */
@@ -194,7 +196,9 @@ function isHopeless(error: Error, throws: readonly ErrorClass[] = []): boolean {
   if (error instanceof ActorNotFound || error instanceof NotSerializable) return true
   if (throws.length === 0) return false
   const names = classNames(error)
-  return throws.some((kind) =>
-    typeof kind === 'string' ? names.includes(kind) : error instanceof kind || names.includes(kind.name),
-  )
+  return throws.some((kind) => {
+    if (typeof kind === 'string') return names.includes(kind)
+    // Ours are known everywhere. A class of the user's is another one in the thread, and known by its name.
+    return error instanceof kind || (markOf(kind.prototype) === undefined && names.includes(kind.name))
+  })
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
  * `dramatis ./actors.js`: a worker for those who want no file of their own for it.
  */
 import { Command, InvalidArgumentError } from 'commander'
+import { loggable } from '../failure.js'
 import { getLogger } from '../logger.js'
 // The front door, so that there is a default broker.
 import '../index.js'
@@ -48,7 +49,7 @@ const program = new Command('dramatis')
         await import(url)
       } catch (error) {
         const { message } = loadError(modules[index] as string, error)
-        getLogger().error({ err: error }, message)
+        getLogger().error({ err: loggable(error) }, message)
         process.exit(1)
       }
     }

@@ -4,8 +4,10 @@
  */
 import type { Consumer, Delivery } from '../consumer.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
+import { causesOf } from '../failure.js'
 import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
+import { read } from '../thrown.js'
 import { type Clock, type Duration, parseDuration } from '../time.js'
 import { executionOf } from './in-hand.js'
 
@@ -31,6 +33,8 @@ export interface Onlooker {
 export interface Runner {
   /** How many messages it can run at once now: fewer while a lost thread is being replaced. */
   readonly slots: number
+  /** Whether results that are wanted as JSON were checked where they were returned. */
+  readonly checksResults: boolean
   start(): Promise<void>
   /**
    * Runs the actor, and has the execution `succeed` with its result, at once or later; or `fail` with what it threw, or
@@ -170,11 +174,12 @@ export class Execution {
   }
 
   /** What a failure means: after an interruption it is that interruption, whatever the actor threw because of it. */
-  verdict(error: unknown): unknown {
+  verdict(error: Error): Error {
     const { interruption } = this
     if (!interruption || error instanceof GivenBack) return error
     if (!(interruption instanceof Shutdown)) {
-      if (error !== interruption) interruption.cause ??= error
+      // From a thread the reason of its signal comes back as a copy.
+      if (error !== interruption && error.name !== interruption.name) interruption.cause ??= error
       return interruption
     }
     // A shutdown only asks. An error that has nothing to do with it is a failure like any other.
@@ -200,11 +205,9 @@ function watchAll(): void {
   for (const execution of executions) execution.watch()
 }
 
-function isAbort(error: unknown, interruption: Interrupt): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause === interruption || cause instanceof Shutdown || cause.name === 'AbortError') return true
-  }
-  return false
+function isAbort(error: Error, interruption: Interrupt): boolean {
+  const chain = [error, ...causesOf(error)]
+  return chain.some((one) => one === interruption || one instanceof Shutdown || read(one, 'name') === 'AbortError')
 }
 
 /**

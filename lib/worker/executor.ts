@@ -6,12 +6,13 @@ import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, SkipMessage, WorkerLost } from '../errors.js'
-import { summary, toError, tracebackToKeep, withoutFrames } from '../failure.js'
+import { loggable, summary, textOf, toError, tracebackToKeep, withoutFrames } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
+import { cut } from '../thrown.js'
 import { backoff } from '../time.js'
 import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
@@ -78,7 +79,7 @@ export class Executor implements Onlooker {
     if (execution.concluded) return
     try {
       if (execution.failedAllTheSame) throw execution.failedAllTheSame
-      if (execution.wanted === 'json' && result !== undefined) checkSerializable(result, 'result')
+      if (execution.wanted === 'json' && result !== undefined && this.#isUnchecked) checkSerializable(result, 'result')
     } catch (error) {
       return this.onError(execution, error)
     }
@@ -86,15 +87,20 @@ export class Executor implements Onlooker {
     this.#conclude(execution, new Outcome(execution.message, result, undefined))
   }
 
+  /** A plugin around the actor may have put another result in the place of one that was checked on its thread. */
+  get #isUnchecked(): boolean {
+    return !this.runner.checksResults || this.broker.chain.surrounds
+  }
+
   /** It threw, or was stopped. Intents and interruptions are no outcomes. */
   onError(execution: Execution, thrown: unknown): void {
     if (execution.concluded) return
-    const error = execution.verdict(thrown)
+    const error = execution.verdict(toError(thrown))
     this.#leave(execution)
     if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) {
       void this.#settleOtherwise(execution.delivery, execution.desk, execution, error)
     } else {
-      this.#conclude(execution, new Outcome(execution.message, undefined, toError(error)))
+      this.#conclude(execution, new Outcome(execution.message, undefined, error))
     }
   }
 
@@ -157,7 +163,10 @@ export class Executor implements Onlooker {
     } catch (failure) {
       const { queueName } = delivery
       if (!(failure instanceof BrokerClosed))
-        getLogger().error({ err: failure, queueName }, 'A message could not be settled; it will be delivered again')
+        getLogger().error(
+          { err: loggable(failure), queueName },
+          'A message could not be settled; it will be delivered again',
+        )
     }
     desk.settled()
   }
@@ -271,8 +280,9 @@ export class Executor implements Onlooker {
 
   /** What can't be run at all is kept with the reason, and logged this once. */
   async #refuse(delivery: Delivery, consumer: Consumer, error: Error): Promise<void> {
-    getLogger().error({ err: error, queueName: delivery.queueName }, `Dead-lettered: ${error.message}`)
-    const rejection = { reason: error.message, error }
+    const reason = textOf(error)
+    getLogger().error({ err: loggable(error), queueName: delivery.queueName }, `Dead-lettered: ${reason}`)
+    const rejection = { reason, error }
     let message: Message | undefined
     try {
       message = Message.decode(delivery.body)
@@ -294,7 +304,8 @@ const nothingElse = { sends: [], maxAttempts: undefined }
 /** How soon a message comes back whose plugin failed: from a second up to five minutes. */
 const redelivery = { factor: 1000, max: 300_000 }
 
-function reasonOf({ reason, error }: Rejection): { reason: string; traceback?: string } {
+function reasonOf({ reason: whole, error }: Rejection): { reason: string; traceback?: string } {
+  const reason = cut(whole)
   const traceback = error && tracebackToKeep(error)
   return traceback === undefined ? { reason } : { reason, traceback }
 }

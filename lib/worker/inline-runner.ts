@@ -3,14 +3,17 @@
  * terminated here; an actor that ignores its signal goes on unwatched when its slot is freed.
  */
 import type { Broker } from '../broker.js'
-import { RunningMessage, runActor } from '../current.js'
+import { asPromise, RunningMessage, runActor } from '../current.js'
 import type { Interrupt } from '../errors.js'
+import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
+import { Message } from '../message.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
 
 export class InlineRunner implements Runner {
   readonly slots: number
+  readonly checksResults = false
   readonly #inHand: InHand
   readonly #broker: Broker
   #started = false
@@ -28,14 +31,18 @@ export class InlineRunner implements Runner {
   }
 
   run(execution: Execution): void {
-    const running = new RunningMessage(execution.message)
+    const running = new RunningMessage(ownCopy(execution))
     execution.run = running
-    const result = runActor(execution.actor.fn, running, this.#broker)
-    if (typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function')
-      return execution.succeed(result)
-    ;(result as PromiseLike<unknown>).then(
-      (value) => execution.succeed(value),
-      (error) => execution.fail(error),
+    let result: unknown
+    try {
+      result = asPromise(runActor(execution.actor.fn, running, this.#broker))
+    } catch (error) {
+      return execution.fail(toError(error))
+    }
+    if (!(result instanceof Promise)) return succeed(execution, result)
+    result.then(
+      (value) => succeed(execution, value),
+      (error) => execution.fail(toError(error)),
     )
   }
 
@@ -70,4 +77,19 @@ export class InlineRunner implements Runner {
       // Logged by the chain; nothing keeps a worker from stopping.
     }
   }
+}
+
+/**
+ * What an actor changes in its arguments is not to be seen by a retry: it gets objects of its own, as on a thread.
+ */
+function ownCopy({ message, delivery }: Execution): Message {
+  const { args, kwargs } = message
+  for (const arg of args) if (typeof arg === 'object' && arg !== null) return Message.decode(delivery.body)
+  for (const _ in kwargs) return Message.decode(delivery.body)
+  return message
+}
+
+/** A result that nobody needs isn't shown inline either. */
+function succeed(execution: Execution, result: unknown): void {
+  execution.succeed(execution.wanted === 'none' ? undefined : result)
 }

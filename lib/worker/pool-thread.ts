@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
+import { packError, unpackError } from '../error-data.js'
 import { WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { type Service, threadService } from '../main-thread.js'
@@ -14,12 +15,10 @@ import {
   Activity,
   type ChainData,
   type FromThread,
-  packError,
   packTask,
   type TaskList,
   type ThreadData,
   type ToThread,
-  unpackError,
 } from './protocol.js'
 import { patience, ThreadLoading } from './thread-loading.js'
 import { threadProgram } from './thread-program.js'

@@ -3,8 +3,7 @@
  * everything that is ready, and a few numbers in shared memory for what must be known while a thread is too busy to talk.
  */
 import type { Body } from '../encoder.js'
-import * as errors from '../errors.js'
-import { classNames, remoteNames, toError } from '../failure.js'
+import type { ErrorData } from '../error-data.js'
 import type { WantedResult } from '../middleware.js'
 
 /** One message to run: its number, the slot it takes, its body, and what is wanted of its result. */
@@ -147,57 +146,3 @@ export class Activity {
     return this.#numbers[slot + 2] as number
   }
 }
-
-/** An error as it crosses between threads, where classes can't go. */
-export interface ErrorData {
-  readonly name: string
-  readonly message: string
-  readonly stack: string | undefined
-  /** The names of its classes, its own first. */
-  readonly classes: readonly string[]
-  /** What else it carries that is plain: `code`, `delay`, … */
-  readonly fields: Readonly<Record<string, unknown>>
-  readonly cause?: ErrorData
-}
-
-export function packError(thrown: unknown, depth = 0): ErrorData {
-  const error = toError(thrown)
-  const fields = Object.fromEntries(
-    Object.entries(error).filter(([, value]) => value === null || typeof value !== 'object'),
-  )
-  for (const [name, value] of Object.entries(fields)) {
-    if (typeof value === 'function' || typeof value === 'symbol') delete fields[name]
-  }
-  return {
-    name: String(error.name),
-    message: String(error.message),
-    stack: error.stack,
-    classes: classNames(error),
-    fields,
-    ...(error.cause instanceof Error && depth < 5 ? { cause: packError(error.cause, depth + 1) } : {}),
-  }
-}
-
-/**
- * The error again: of the same class where that is the language's or ours, else an Error with the same `name`, so that
- * `throws` and `retryWhen` still know it.
- */
-export function unpackError({ name, message, stack, classes: names, fields, cause }: ErrorData): Error {
-  const error = new Error(message)
-  const kind = names.map((one) => classes.get(one)).find((found) => found !== undefined)
-  if (kind) Object.setPrototypeOf(error, kind.prototype as object)
-  for (const [key, value] of Object.entries(fields)) define(error, key, value, true)
-  if (error.name !== name) define(error, 'name', name)
-  define(error, 'stack', stack ?? `${name}: ${message}`)
-  define(error, remoteNames, names)
-  if (cause) define(error, 'cause', unpackError(cause))
-  return error
-}
-
-function define(error: Error, key: string | symbol, value: unknown, enumerable = false): void {
-  Object.defineProperty(error, key, { value, enumerable, configurable: true, writable: true })
-}
-
-const builtIn = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError }
-
-const classes = new Map<string, { prototype: unknown }>(Object.entries({ ...builtIn, ...errors }))

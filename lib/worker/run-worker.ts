@@ -2,8 +2,10 @@
  * `runWorker()`: a worker on the default broker, with what a process needs around it: signals, exit codes, last words.
  */
 import { getBroker } from '../default-broker.js'
+import { loggable } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
+import { messageOf } from '../thrown.js'
 import { longestTimeout, startInterval } from '../time.js'
 import { listenForStopSignals } from './signals.js'
 import { Worker } from './worker.js'
@@ -57,6 +59,6 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
 }
 
 function fail(error: unknown): never {
-  getLogger().error({ err: error }, `The worker could not start: ${error instanceof Error ? error.message : error}`)
+  getLogger().error({ err: loggable(error) }, `The worker could not start: ${messageOf(error)}`)
   process.exit(1)
 }

@@ -3,7 +3,7 @@
  */
 import type { Broker } from '../broker.js'
 import { Retry } from '../errors.js'
-import { summary } from '../failure.js'
+import { loggable, summary } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import type { Message } from '../message.js'
 import type { Outcome } from '../outcome.js'
@@ -74,8 +74,8 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
     const { delay } = settlementOf(outcome)
     const again = `to be retried ${delay ? `in ${showDuration(delay)}` : 'at once'}`
     if (error instanceof Retry) getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${again}: ${error.message}`)
-    else getLogger().warn({ ...fields, delay, err: error }, `Failed, ${which}, ${again}: ${summary(error)}`)
+    else getLogger().warn({ ...fields, delay, err: loggable(error) }, `Failed, ${which}, ${again}: ${summary(error)}`)
   } else {
-    getLogger().error({ ...fields, err: error }, `Failed for good, ${which}: ${reason ?? summary(error)}`)
+    getLogger().error({ ...fields, err: loggable(error) }, `Failed for good, ${which}: ${reason ?? summary(error)}`)
   }
 }

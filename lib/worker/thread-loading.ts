@@ -2,11 +2,13 @@
  * A thread on its way to being ready, as the main thread sees it: how long it is waited for, what is said meanwhile,
  * and what becomes of it.
  */
+
+import { unpackError } from '../error-data.js'
 import { ModuleLoadError } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { startInterval } from '../time.js'
 import { loadError } from './load-hints.js'
-import { type FromThread, type ReadyReason, unpackError } from './protocol.js'
+import type { FromThread, ReadyReason } from './protocol.js'
 
 /**
  * How long a thread is waited for to call `runWorker()` while none has, in milliseconds. A script that calls it on the

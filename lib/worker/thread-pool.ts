@@ -38,6 +38,7 @@ interface Waiting {
 }
 
 export class ThreadPool implements Runner, ThreadEvents {
+  readonly checksResults = true
   readonly #options: ThreadPoolOptions
   #threads: PoolThread[] = []
   /** What came when no thread had room, because one had just been lost. */

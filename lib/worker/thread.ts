@@ -4,26 +4,28 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { findActor } from '../actor.js'
-import { peekCurrent, RunningMessage, runActor } from '../current.js'
+import { asPromise, peekCurrent, RunningMessage, runActor } from '../current.js'
 import { peekBroker, setBroker } from '../default-broker.js'
+import { checkSerializable } from '../encoder.js'
+import { packError, unpackError } from '../error-data.js'
 import { NotSerializable } from '../errors.js'
+import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
 import type { WantedResult } from '../middleware.js'
+import { messageOf } from '../thrown.js'
 import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
   Activity,
   type FromThread,
-  packError,
   type ReadyReason,
   type Task,
   type TaskEnd,
   type TaskList,
   type ThreadData,
   type ToThread,
-  unpackError,
   unpackTasks,
 } from './protocol.js'
 import { Readiness } from './readiness.js'
@@ -92,9 +94,9 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     if (!actor) return lack(id)
     const current = new ThreadRun(message, id)
     running.set(id, current)
-    const result = runActor(actor.fn, current, plugins.broker)
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
-      ;(result as PromiseLike<unknown>).then(
+    const result = asPromise(runActor(actor.fn, current, plugins.broker))
+    if (result instanceof Promise) {
+      result.then(
         (value) => succeed(id, value, wanted),
         (error) => end([id, undefined, packError(error)]),
       )
@@ -119,7 +121,15 @@ function succeed(id: number, value: unknown, wanted: WantedResult): void {
     done.push(id)
     return leave(id)
   }
-  if (wanted === 'json') needed.add(id)
+  if (wanted === 'json') {
+    try {
+      // Here, where it is whole: a clone has lost its classes, and would pass for plain.
+      checkSerializable(value, 'result')
+    } catch (error) {
+      return end([id, undefined, packError(error)])
+    }
+    needed.add(id)
+  }
   end([id, value])
 }
 
@@ -164,14 +174,21 @@ function report(): void {
 function reportAlone(one: TaskEnd): void {
   try {
     post({ type: 'done', done: [], ends: [one] })
+  } catch {
+    const [id, result] = one
+    post({ type: 'done', done: [], ends: [needed.has(id) ? rewritten(id, result) : [id, undefined]] })
+  }
+}
+
+/** A Proxy can be JSON, but can't be cloned: what it shows goes in its place. */
+function rewritten(id: number, result: unknown): TaskEnd {
+  try {
+    return [id, JSON.parse(JSON.stringify(result))]
   } catch (error) {
-    const [id, , failure] = one
-    const lost = new NotSerializable(`The result can't leave its thread: ${(error as Error).message}`, 'result')
-    post({
-      type: 'done',
-      done: [],
-      ends: [failure || !needed.has(id) ? [id, undefined, failure] : [id, undefined, packError(lost)]],
+    const lost = new NotSerializable(`The result can't leave its thread: ${messageOf(error)}`, 'result', {
+      cause: toError(error),
     })
+    return [id, undefined, packError(lost)]
   }
 }
 

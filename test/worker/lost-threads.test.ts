@@ -118,7 +118,7 @@ t.test('threads that die of themselves, one after the other, are replaced more a
 t.test('whatever an actor throws on a thread, it is a failure like any other', async (t) => {
   await work(t)
   for (const [how, said] of [
-    ['bare', /no Error was thrown: an object/],
+    ['bare', /no Error was thrown: \[Object: null prototype\] \{\}/],
     ['symbol', /no Error was thrown: Symbol\(odd\)/],
     ['undefined', /no Error was thrown: undefined/],
   ] as const) {

@@ -1,0 +1,289 @@
+/**
+ * Errors as data that can cross between threads, where classes can't go: bounded, whatever was thrown, and made into
+ * errors again on the other side, of the same class where that is the language's or ours, else of one with its name.
+ */
+import { types } from 'node:util'
+import { markClasses, markOf } from './error-marks.js'
+import * as errors from './errors.js'
+import { classNameOf, cut, isError, isErrorLike, longestText, messageOf, nameOf, prototypesOf, read } from './thrown.js'
+
+/** A value as it crosses. What is no plain value is wrapped, so that no object of an error's can be taken for a wrapper. */
+export type PlainData =
+  | string
+  | number
+  | boolean
+  | bigint
+  | null
+  | undefined
+  | Date
+  | { readonly list: readonly PlainData[] }
+  | { readonly record: readonly (readonly [string, PlainData])[] }
+  | { readonly error: ErrorData }
+
+export interface ErrorData {
+  readonly name: string
+  readonly message: string
+  readonly stack: string | undefined
+  /** The class it is made of: one of the language's or, behind the prefix, one of ours. */
+  readonly base: string
+  /** The names of its classes below that, its own first. */
+  readonly classes: readonly string[]
+  /** What else it carries that is plain: `code`, `response.status`, `cause`, the `errors` of an AggregateError. */
+  readonly fields: readonly (readonly [name: string, value: PlainData, enumerable: boolean])[]
+}
+
+/** Marks the name of a class of ours. */
+const prefix = 'dramatis:'
+
+type ErrorClass = new (...args: never[]) => Error
+
+const builtIn: Readonly<Record<string, ErrorClass>> = {
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+  AggregateError,
+}
+const builtInNames = new Map<object, string>(Object.entries(builtIn).map(([name, kind]) => [kind.prototype, name]))
+markClasses(errors)
+const ours = errors as unknown as Readonly<Record<string, ErrorClass>>
+
+// — Reading ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** How deep an error is read, how wide at each level, and how much in all: values, and characters. */
+const deepest = 6
+const widest = 100
+const mostValues = 1000
+const mostText = 65_536
+const longestKey = 200
+
+/** What an error has and is no field of it; and what is one, though it isn't enumerable. */
+const taken = ['name', 'message', 'stack']
+const hidden = ['cause', 'errors']
+
+/**
+ * Reads anything that was thrown. Never throws.
+ * @param text How many characters may be read in all.
+ */
+export function packError(thrown: unknown, text = mostText): ErrorData {
+  return new Reading(text).error(thrown, 0)
+}
+
+/** Stands for what can't be carried: functions, symbols, what refers back to itself, what is too much. */
+const absent = Symbol('absent')
+
+class Reading {
+  #values = mostValues
+  #text: number
+  readonly #ancestors = new Set<object>()
+
+  constructor(text: number) {
+    this.#text = text
+  }
+
+  error(thrown: unknown, depth: number): ErrorData {
+    const message = this.#cut(messageOf(thrown))
+    if (typeof thrown !== 'object' || thrown === null) {
+      return { name: 'Error', message, stack: undefined, base: 'Error', classes: [], fields: [] }
+    }
+    this.#ancestors.add(thrown)
+    const name = nameOf(thrown)
+    const stack = this.#stack(thrown, name, message)
+    const data = { name, message, stack, ...classesOf(thrown), fields: this.#errorFields(thrown, depth) }
+    this.#ancestors.delete(thrown)
+    return data
+  }
+
+  /** A stack that is no longer than what is kept of it; none where it is no text. */
+  #stack(error: object, name: string, message: string): string | undefined {
+    const stack = read(error, 'stack')
+    if (typeof stack !== 'string' || this.#text <= 0) return undefined
+    // The frames come last, behind a message that may be very long.
+    const short = stack.length <= 2 * longestText ? stack : `${name}: ${message}\n${framesOf(stack).join('\n')}`
+    this.#text -= short.length
+    return short
+  }
+
+  #errorFields(error: object, depth: number): ErrorData['fields'] {
+    const fields: (readonly [string, PlainData, boolean])[] = []
+    for (const key of keysOf(error)) {
+      if (!taken.includes(key)) this.#add(fields, key, this.#value(read(error, key), depth + 1), true)
+    }
+    for (const key of hidden) {
+      if (fields.some(([name]) => name === key)) continue
+      this.#add(fields, key, this.#value(read(error, key), depth + 1), false)
+    }
+    for (const key of gettersOf(error)) {
+      const value = read(error, key)
+      if (isPrimitive(value)) this.#add(fields, key, this.#value(value, depth + 1), false)
+    }
+    return fields
+  }
+
+  #add(fields: (readonly [string, PlainData, boolean])[], key: string, value: Read, enumerable: boolean): void {
+    if (value !== absent && (value !== undefined || enumerable)) fields.push([key, value, enumerable])
+  }
+
+  #value(value: unknown, depth: number): Read {
+    if (this.#values-- <= 0) return absent
+    if (typeof value === 'string') return this.#cut(value)
+    if (typeof value !== 'object' || value === null) return isPrimitive(value) ? value : absent
+    if (depth > deepest || this.#ancestors.has(value)) return absent
+    this.#ancestors.add(value)
+    try {
+      if (isError(value)) return { error: this.error(value, depth) }
+      if (types.isDate(value)) return new Date(Date.prototype.getTime.call(value))
+      if (Array.isArray(value)) return this.#list(value, depth)
+      return this.#record(value, depth)
+    } catch {
+      return absent
+    } finally {
+      this.#ancestors.delete(value)
+    }
+  }
+
+  #list(list: readonly unknown[], depth: number): Read {
+    const packed: PlainData[] = []
+    for (let index = 0; index < list.length && index < widest; index++) {
+      const value = this.#value(list[index], depth + 1)
+      packed.push(value === absent ? undefined : value)
+    }
+    return { list: packed }
+  }
+
+  /** Of an object that isn't plain only what it says itself: an HTTP response has a status, and half of Node behind it. */
+  #record(object: object, depth: number): Read {
+    const plain = prototypesOf(object).length === 0
+    const record: (readonly [string, PlainData])[] = []
+    for (const key of plain ? keysOf(object) : [...keysOf(object), ...webFields(object)]) {
+      const own = read(object, key)
+      if (!plain && !isPrimitive(own)) continue
+      const value = this.#value(own, depth + 1)
+      if (value !== absent) record.push([key, value])
+    }
+    return !plain && record.length === 0 ? absent : { record }
+  }
+
+  #cut(text: string): string {
+    const most = Math.max(0, Math.min(longestText, this.#text))
+    this.#text -= Math.min(text.length, most)
+    return cut(text, most)
+  }
+}
+
+type Read = PlainData | typeof absent
+
+function isPrimitive(value: unknown): value is string | number | boolean | bigint | null | undefined {
+  return value === null || !['object', 'function', 'symbol'].includes(typeof value)
+}
+
+function keysOf(object: object): string[] {
+  try {
+    if (ArrayBuffer.isView(object)) return []
+    return Object.keys(object)
+      .slice(0, widest)
+      .filter((key) => key.length <= longestKey)
+  } catch {
+    return []
+  }
+}
+
+/** The getters of an error's own classes, as in `get status() { return this.response.status }`. */
+function gettersOf(error: object): string[] {
+  const found: string[] = []
+  if (!isError(error)) return found
+  for (const prototype of prototypesOf(error)) {
+    if (builtInNames.has(prototype) || markOf(prototype)) break
+    try {
+      for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)).slice(0, widest)) {
+        if (get && !taken.includes(key) && !hidden.includes(key) && !Object.hasOwn(error, key)) found.push(key)
+      }
+    } catch {
+      // A Proxy that doesn't tell.
+    }
+  }
+  return found
+}
+
+/** What the response of a `fetch` has are getters, which no class of the user's has to tell us. */
+function webFields(object: object): readonly string[] {
+  return Object.prototype.toString.call(object) === '[object Response]' ? ['status', 'statusText', 'ok', 'url'] : []
+}
+
+/** The lines of a stack that are frames. */
+export function framesOf(stack: string): string[] {
+  return stack
+    .slice(-4 * longestText)
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+}
+
+function classesOf(error: object): Pick<ErrorData, 'base' | 'classes'> {
+  const classes: string[] = []
+  for (const prototype of isErrorLike(error) ? prototypesOf(error) : []) {
+    const known = markOf(prototype)
+    if (known !== undefined) return { base: prefix + known, classes }
+    const language = builtInNames.get(prototype)
+    if (language) return { base: language, classes }
+    const name = classNameOf(prototype)
+    if (name !== undefined) classes.push(name)
+  }
+  // Of another realm, or no error at all.
+  const base = isError(error) ? classes.findIndex((name) => Object.hasOwn(builtIn, name)) : -1
+  return base < 0 ? { base: 'Error', classes } : { base: classes[base] as string, classes: classes.slice(0, base) }
+}
+
+// — Making an error of it ————————————————————————————————————————————————————————————————————————————————
+
+/** The error again. */
+export function unpackError({ name, message, stack, base, classes, fields }: ErrorData): Error {
+  const error = new Error(message)
+  Object.setPrototypeOf(error, classOf(base, classes).prototype as object)
+  for (const [key, value, enumerable] of fields) define(error, key, unpack(value), enumerable)
+  if (error.name !== name) define(error, 'name', name)
+  define(error, 'stack', stack ?? (message ? `${name}: ${message}` : name))
+  return error
+}
+
+function unpack(value: PlainData): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  if ('error' in value) return unpackError(value.error)
+  if ('list' in value) return value.list.map(unpack)
+  return Object.fromEntries(value.record.map(([key, inner]) => [key, unpack(inner)]))
+}
+
+export function define(error: Error, key: string, value: unknown, enumerable = false): void {
+  Object.defineProperty(error, key, { value, enumerable, configurable: true, writable: true })
+}
+
+function classOf(base: string, classes: readonly string[]): ErrorClass {
+  let kind = builtIn[base] ?? Error
+  if (base.startsWith(prefix)) {
+    const name = base.slice(prefix.length)
+    // Another version of dramatis may have classes that this one hasn't.
+    kind = ours[name] ?? errors.DramatisError
+  }
+  for (const name of [...classes].reverse()) kind = subclass(kind, name)
+  return kind
+}
+
+/** Classes that stand for those of errors from elsewhere. There are few; a program that makes names up can't fill memory. */
+const subclasses = new WeakMap<ErrorClass, Map<string, ErrorClass>>()
+const mostSubclasses = 200
+
+function subclass(parent: ErrorClass, name: string): ErrorClass {
+  let known = subclasses.get(parent)
+  if (!known) {
+    known = new Map()
+    subclasses.set(parent, known)
+  }
+  const found = known.get(name)
+  if (found) return found
+  const kind = class extends parent {}
+  Object.defineProperty(kind, 'name', { value: name })
+  if (known.size < mostSubclasses) known.set(name, kind)
+  return kind
+}

@@ -1,0 +1,134 @@
+/**
+ * Reading what was thrown. Anything can be thrown, and nothing about it can be relied on: a name may be a symbol, a
+ * getter may throw, a text may be 40 MB long. Nothing here throws, and each step is linear in what it keeps.
+ */
+import { inspect, types } from 'node:util'
+
+/** How much is kept of a text, in bytes of UTF-8. */
+export const longestText = 8192
+
+const longestName = 200
+const mostClasses = 20
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+let space: Uint8Array | undefined
+
+/**
+ * A text cut to so many bytes of UTF-8 (8 KiB at most), with a note of how much is missing. No character is split, and
+ * the rest of the text isn't held in memory by what is kept.
+ */
+export function cut(text: string, most = longestText): string {
+  if (text.length * 3 <= most) return text
+  space ??= new Uint8Array(longestText)
+  const kept = encoder.encodeInto(text.slice(0, most), space.subarray(0, most))
+  if (kept.read === text.length) return text
+  // The slice may have left half of a surrogate pair, which was encoded as one character of three bytes.
+  const last = text.charCodeAt(kept.read - 1)
+  const halves = last >= 0xd800 && last <= 0xdbff ? 1 : 0
+  const head = decoder.decode(space.subarray(0, kept.written - 3 * halves))
+  return `${head}… (${text.length - kept.read + halves} more characters)`
+}
+
+/** A property of anything; `undefined` where it can't be read. */
+export function read(from: unknown, key: string): unknown {
+  try {
+    return (from as Record<string, unknown> | null | undefined)?.[key]
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether it is an Error, of this realm or another (`node:vm`, Jest). A Proxy of one is none. */
+export function isError(value: unknown): value is Error {
+  if (typeof value !== 'object' || value === null || types.isProxy(value)) return false
+  try {
+    return types.isNativeError(value) || value instanceof Error
+  } catch {
+    return false
+  }
+}
+
+/** Whether it is an Error, or an object with a message that somebody threw in place of one. */
+export function isErrorLike(value: unknown): value is object {
+  return isError(value) || (typeof value === 'object' && typeof read(value, 'message') === 'string')
+}
+
+/** The prototypes of an object, its own first, up to but without the root that every object has. */
+export function prototypesOf(value: object): object[] {
+  const found: object[] = []
+  try {
+    let prototype = Object.getPrototypeOf(value) as object | null
+    while (prototype && found.length < mostClasses) {
+      const parent = Object.getPrototypeOf(prototype) as object | null
+      if (parent) found.push(prototype)
+      prototype = parent
+    }
+  } catch {
+    // A Proxy that doesn't tell.
+  }
+  return found
+}
+
+/** The name of the class that a prototype belongs to, if it has one. */
+export function classNameOf(prototype: object): string | undefined {
+  const name = read(read(prototype, 'constructor'), 'name')
+  return typeof name === 'string' && name !== '' ? cut(name, longestName) : undefined
+}
+
+/** The names of an error's classes, its own first, and before them the name that it gives itself. */
+export function classNames(error: object): string[] {
+  const names = ownClassNames(error)
+  const name = nameOf(error, names)
+  return names.includes(name) ? names : [name, ...names]
+}
+
+function ownClassNames(error: object): string[] {
+  if (!isErrorLike(error)) return []
+  return prototypesOf(error)
+    .map(classNameOf)
+    .filter((name) => name !== undefined)
+}
+
+/**
+ * What an error is called: by the `name` that it or its class sets. A name that is only inherited says nothing about
+ * the class, so that an error of `class PaymentRefused extends Error {}` is a `PaymentRefused`.
+ */
+export function nameOf(error: object, names: readonly string[] = ownClassNames(error)): string {
+  const given = read(error, 'name')
+  if (typeof given === 'string' && given !== '' && !names.includes(given)) return cut(given, longestName)
+  return names[0] ?? 'Error'
+}
+
+/** The message of anything thrown; of what is no error, what it is. */
+export function messageOf(thrown: unknown): string {
+  if (typeof thrown === 'string') return cut(thrown)
+  const message = read(thrown, 'message')
+  if (typeof message === 'string') return cut(message)
+  if (isError(thrown)) return message === undefined ? '' : display(message)
+  return `A value that is no Error was thrown: ${display(thrown)}`
+}
+
+const mostKeys = 100
+
+/** A value in one line, as far as it can be shown. Runs no code of the value's own where that can be helped. */
+function display(value: unknown): string {
+  try {
+    if (typeof value === 'object' && value !== null && !types.isProxy(value) && !Array.isArray(value)) {
+      const keys = Object.keys(value).length
+      if (keys > mostKeys) return `an object of ${keys} fields`
+    }
+    return cut(inspect(value, inspection), 1000)
+  } catch {
+    return 'it can’t be shown'
+  }
+}
+
+const inspection = {
+  depth: 3,
+  customInspect: false,
+  showProxy: true,
+  maxArrayLength: 20,
+  maxStringLength: 200,
+  breakLength: Number.POSITIVE_INFINITY,
+} as const

@@ -1,0 +1,100 @@
+import t from 'tap'
+import { packError, unpackError } from '../../lib/error-data.js'
+import { markClasses, markOf } from '../../lib/error-marks.js'
+import * as errors from '../../lib/errors.js'
+import { summary, textOf, toError, traceback } from '../../lib/failure.js'
+import { classNames, cut } from '../../lib/thrown.js'
+
+const crossed = (thrown: unknown): Error => unpackError(structuredClone(packError(thrown)))
+
+t.test('a text is cut by its bytes, splits no character, and says how much is missing', async (t) => {
+  t.equal(cut('x'.repeat(8192)), 'x'.repeat(8192))
+  t.equal(cut('x'.repeat(8193)), `${'x'.repeat(8192)}… (1 more characters)`)
+  t.equal(cut('ü'.repeat(5), 5), 'üü… (3 more characters)')
+  t.equal(cut('😀'.repeat(3), 9), '😀😀… (2 more characters)')
+  for (let most = 1; most < 14; most++) t.notMatch(cut('a😀b😀c', most), /\p{Cs}/u, `${most} bytes`)
+  t.match(cut('a\ud83d'.repeat(9000)), /more characters\)$/, 'halves of characters cut no worse')
+  t.equal(cut(''), '')
+})
+
+t.test('the same error comes out as went in, as far as it is plain', async (t) => {
+  const error = Object.assign(new RangeError('no', { cause: new Error('inner') }), {
+    code: 5,
+    none: undefined,
+    big: 1n,
+    deep: { list: [1, { a: null }], fn() {}, map: new Map([[1, 2]]) },
+    evil: JSON.parse('{ "__proto__": { "polluted": true } }'),
+  })
+  const copy = crossed(error) as Error & Record<string, unknown>
+  t.ok(copy instanceof RangeError)
+  t.equal(copy.stack, error.stack)
+  t.match(copy, { message: 'no', code: 5, big: 1n, deep: { list: [1, { a: null }] }, cause: { message: 'inner' } })
+  t.notOk(Object.keys(copy).includes('cause'), 'what wasn’t enumerable isn’t')
+  t.same(Object.keys(copy.deep as object), ['list'])
+  t.equal((copy.evil as { polluted?: boolean }).polluted, undefined)
+})
+
+t.test('a class that can’t travel leaves its name on the error and in its chain', async (t) => {
+  class Refused extends Error {}
+  class CardRefused extends Refused {}
+  const copy = crossed(new CardRefused('no'))
+  t.equal(copy.name, 'CardRefused')
+  t.equal(copy.constructor.name, 'CardRefused')
+  t.same(classNames(copy), ['CardRefused', 'Refused', 'Error'])
+  t.equal(crossed(new CardRefused('no')).constructor, copy.constructor, 'one class for all of a name')
+})
+
+t.test(
+  'every class of ours has its mark, crosses as itself, and is known by another copy of this package',
+  async (t) => {
+    const copy = (await import(`../../lib/errors.js?${'another'}`)) as typeof errors
+    t.not(copy.SkipMessage, errors.SkipMessage)
+    markClasses(copy)
+    for (const [name, kind] of Object.entries(errors)) {
+      t.equal(markOf(kind.prototype), name)
+      const theirs = Object.create(copy[name as keyof typeof errors].prototype) as Error
+      t.ok(theirs instanceof kind, name)
+      t.equal(theirs.name, name)
+      const back = crossed(Object.assign(Object.create(kind.prototype), { stack: 'x' }))
+      t.equal(Object.getPrototypeOf(back), kind.prototype, name)
+    }
+    t.notOk(new copy.Retry() instanceof errors.SkipMessage)
+    class MyRetry extends copy.Retry {}
+    t.ok(new MyRetry() instanceof errors.Retry)
+    t.notOk(new errors.Retry() instanceof MyRetry)
+    t.equal(new MyRetry().name, 'MyRetry')
+  },
+)
+
+t.test('a class of the same name is none of ours', async (t) => {
+  class SkipMessage extends Error {}
+  for (const error of [new SkipMessage('no'), crossed(new SkipMessage('no'))]) {
+    t.notOk(error instanceof errors.SkipMessage)
+    t.notOk(error instanceof errors.DramatisError)
+    t.equal(toError(error).name, 'SkipMessage')
+  }
+})
+
+t.test('a summary doesn’t say twice what a message tells of its cause', async (t) => {
+  const cause = new Error('disk full')
+  t.equal(summary(new TypeError(`could not write: disk full`, { cause })), 'TypeError: could not write: disk full')
+  t.equal(
+    summary(new TypeError(`could not write`, { cause })),
+    'TypeError: could not write (caused by Error: disk full)',
+  )
+  t.equal(textOf(new AggregateError([cause, new Error('no')])), 'disk full; no')
+  const many = new AggregateError(Array.from({ length: 50 }, (_, index) => new Error(`no. ${index}`)))
+  t.match(textOf(many), /^no\. 0; .*no\. 9; and 40 more$/)
+})
+
+t.test('a traceback of many, of long or of no frames ends with the error, and is never over 8 KiB', async (t) => {
+  const error = toError(new Error('y'.repeat(1e6)))
+  error.stack = `Error: y\n${`    at ${'deep/'.repeat(40)}file.js:1:1\n`.repeat(200)}`
+  error.cause = new AggregateError(Array.from({ length: 10 }, () => new Error('z'.repeat(9000))))
+  const text = traceback(error)
+  t.ok(Buffer.byteLength(text) <= 8192, `${Buffer.byteLength(text)} bytes`)
+  t.match(text, /^Traceback \(most recent call first\):\n {4}at /)
+  t.match(text, /more frames\)\nCaused by AggregateError: zz.*\nError: y{2000,}… \(\d+ more characters\)( \(.*\))?\n$/)
+  error.stack = ''
+  t.match(traceback(error), /^Traceback \(most recent call first\):\nCaused by/)
+})
