@@ -6,17 +6,16 @@ import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, SkipMessage, WorkerLost } from '../errors.js'
-import { loggable, summary, textOf, toError, tracebackToKeep, withoutFrames } from '../failure.js'
+import { loggable, summary, textOf, toError, withoutFrames } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
-import { cut } from '../thrown.js'
 import { backoff } from '../time.js'
 import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
-import { logEnd, logFailure, noteBegin, settled, settlementOf } from './settled.js'
+import { logEnd, logFailure, noteBegin, reasonOf, settled, settlementOf } from './settled.js'
 
 /**
  * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
@@ -79,17 +78,14 @@ export class Executor implements Onlooker {
     if (execution.concluded) return
     try {
       if (execution.failedAllTheSame) throw execution.failedAllTheSame
-      if (execution.wanted === 'json' && result !== undefined && this.#isUnchecked) checkSerializable(result, 'result')
+      // A plugin around the actor may have put another result in the place of one that was checked on its thread.
+      const unchecked = !this.runner.checksResults || this.broker.chain.surrounds
+      if (execution.wanted === 'json' && result !== undefined && unchecked) checkSerializable(result, 'result')
     } catch (error) {
       return this.onError(execution, error)
     }
     this.#leave(execution)
     this.#conclude(execution, new Outcome(execution.message, result, undefined))
-  }
-
-  /** A plugin around the actor may have put another result in the place of one that was checked on its thread. */
-  get #isUnchecked(): boolean {
-    return !this.runner.checksResults || this.broker.chain.surrounds
   }
 
   /** It threw, or was stopped. Intents and interruptions are no outcomes. */
@@ -303,9 +299,3 @@ const nothingElse = { sends: [], maxAttempts: undefined }
 
 /** How soon a message comes back whose plugin failed: from a second up to five minutes. */
 const redelivery = { factor: 1000, max: 300_000 }
-
-function reasonOf({ reason: whole, error }: Rejection): { reason: string; traceback?: string } {
-  const reason = cut(whole)
-  const traceback = error && tracebackToKeep(error)
-  return traceback === undefined ? { reason } : { reason, traceback }
-}

@@ -3,11 +3,13 @@
  */
 import type { Broker } from '../broker.js'
 import { Retry } from '../errors.js'
-import { loggable, summary } from '../failure.js'
+import { loggable, summary, tracebackToKeep } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import type { Message } from '../message.js'
+import type { Rejection } from '../middleware.js'
 import type { Outcome } from '../outcome.js'
 import type { Settlement } from '../settlement.js'
+import { cut } from '../thrown.js'
 import { showDuration } from '../time.js'
 
 /** When messages began, kept while debug is on. */
@@ -78,4 +80,11 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
   } else {
     getLogger().error({ ...fields, err: loggable(error) }, `Failed for good, ${which}: ${reason ?? summary(error)}`)
   }
+}
+
+/** What is kept beside a dead letter. */
+export function reasonOf({ reason: whole, error }: Rejection): { reason: string; traceback?: string } {
+  const reason = cut(whole)
+  const traceback = error && tracebackToKeep(error)
+  return traceback === undefined ? { reason } : { reason, traceback }
 }
