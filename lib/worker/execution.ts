@@ -33,7 +33,7 @@ export interface Onlooker {
 export interface Runner {
   /** How many messages it can run at once now: fewer while a lost thread is being replaced. */
   readonly slots: number
-  /** Whether results that are wanted as JSON were checked where they were returned. */
+  /** Whether results that are wanted as JSON were checked where they were returned; a plugin around it may give another. */
   readonly checksResults: boolean
   start(): Promise<void>
   /**

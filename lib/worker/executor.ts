@@ -78,7 +78,6 @@ export class Executor implements Onlooker {
     if (execution.concluded) return
     try {
       if (execution.failedAllTheSame) throw execution.failedAllTheSame
-      // A plugin around the actor may have put another result in the place of one that was checked on its thread.
       const unchecked = !this.runner.checksResults || this.broker.chain.surrounds
       if (execution.wanted === 'json' && result !== undefined && unchecked) checkSerializable(result, 'result')
     } catch (error) {

@@ -6,15 +6,10 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { findActor } from '../actor.js'
 import { asPromise, peekCurrent, RunningMessage, runActor } from '../current.js'
 import { peekBroker, setBroker } from '../default-broker.js'
-import { checkSerializable } from '../encoder.js'
 import { packError, unpackError } from '../error-data.js'
-import { NotSerializable } from '../errors.js'
-import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
-import type { WantedResult } from '../middleware.js'
-import { messageOf } from '../thrown.js'
 import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
@@ -22,13 +17,13 @@ import {
   type FromThread,
   type ReadyReason,
   type Task,
-  type TaskEnd,
   type TaskList,
   type ThreadData,
   type ToThread,
   unpackTasks,
 } from './protocol.js'
 import { Readiness } from './readiness.js'
+import { Reports } from './reports.js'
 import { ThreadPlugins } from './thread-plugins.js'
 
 // Code of a bundle is loaded in every thread, and in those of others, too.
@@ -79,7 +74,7 @@ function pump(): void {
   waiting.splice(0, next)
   pumping = waiting.length > 0
   if (pumping) {
-    report()
+    reports.flush()
     setImmediate(pump)
   }
 }
@@ -97,14 +92,14 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     const result = asPromise(runActor(actor.fn, current, plugins.broker))
     if (result instanceof Promise) {
       result.then(
-        (value) => succeed(id, value, wanted),
-        (error) => end([id, undefined, packError(error)]),
+        (value) => reports.succeed(id, value, wanted),
+        (error) => reports.fail(id, error),
       )
     } else {
-      succeed(id, result, wanted)
+      reports.succeed(id, result, wanted)
     }
   } catch (error) {
-    end([id, undefined, packError(error)])
+    reports.fail(id, error)
   } finally {
     activity.leave()
   }
@@ -116,80 +111,12 @@ function lack(id: number): void {
   leave(id)
 }
 
-function succeed(id: number, value: unknown, wanted: WantedResult): void {
-  if (wanted === 'none' || value === undefined) {
-    done.push(id)
-    return leave(id)
-  }
-  if (wanted === 'json') {
-    try {
-      // Here, where it is whole: a clone has lost its classes, and would pass for plain.
-      checkSerializable(value, 'result')
-    } catch (error) {
-      return end([id, undefined, packError(error)])
-    }
-    needed.add(id)
-  }
-  end([id, value])
-}
-
-// — Reporting ————————————————————————————————————————————————————————————————————————————————————————————
-
-let done: number[] = []
-let ends: TaskEnd[] = []
-/** Whose result is an error if it can't be carried. */
-const needed = new Set<number>()
-let reporting = false
-
-function end(one: TaskEnd): void {
-  ends.push(one)
-  leave(one[0])
-}
+// Outcomes are reported together, at the end of a turn.
+const reports = new Reports(post, leave)
 
 function leave(id: number): void {
   running.delete(id)
   if (abortedEarly.size > 0) abortedEarly.delete(id)
-  if (reporting) return
-  reporting = true
-  setImmediate(report)
-}
-
-function report(): void {
-  reporting = false
-  if (done.length + ends.length === 0) return
-  const batch = ends
-  const well = done
-  ends = []
-  done = []
-  try {
-    post({ type: 'done', done: well, ends: batch })
-  } catch {
-    // Something in there can't be cloned; find out what, and let the others through.
-    post({ type: 'done', done: well, ends: [] })
-    for (const one of batch) reportAlone(one)
-  }
-  needed.clear()
-}
-
-function reportAlone(one: TaskEnd): void {
-  try {
-    post({ type: 'done', done: [], ends: [one] })
-  } catch {
-    const [id, result] = one
-    post({ type: 'done', done: [], ends: [needed.has(id) ? rewritten(id, result) : [id, undefined]] })
-  }
-}
-
-/** A Proxy can be JSON, but can't be cloned: what it shows goes in its place. */
-function rewritten(id: number, result: unknown): TaskEnd {
-  try {
-    return [id, JSON.parse(JSON.stringify(result))]
-  } catch (error) {
-    const lost = new NotSerializable(`The result can't leave its thread: ${messageOf(error)}`, 'result', {
-      cause: toError(error),
-    })
-    return [id, undefined, packError(lost)]
-  }
 }
 
 // — Interruptions and accidents ——————————————————————————————————————————————————————————————————————————
@@ -204,7 +131,7 @@ function abort(id: number, reason: Error): void {
 function crash(error: unknown): void {
   const culprit = peekCurrent() as ThreadRun | undefined
   const only = running.size === 1 ? running.keys().next().value : undefined
-  report()
+  reports.flush()
   post({ type: 'crashed', id: culprit?.id ?? only, error: packError(error) })
 }
 
