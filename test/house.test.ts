@@ -26,6 +26,7 @@ const timersForAReason: Readonly<Record<string, string>> = {
 const clients: Readonly<Record<string, string>> = {
   ioredis: 'brokers/redis/',
   'better-sqlite3': 'brokers/sqlite/',
+  libsql: 'brokers/sqlite/',
   'node:sqlite': 'brokers/sqlite/',
   amqplib: 'brokers/rabbitmq/',
   pino: 'lib/logger.ts',

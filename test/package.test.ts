@@ -32,7 +32,7 @@ t.before(async () => {
   // What a user would install beside it; here it is built already.
   link('tsx')
   link('@types/node')
-  if (!process.getBuiltinModule?.('node:sqlite')) link('better-sqlite3')
+  if (!process.getBuiltinModule?.('node:sqlite')) link('libsql')
 })
 
 t.test('the files that modules read at run time are packed', async (t) => {

@@ -33,7 +33,7 @@ export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
  * A broker in a SQLite file. Opens the file when it is first used.
  *
  * @example const broker = new SQLiteBroker({ path: '/var/lib/app/queue.db', synchronous: 'full' })
- * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
  */
 export class SQLiteBroker extends Broker {
   protected override readonly reachesThreads = true

@@ -1,9 +1,10 @@
 /**
- * One small face over two SQLite drivers: `node:sqlite` where Node has it (22.13 and later), else `better-sqlite3`.
- * Nothing else in this folder knows which one it is.
+ * One small face over three SQLite drivers: `node:sqlite` where Node has it (22.13 and later), else `better-sqlite3` or
+ * `libsql`, whichever is installed. Nothing else in this folder knows which one it is.
  */
 import { createRequire } from 'node:module'
 import { DependencyMissing } from '../../lib/errors.js'
+import { type LibSQL, openLibSQL } from './libsql.js'
 
 export type Value = string | number | null | Uint8Array
 /** What goes into a statement's question marks; or one object, for its named places. */
@@ -24,7 +25,7 @@ export interface Database {
 }
 
 export interface Driver {
-  readonly name: 'node:sqlite' | 'better-sqlite3'
+  readonly name: 'node:sqlite' | 'better-sqlite3' | 'libsql'
   open(path: string): Database
 }
 
@@ -33,11 +34,41 @@ let found: Driver | undefined
 
 /**
  * The driver to use.
- * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ * @throws {DependencyMissing} when this Node has no SQLite and neither `better-sqlite3` nor `libsql` can be loaded.
  */
 export function loadDriver(): Driver {
-  found ??= loadNodeSQLite() ?? loadBetterSQLite3()
+  found ??= loadNodeSQLite() ?? loadInstalled()
   return found
+}
+
+/**
+ * The first package of those that can be installed.
+ * @throws {DependencyMissing}
+ */
+export function loadInstalled(): Driver {
+  const causes: Error[] = []
+  for (const load of [loadBetterSQLite3, loadLibSQL]) {
+    try {
+      return load()
+    } catch (error) {
+      // What is installed and can't be loaded says more than what isn't there.
+      if (isMissing(error)) causes.push(error as Error)
+      else causes.unshift(error as Error)
+    }
+  }
+  const [cause] = causes
+  const broken = isMissing(cause) ? '' : `; the one that is installed can't be loaded: ${firstLine(cause)}`
+  throw new DependencyMissing('libsql', `SQLite on Node ${process.version} (22.13 and later have their own${broken})`, {
+    cause,
+  })
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'MODULE_NOT_FOUND'
+}
+
+function firstLine(error: Error | undefined): string {
+  return error?.message.split('\n')[0] ?? ''
 }
 
 /** Node's own driver, where there is one. */
@@ -49,19 +80,18 @@ export function loadNodeSQLite(): Driver | undefined {
   return sqlite && { name: 'node:sqlite', open: (path) => new sqlite.DatabaseSync(path) }
 }
 
-/** @throws {DependencyMissing} */
+/** The package `better-sqlite3`. Throws whatever keeps it from being loaded. */
 export function loadBetterSQLite3(): Driver {
-  let BetterSQLite3: new (path: string) => Database
-  try {
-    BetterSQLite3 = require('better-sqlite3')
-  } catch (cause) {
-    throw new DependencyMissing(
-      'better-sqlite3',
-      `SQLite on Node ${process.version} (Node 22.13 and later bring their own)`,
-      { cause },
-    )
-  }
+  const BetterSQLite3 = require('better-sqlite3') as new (path: string) => Database
+  // Its binary, which may have been made for another Node, is looked for only now.
+  new BetterSQLite3(':memory:').close()
   return { name: 'better-sqlite3', open: (path) => new BetterSQLite3(path) }
+}
+
+/** The package `libsql`. Throws whatever keeps it from being loaded. */
+export function loadLibSQL(): Driver {
+  const LibSQL = require('libsql') as LibSQL
+  return { name: 'libsql', open: (path) => openLibSQL(LibSQL, path) }
 }
 
 /** Loading `node:sqlite` warns that it is experimental, which is nothing our users can act on. Only that one is kept back. */

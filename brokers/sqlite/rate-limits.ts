@@ -8,7 +8,7 @@ import type { Statements } from './statements.js'
 
 /**
  * Keeps the state of rate limiters in a SQLite file, by default the broker's own (`./dramatis.db`).
- * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
  */
 export class SQLiteRateLimits implements RateLimitBackend {
   readonly #connection: Connection

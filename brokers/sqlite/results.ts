@@ -15,7 +15,7 @@ interface Row {
 
 /**
  * Keeps results in a SQLite file, by default the broker's own (`./dramatis.db`).
- * @throws {DependencyMissing} when this Node has no SQLite and `better-sqlite3` isn't installed.
+ * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
  */
 export class SQLiteResults extends ResultBackend {
   readonly #connection: Connection

@@ -8,6 +8,7 @@ import { packError, unpackError } from '../error-data.js'
 import { WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { type Service, threadService } from '../main-thread.js'
+import { TerminationGuard } from '../termination-guard.js'
 import { startTimer } from '../time.js'
 import type { Execution } from './execution.js'
 import { MissingActors } from './missing-actors.js'
@@ -72,6 +73,7 @@ export class PoolThread {
   /** Some message ended here. */
   proven = false
   readonly #thread: NodeThread
+  readonly #guard = new TerminationGuard()
   readonly #events: ThreadEvents
   readonly #freeSlots: number[]
   #outbox: TaskList = []
@@ -97,6 +99,7 @@ export class PoolThread {
       bundled,
       ...loading,
       activity: this.activity.buffer,
+      guard: this.#guard.buffer,
       ownBroker,
       chain: options.chain(),
     }
@@ -109,6 +112,7 @@ export class PoolThread {
     })
     // Kept, since Node forgets it when the thread ends.
     this.id = this.#thread.threadId
+    this.#thread.once('exit', () => this.#guard.release())
   }
 
   get free(): number {
@@ -172,7 +176,7 @@ export class PoolThread {
   /** Ends it at once, whatever it does. */
   destroy(): void {
     this.#gone = true
-    void this.#thread.terminate()
+    this.#terminate()
   }
 
   /** Lets it end by itself, for a while. */
@@ -180,10 +184,15 @@ export class PoolThread {
     if (this.#gone) return
     this.#stopping = true
     this.#post({ type: 'stop' })
-    const timer = startTimer(() => void this.#thread.terminate(), farewell)
+    const timer = startTimer(() => this.#terminate(), farewell)
     await once(this.#thread, 'exit').catch(() => {})
     clearTimeout(timer)
     this.#gone = true
+  }
+
+  #terminate(): void {
+    this.#guard.close()
+    void this.#thread.terminate()
   }
 
   #post(message: ToThread): void {

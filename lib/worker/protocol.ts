@@ -87,6 +87,8 @@ export interface ThreadData {
   /** For how many milliseconds they are waited for at most. */
   readonly patience: number
   readonly activity: SharedArrayBuffer
+  /** See termination-guard.ts. */
+  readonly guard: SharedArrayBuffer
   /** Whether the default broker, as the environment names it, is the worker's; if not, the thread sends through the main one. */
   readonly ownBroker: boolean
   readonly chain: ChainData

@@ -10,6 +10,7 @@ import { packError, unpackError } from '../error-data.js'
 import { getLogger } from '../logger.js'
 import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
+import { linkTerminationGuard } from '../termination-guard.js'
 import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
@@ -28,7 +29,7 @@ import { ThreadPlugins } from './thread-plugins.js'
 
 // Code of a bundle is loaded in every thread, and in those of others, too.
 const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
-const { modules, required, entries, patience, activity: buffer, ownBroker, chain } = data as ThreadData
+const { modules, required, entries, patience, activity: buffer, guard, ownBroker, chain } = data as ThreadData
 const port = parentPort as NonNullable<typeof parentPort>
 const activity = new Activity(buffer)
 const plugins = new ThreadPlugins(chain)
@@ -224,6 +225,7 @@ async function load(): Promise<void> {
 export function serveThread(): void {
   process.on('uncaughtException', crash)
   linkMainThread(main)
+  linkTerminationGuard(guard)
   port.on('message', hear)
   if (!ownBroker) setBroker(new MainThreadBroker())
   void load()

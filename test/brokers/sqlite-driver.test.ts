@@ -1,5 +1,6 @@
-/** Both drivers behave alike behind the one face that the broker knows. */
+/** The drivers behave alike behind the one face that the broker knows. */
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import {
   codeOf,
@@ -7,6 +8,8 @@ import {
   isBusy,
   loadBetterSQLite3,
   loadDriver,
+  loadInstalled,
+  loadLibSQL,
   loadNodeSQLite,
 } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
@@ -14,44 +17,59 @@ import { DependencyMissing } from '../../lib/errors.js'
 import { makePath } from '../support/sqlite-files.js'
 
 const ofNode = loadNodeSQLite()
+const lack = { 'better-sqlite3': lacks(loadBetterSQLite3), libsql: lacks(loadLibSQL) }
 
-// The first test, for what was required once is found without being looked for.
-t.test('a missing driver says what to install, when the broker is constructed', async (t) => {
-  type Resolve = (name: string, ...rest: unknown[]) => string
-  const { Module } = createRequire(import.meta.url)('node:module') as { Module: { _resolveFilename: Resolve } }
-  const resolve = Module._resolveFilename
-  Module._resolveFilename = (name, ...rest) => {
-    if (name === 'better-sqlite3') throw new Error(`Cannot find module '${name}'`)
-    return resolve(name, ...rest)
+/** Lets `require` fail for these packages, each with its error, until the end of the test. */
+function hide(t: Test, errors: Readonly<Record<string, Error>>): void {
+  type Load = (name: string, ...rest: unknown[]) => unknown
+  const { Module } = createRequire(import.meta.url)('node:module') as { Module: { _load: Load } }
+  const load = Module._load
+  Module._load = (name, ...rest) => {
+    if (errors[name]) throw errors[name]
+    return load(name, ...rest)
   }
   t.teardown(() => {
-    Module._resolveFilename = resolve
+    Module._load = load
   })
-  t.throws(() => loadBetterSQLite3(), DependencyMissing)
-  t.throws(() => loadBetterSQLite3(), /npm install better-sqlite3/)
+}
+
+const notFound = (name: string): Error =>
+  Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' })
+const otherNode = Object.assign(new Error('The module was compiled against a different Node.js version\nusing …'), {
+  code: 'ERR_DLOPEN_FAILED',
+})
+
+// The first test, since a driver that was found is kept.
+t.test('a missing driver says which one package to install, when the broker is constructed', async (t) => {
+  hide(t, { 'better-sqlite3': notFound('better-sqlite3'), libsql: notFound('libsql') })
+  t.throws(() => loadInstalled(), DependencyMissing)
+  t.throws(() => loadInstalled(), { message: /Node v.* needs the package "libsql". Install it: npm install libsql$/ })
   if (!ofNode) t.throws(() => new SQLiteBroker({ path: makePath(t) }), DependencyMissing)
 })
 
-t.test(
-  'node:sqlite',
-  { skip: ofNode ? false : `Node ${process.version} has no node:sqlite (22.13 and later have)` },
-  (t) => examine(t, ofNode as Driver),
-)
-
-t.test('better-sqlite3', async (t) => {
-  let driver: Driver
-  try {
-    driver = loadBetterSQLite3()
-    driver.open(makePath(t)).close()
-  } catch (error) {
-    if (!ofNode) throw error
-    return t.plan(0, 'better-sqlite3 is not installed for this Node')
-  }
-  await examine(t, driver)
+t.test("a driver that is installed for another Node isn't used, and named where there is no other", async (t) => {
+  hide(t, { 'better-sqlite3': otherNode, libsql: notFound('libsql') })
+  t.throws(() => loadInstalled(), {
+    message: /the one that is installed can't be loaded: .*different Node.js version\).*npm install libsql$/,
+    cause: otherNode,
+  })
 })
 
-t.test("Node's own is preferred where there is one", async (t) => {
-  t.equal(loadDriver().name, ofNode ? 'node:sqlite' : 'better-sqlite3')
+t.test('libsql is there where better-sqlite3 fails', { skip: lack.libsql }, async (t) => {
+  hide(t, { 'better-sqlite3': otherNode })
+  t.equal(loadInstalled().name, 'libsql')
+})
+
+t.test('node:sqlite', { skip: ofNode ? false : `Node ${process.version} has none (22.13 and later have)` }, (t) =>
+  examine(t, ofNode as Driver),
+)
+
+t.test('better-sqlite3', { skip: lack['better-sqlite3'] }, (t) => examine(t, loadBetterSQLite3()))
+
+t.test('libsql', { skip: lack.libsql }, (t) => examine(t, loadLibSQL()))
+
+t.test("Node's own is preferred where there is one, then better-sqlite3", async (t) => {
+  t.equal(loadDriver().name, ofNode ? 'node:sqlite' : lack['better-sqlite3'] ? 'libsql' : 'better-sqlite3')
 })
 
 t.test('loading node:sqlite hides no warning but its own', { skip: ofNode ? false : 'no node:sqlite' }, async (t) => {
@@ -59,6 +77,17 @@ t.test('loading node:sqlite hides no warning but its own', { skip: ofNode ? fals
   loadNodeSQLite()
   t.equal(process.emitWarning, emitWarning)
 })
+
+/** Why there is nothing to examine; `false` when there is. Where Node has no SQLite, libsql must be there. */
+function lacks(load: () => Driver): string | false {
+  try {
+    load()
+    return false
+  } catch (error) {
+    if (load === loadLibSQL && !ofNode) throw error
+    return `not installed: ${(error as Error).message.split('\n')[0]}`
+  }
+}
 
 async function examine(t: Test, driver: Driver): Promise<void> {
   const path = makePath(t)
@@ -81,6 +110,12 @@ async function examine(t: Test, driver: Driver): Promise<void> {
   t.equal(rows[3]?.body, 2 ** 47)
 
   t.match(database.prepare('SELECT :a AS a').get({ a: 'named' }), { a: 'named' })
+  t.same(Object.keys(database.prepare('SELECT 1 AS one').get() as object), ['one'], 'nothing but the columns')
+  t.equal((database.prepare('SELECT ? AS a').get(null) as { a: unknown }).a, null, 'a single NULL is a value')
+  t.ok((database.prepare('SELECT ? AS a').get(new Uint8Array(2)) as { a: unknown }).a instanceof Uint8Array)
+  t.throws(() => database.prepare('SELECT ?').get(true as unknown as number), 'the process survives what is no value')
+  const many = database.prepare('SELECT value FROM json_each(?)')
+  for (const count of [99, 100, 101, 200]) t.equal(many.all(JSON.stringify(Array(count).fill(7))).length, count)
   t.equal(database.prepare('SELECT 1 WHERE 0').get(), undefined)
   t.match(database.prepare('SELECT value FROM json_each(?)').all('[1,2]'), [{ value: 1 }, { value: 2 }])
   t.equal(Number(database.prepare('DELETE FROM things WHERE id > ?').run(2).changes), 2)
@@ -104,6 +139,28 @@ async function examine(t: Test, driver: Driver): Promise<void> {
   t.equal(codeOf(caught(() => insert.run('x'.repeat(100_000)))), 'FULL')
   t.equal(codeOf(caught(() => database.prepare('SELECT nonsense'))), 'ERROR')
   t.equal(codeOf(new Error('something else')), undefined)
+  t.equal(codeOf(caught(() => driver.open(join(dirname(path), 'missing', 'folder')).exec('SELECT 1'))), 'CANTOPEN')
+  t.equal(codeOf(caught(() => driver.open(dirname(path)).exec('SELECT 1'))), 'CANTOPEN')
+  examineEnd(t, driver)
+}
+
+/** A connection that is closed holds nobody up, and does nothing any more. */
+function examineEnd(t: Test, driver: Driver): void {
+  const path = makePath(t)
+  const closing = driver.open(path)
+  closing.exec('PRAGMA journal_mode = wal; CREATE TABLE things (body)')
+  const insert = closing.prepare('INSERT INTO things VALUES (?)')
+  insert.run('kept')
+  closing.exec('BEGIN IMMEDIATE')
+  insert.run('not committed')
+  closing.close()
+  t.throws(() => insert.run('too late'))
+  t.throws(() => closing.prepare('SELECT 1'))
+
+  const next = driver.open(path)
+  t.teardown(() => next.close())
+  next.exec('PRAGMA busy_timeout = 1; BEGIN IMMEDIATE; COMMIT')
+  t.match(next.prepare('SELECT body FROM things').all(), [{ body: 'kept' }])
 }
 
 function caught(work: () => unknown): unknown {

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
+import { Child } from '../support/processes.js'
 import { makePath } from '../support/sqlite-files.js'
 import { inTime, nameOf, note, take } from './contract/exam.js'
 
@@ -26,4 +27,12 @@ t.test('a thread sends; terminated in the middle of a transaction, it leaves no 
   await broker.enqueue(note('after'))
   const first = await inTime(waiting, 'what the thread sent')
   t.same([...first, ...(await take(consumer, 2 - first.length))].map(nameOf), ['from a thread', 'after'])
+})
+
+t.test('threads may be terminated, and the process may exit, whatever they do with the database', async (t) => {
+  const child = new Child(t, 'sqlite-terminations.ts', [makePath(t)])
+  await child.ended()
+  t.same(child.lines, ['ok true 0'], 'no lock, no half of a transaction is left')
+  t.equal(child.process.signalCode, null, 'no native module ended the process')
+  t.equal(child.process.exitCode, 0)
 })

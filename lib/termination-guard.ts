@@ -1,0 +1,77 @@
+/**
+ * Holds off the termination of a worker thread while it is inside of a native call that would not survive it: some
+ * native modules (`libsql` is one) abort the whole process when V8 is told to stop in the middle of them.
+ *
+ * Two numbers in shared memory: the thread says that it is inside, the main thread that nobody may enter any more. Each
+ * writes its own before it reads the other's, so one of them always sees the other.
+ */
+
+const inside = 0
+const closing = 1
+
+/** How long the main thread waits for the end of a native call, in milliseconds. A SQLite call takes a few at most. */
+const patience = 1000
+
+// — In the thread ————————————————————————————————————————————————————————————————————————————————————————
+
+/** This thread's; nothing on the main thread, which nobody terminates, and in threads that aren't ours. */
+let own: Int32Array | undefined
+
+/** Called once by a worker thread when it starts. */
+export function linkTerminationGuard(buffer: SharedArrayBuffer): void {
+  own = new Int32Array(buffer)
+}
+
+/** To be called before such a native call. It doesn't return when this thread is about to be terminated. */
+export function enterNative(): void {
+  if (!own) return
+  Atomics.store(own, inside, 1)
+  if (Atomics.load(own, closing) === 0) return
+  leaveNative()
+  Atomics.wait(own, closing, 1)
+}
+
+/** To be called after it, whatever came of it. */
+export function leaveNative(): void {
+  if (!own) return
+  Atomics.store(own, inside, 0)
+  Atomics.notify(own, inside)
+}
+
+// — On the main thread ———————————————————————————————————————————————————————————————————————————————————
+
+/** The guards of all threads that are running: Node terminates them, too, when the process exits. */
+const guards = new Set<TerminationGuard>()
+
+export class TerminationGuard {
+  /** For `linkTerminationGuard()` in the thread. */
+  readonly buffer = new SharedArrayBuffer(8)
+  readonly #state = new Int32Array(this.buffer)
+
+  constructor() {
+    if (guards.size === 0) process.on('exit', closeAll)
+    guards.add(this)
+  }
+
+  /** Call it right before the thread is terminated. Blocks until the thread is outside, and keeps it there. */
+  close(timeout = patience): void {
+    Atomics.store(this.#state, closing, 1)
+    const deadline = performance.now() + timeout
+    while (Atomics.load(this.#state, inside) === 1) {
+      const left = deadline - performance.now()
+      if (left <= 0) return
+      Atomics.wait(this.#state, inside, 1, left)
+    }
+  }
+
+  /** The thread is gone. */
+  release(): void {
+    guards.delete(this)
+    if (guards.size === 0) process.off('exit', closeAll)
+  }
+}
+
+function closeAll(): void {
+  const deadline = performance.now() + patience
+  for (const guard of guards) guard.close(Math.max(0, deadline - performance.now()))
+}
