@@ -2,7 +2,8 @@
  * Whether this code is in the one file that a bundler made of it, where nothing lies beside it any more; and `require()`,
  * which has to start from somewhere there, too.
  */
-import { createRequire } from 'node:module'
+// By another name, here and elsewhere: what many put at the head of a bundle of ES modules declares `createRequire`.
+import { createRequire as requireFrom } from 'node:module'
 import { join } from 'node:path'
 
 declare const __webpack_require__: unknown
@@ -20,7 +21,7 @@ export const isCommonJS =
   typeof __filename === 'string' && __filename !== (globalThis as { __filename?: string }).__filename
 
 /** `require()`, as this package has it; in a bundle, as the file that the bundle is. */
-export const ownRequire = createRequire(from())
+export const ownRequire = requireFrom(from())
 
 function from(): string {
   if (isCommonJS) return __filename

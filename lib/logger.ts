@@ -1,7 +1,7 @@
 /**
  * Logging: a contract of four methods, served by pino unless replaced.
  */
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { type DestinationStream, pino } from 'pino'
@@ -58,7 +58,7 @@ function standardError(): DestinationStream {
 /** pino-pretty, if the application has it: a dependency of development, which nobody installs in production. */
 function readableLines(): DestinationStream | undefined {
   try {
-    const load = createRequire(join(process.cwd(), 'package.json'))
+    const load = requireFrom(join(process.cwd(), 'package.json'))
     const pretty = load('pino-pretty') as (options: object) => DestinationStream
     // Written at once, as the JSON lines are: what is said last, before a process ends, is what matters most.
     const colorize = !process.env.NO_COLOR

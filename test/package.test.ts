@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import * as shell from './package/shell.js'
 
@@ -35,11 +35,21 @@ t.before(async () => {
   if (!process.getBuiltinModule?.('node:sqlite')) link('libsql')
 })
 
-t.test('the files that modules read at run time are packed', async (t) => {
+t.test('the texts that modules read from source are in the modules: nothing lies beside them', async (t) => {
+  const packed = readdirSync(join(installed, 'dist'), { recursive: true, withFileTypes: true })
+  t.same(
+    packed.filter((entry) => entry.isFile() && !/\.(js|d\.ts)$/.test(entry.name)).map(({ name }) => name),
+    [],
+  )
   const files = readdirSync(join(repository, 'brokers'), { recursive: true, encoding: 'utf8' })
-  const data = files.filter((file) => /\.(sql|lua)$/.test(file))
-  t.ok(data.some((file) => file.endsWith('.sql')))
-  for (const file of data) t.ok(existsSync(join(installed, 'dist', 'brokers', file)), file)
+  const texts = files.filter((file) => /\.(sql|lua)$/.test(file))
+  t.ok(texts.some((file) => file.endsWith('.sql')) && texts.some((file) => file.endsWith('.lua')))
+  const modules = ['redis/script-texts.js', 'sqlite/sql-texts.js'].map((module) =>
+    join(installed, 'dist/brokers', module),
+  )
+  const all = await Promise.all(modules.map((module) => import(pathToFileURL(module).href)))
+  const embedded = new Set(all.flatMap(({ texts }) => Object.values(texts)))
+  for (const file of texts) t.ok(embedded.has(readFileSync(join(repository, 'brokers', file), 'utf8')), file)
 })
 
 t.test('every subpath of the exports is there, with types, and can be imported', async (t) => {

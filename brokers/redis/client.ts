@@ -2,8 +2,8 @@
  * The client: ioredis, set so that it connects when it is first used, never repeats a command on its own, and never
  * keeps a process alive.
  */
-import { createRequire } from 'node:module'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
+import { isBundled, ownRequire } from '../../lib/bundled.js'
 import { DependencyMissing } from '../../lib/errors.js'
 import { backoff, longestTimeout, startTimer } from '../../lib/time.js'
 import type { RedisConnectionOptions } from './options.js'
@@ -120,17 +120,28 @@ function unrefAll(client: unknown): void {
   reconnectTimeout?.unref()
 }
 
-const require = createRequire(import.meta.url)
 let ioredis: typeof import('ioredis') | undefined
 
 /** Loaded when the first broker is made, so that importing dramatis stays cheap. */
 export function loadClient(): typeof import('ioredis') {
   try {
-    ioredis ??= require('ioredis') as typeof import('ioredis')
+    ioredis ??= load()
     return ioredis
   } catch (cause) {
     throw new DependencyMissing('ioredis', 'The Redis broker', { cause })
   }
+}
+
+function load(): typeof import('ioredis') {
+  if (isBundled) {
+    try {
+      // Where bundlers follow it, the client is in the bundle, too.
+      return require('ioredis')
+    } catch {
+      // It is to be had from outside, or not at all.
+    }
+  }
+  return ownRequire('ioredis')
 }
 
 /** Options that ioredis has no default for. */

@@ -2,7 +2,7 @@
  * The Lua scripts, one verb a file in `scripts/`. A line `--@include name` stands for the file `_name.lua`.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { texts } from './script-texts.js'
 
 /** A script as Redis knows it: by the digest of its text, and by the text when it doesn't know it yet. */
 export interface Script {
@@ -11,16 +11,12 @@ export interface Script {
   readonly sha: string
 }
 
-const folder = new URL('./scripts/', import.meta.url)
 const loaded = new Map<string, Script>()
 
-/**
- * Reads all scripts, once: a deployment may put others in their place while the process runs, and those of two versions
- * don't go together.
- */
+/** Puts all scripts together, once. */
 export function loadScripts(): void {
   if (loaded.size > 0) return
-  for (const file of readdirSync(folder)) {
+  for (const file of Object.keys(texts)) {
     const [, name] = /^([^_].*)\.lua$/.exec(file) ?? []
     if (name === undefined) continue
     const source = read(name).replace(/^--@include (.+)$/gm, (_, part: string) => read(`_${part}`))
@@ -32,10 +28,12 @@ export function loadScripts(): void {
 export function script(name: string): Script {
   loadScripts()
   const found = loaded.get(name)
-  if (!found) throw new Error(`There is no script "${name}" in ${folder}.`)
+  if (!found) throw new Error(`There is no script "${name}".`)
   return found
 }
 
 function read(name: string): string {
-  return readFileSync(new URL(`${name}.lua`, folder), 'utf8')
+  const text = texts[`${name}.lua`]
+  if (text === undefined) throw new Error(`There is no script "${name}" to include.`)
+  return text
 }

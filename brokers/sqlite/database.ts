@@ -2,11 +2,12 @@
  * Opens the file: makes it when it is new, migrates it when it is old, and refuses it, untouched, when it isn't ours.
  * It never waits: when another process is at the same, SQLite's "busy" goes up to whoever tries again.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ConnectionFailed, IncompatibleStore } from '../../lib/errors.js'
 import { type Database, type Driver, isBusy } from './driver.js'
 import { explain } from './faults.js'
+import { texts } from './sql-texts.js'
 import { prepareAll, type Statements } from './statements.js'
 
 /** How durable a commit is; see `SQLiteBrokerOptions`. */
@@ -95,7 +96,7 @@ function migrate(database: Database, path: string): void {
   try {
     const version = checkOwner(database, path)
     if (version === 0) database.exec(readSQL('schema.sql'))
-    else for (const name of migrationsAfter(version)) database.exec(readSQL(`migrations/${name}`))
+    else for (const name of migrationsAfter(version)) database.exec(readSQL(name))
     database.exec('COMMIT')
   } catch (error) {
     try {
@@ -109,11 +110,12 @@ function migrate(database: Database, path: string): void {
 
 /** The scripts that bring a file of that version to ours, in order: each is named by the version it leads to. */
 function migrationsAfter(version: number): string[] {
-  return readdirSync(new URL('./migrations/', import.meta.url))
-    .filter((name) => name.endsWith('.sql') && Number.parseInt(name, 10) > version)
+  const folder = 'migrations/'
+  return Object.keys(texts)
+    .filter((path) => path.startsWith(folder) && Number.parseInt(path.slice(folder.length), 10) > version)
     .sort()
 }
 
-function readSQL(name: string): string {
-  return readFileSync(new URL(`./${name}`, import.meta.url), 'utf8')
+function readSQL(path: string): string {
+  return texts[path] as string
 }

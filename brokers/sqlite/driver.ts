@@ -2,7 +2,8 @@
  * One small face over three SQLite drivers: `node:sqlite` where Node has it (22.13 and later), else `better-sqlite3` or
  * `libsql`, whichever is installed. Nothing else in this folder knows which one it is.
  */
-import { createRequire } from 'node:module'
+// Not one that bundlers follow: they can't bundle a binary.
+import { ownRequire as require } from '../../lib/bundled.js'
 import { DependencyMissing } from '../../lib/errors.js'
 import { type LibSQL, openLibSQL } from './libsql.js'
 
@@ -29,7 +30,6 @@ export interface Driver {
   open(path: string): Database
 }
 
-const require = createRequire(import.meta.url)
 let found: Driver | undefined
 
 /**

@@ -3,7 +3,7 @@
  * that script only as it was typed (`node .`, `node worker`), and under some tools it is the tool's.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InvalidOption } from '../errors.js'
@@ -50,7 +50,7 @@ function isEvaluated(): boolean {
 
 /** The file that Node runs for a path on its command line: with an extension added, or the main one of a folder. */
 function locate(path: string): string | undefined {
-  const require = createRequire(pathToFileURL(join(process.cwd(), '_')))
+  const require = requireFrom(pathToFileURL(join(process.cwd(), '_')))
   try {
     return require.resolve(resolve(path))
   } catch {

@@ -2,13 +2,13 @@
  * How a thread loads the modules of the application: as the main thread did. Where that was `require()`, a loader may
  * have been at work (tsx, ts-node) that reaches no further, and an `import()` would get a second copy of everything.
  */
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Those of the modules that were loaded with `require()` here. */
 export function requiredModules(modules: readonly string[]): string[] {
-  const { cache } = createRequire(join(process.cwd(), '_'))
+  const { cache } = requireFrom(join(process.cwd(), '_'))
   return modules.filter((module) => module.startsWith('file:') && fileURLToPath(module) in cache)
 }
 
@@ -16,7 +16,7 @@ export function requiredModules(modules: readonly string[]): string[] {
 export async function loadModule(module: string, required: boolean): Promise<unknown> {
   if (required) {
     try {
-      return createRequire(module)(fileURLToPath(module))
+      return requireFrom(module)(fileURLToPath(module))
     } catch (error) {
       if (!isForImport(error)) throw error
     }

@@ -2,7 +2,7 @@
  * TypeScript in threads. Node's own type stripping reaches threads by itself; `tsx` registers itself on the main thread
  * only, so that a thread has to be told to.
  */
-import { createRequire } from 'node:module'
+import { createRequire as requireFrom } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { manifestOf } from './entry.js'
@@ -13,7 +13,7 @@ export function typescriptLoaders(): string[] {
     const manifest = manifestOfTsx(module)
     if (manifest === undefined) continue
     // require.resolve() would find the CommonJS twins, which can't register from here.
-    const { exports } = createRequire(manifest)(manifest) as {
+    const { exports } = requireFrom(manifest)(manifest) as {
       exports: Record<string, { import: { default: string } }>
     }
     return ['./cjs/api', './esm/api'].map(
@@ -55,7 +55,7 @@ function manifestOfTsx(module: string): string | undefined {
 /** The one that the current folder sees, as Node did when it read its flags. */
 function findTsx(): string | undefined {
   try {
-    return createRequire(join(process.cwd(), '_')).resolve('tsx/package.json')
+    return requireFrom(join(process.cwd(), '_')).resolve('tsx/package.json')
   } catch {
     return undefined
   }

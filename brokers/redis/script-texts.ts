@@ -1,0 +1,11 @@
+/**
+ * The texts of `scripts/`, by name. The build writes them into this module, so that a bundler finds them; from source
+ * they are read.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+
+const folder = new URL('./scripts/', import.meta.url)
+
+export const texts: Readonly<Record<string, string>> = Object.fromEntries(
+  readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder), 'utf8')]),
+)
