@@ -68,6 +68,12 @@ export class ConsumerLoop {
     if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
   }
 
+  /** So many of those that it holds don't count for now. */
+  setAside(more: number): void {
+    this.held -= more
+    if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
+  }
+
   /** Takes no more, but what is being taken now. */
   halt(): void {
     this.#stopping.abort()

@@ -21,6 +21,8 @@ export interface Desk {
   ran(): void
   /** The message is settled, or never will be from here. */
   settled(): void
+  /** So many messages more don't count as held: they take nobody's place while it is found out what they do to threads. */
+  setAside(more: number): void
 }
 
 /** Who is told how a run ended: once, of one of the two. */
@@ -48,8 +50,12 @@ export interface Runner {
    * not the message's fault (another one blocks its thread) and it should be asked again after these.
    */
   kill(execution: Execution, reason: Interrupt): number
-  /** For how many milliseconds of the last `span` the actor couldn't run because another one blocked its thread; each is told once. */
-  starvation(execution: Execution, span: number): number
+  /**
+   * For how many milliseconds of the last `span` the actor couldn't run because another one blocked its thread; each is
+   * told once. When it can't be told who blocks the thread, that is waited for as long as `grace`; then the thread is
+   * ended, and the answer is `undefined`: what ran there is no longer held to this limit.
+   */
+  starvation(execution: Execution, span: number, grace: number): number | undefined
   /** Ends everything; what still runs is given back. */
   stop(): Promise<void>
 }
@@ -142,6 +148,18 @@ export class Execution {
     this.#timer = undefined
   }
 
+  /** What it did so far is void; its time doesn't run until it is resumed. */
+  suspend(): void {
+    if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.interruption = undefined
+  }
+
+  /** Begins anew. */
+  resume(): void {
+    if (this.#allowed) watchLater(this)
+  }
+
   /** Holds the run to a time limit, once it starts. */
   allow(allowed: TimeAllowed): void {
     this.#allowed = allowed
@@ -150,7 +168,8 @@ export class Execution {
   #watch(delay: number): void {
     this.#timer = this.clock.setTimeout(() => {
       const { limit, grace } = this.#allowed as TimeAllowed
-      const starved = this.runner.starvation(this, limit)
+      const starved = this.runner.starvation(this, limit, grace)
+      if (starved === undefined) return
       if (starved > 0) this.#watch(starved)
       else this.interrupt(new TimeLimitExceeded(limit), grace)
     }, delay)

@@ -13,6 +13,8 @@ export interface LaneEvents {
   readonly ran: () => void
   /** A message is settled, or never will be from here. */
   readonly settled: () => void
+  /** So many messages more don't count as held. */
+  readonly setAside: (more: number) => void
   /** Aborts, with a `BrokerClosed`, what is tried over and over. */
   readonly givingUp: AbortSignal
 }
@@ -22,10 +24,12 @@ export class Lane implements Desk {
   readonly #acknowledger: Acknowledger
   readonly ran: () => void
   readonly settled: () => void
+  readonly setAside: (more: number) => void
 
-  constructor(consumer: Consumer, { ran, settled, givingUp }: LaneEvents) {
+  constructor(consumer: Consumer, { ran, settled, setAside, givingUp }: LaneEvents) {
     this.ran = ran
     this.settled = settled
+    this.setAside = setAside
     this.consumer = persistent(consumer, givingUp)
     this.#acknowledger = new Acknowledger(consumer, settled, (delivery, error) => void this.#again(delivery, error))
   }

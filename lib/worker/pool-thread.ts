@@ -10,17 +10,10 @@ import { toError } from '../failure.js'
 import { type Service, threadService } from '../main-thread.js'
 import { TerminationGuard } from '../termination-guard.js'
 import { startTimer } from '../time.js'
+import { Activity } from './activity.js'
 import type { Execution } from './execution.js'
 import { MissingActors } from './missing-actors.js'
-import {
-  Activity,
-  type ChainData,
-  type FromThread,
-  packTask,
-  type TaskList,
-  type ThreadData,
-  type ToThread,
-} from './protocol.js'
+import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
 import { patience, ThreadLoading } from './thread-loading.js'
 import { threadProgram } from './thread-program.js'
 
@@ -35,15 +28,18 @@ export interface Run {
   heard: boolean
   /** Milliseconds in which it couldn't run that were already granted. */
   granted: number
+  /** Since when the thread's loop hasn't turned, and since when that is known; 0 while it does. */
+  deafSince: number
+  doubtSince: number
 }
 
 /** What the pool wants to know of a thread. */
 export interface ThreadEvents {
   /** Runs ended and slots are free. */
-  onFree(): void
+  onFree(thread: PoolThread): void
   /** It hasn't the actor that it was to run; the run is no longer there. */
   onMissing(thread: PoolThread, execution: Execution): void
-  /** It is of no more use. The culprit is to blame, where it is known (`'ended'` when it isn't there any more); `error` says for what. */
+  /** It is of no more use. The culprit is to blame, where it can be told (`'ended'` when it isn't there any more); `error` says for what. */
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void
 }
 
@@ -133,7 +129,7 @@ export class PoolThread {
       if (!this.ready) {
         loading.fail(this.#lastError ?? new Error(`the thread exited with code ${code} while loading`))
       } else if (!this.#gone && !this.#stopping) {
-        this.#events.onLost(this, this.#obituary(code), this.#blocking())
+        this.#events.onLost(this, this.#obituary(code), this.#whoExited())
       }
       this.#gone = true
     })
@@ -149,7 +145,7 @@ export class PoolThread {
     const id = ++this.#lastId
     const slot = this.#freeSlots.pop() as number
     this.activity.clear(slot)
-    const run: Run = { thread: this, id, execution, slot, givenAt, heard: false, granted }
+    const run: Run = { thread: this, id, execution, slot, givenAt, heard: false, granted, deafSince: 0, doubtSince: 0 }
     this.runs.set(id, run)
     execution.run = run
     if (this.#outbox.length === 0) setImmediate(() => this.#flush())
@@ -217,7 +213,7 @@ export class PoolThread {
           if (error) execution?.fail(unpackError(error))
           else execution?.succeed(result)
         }
-        return this.#events.onFree()
+        return this.#events.onFree(this)
       case 'missing': {
         const run = this.#takeOff(message.id)
         if (run) this.#events.onMissing(this, run.execution)
@@ -259,11 +255,25 @@ export class PoolThread {
     }
   }
 
-  /** Whose function was being run when the thread ended, if that can be told. */
-  #blocking(): Run | undefined {
-    const { blockedBy } = this.activity
-    if (blockedBy !== undefined) for (const run of this.runs.values()) if (run.slot === blockedBy) return run
-    return this.runs.size === 1 ? this.runs.values().next().value : undefined
+  /** The one that nobody else can be mistaken for: no other has ever begun there. */
+  get onlyOneEver(): Run | undefined {
+    let only: Run | undefined
+    let begun = this.#lastId
+    for (const run of this.runs.values()) {
+      if (this.hasBegun(run)) only = run
+      else begun--
+    }
+    return begun === 1 ? only : undefined
+  }
+
+  hasBegun(run: Run): boolean {
+    return this.activity.begun(run.slot) !== 0
+  }
+
+  /** Who called `process.exit()`. Nobody can tell who used up the memory: it needn't be the one that wanted more. */
+  #whoExited(): Run | 'ended' | undefined {
+    const id = this.activity.exitedFor
+    return typeof id === 'number' ? (this.runs.get(id) ?? 'ended') : id
   }
 
   #obituary(code: number): Error {

@@ -6,7 +6,7 @@
 import { unpackError } from '../error-data.js'
 import { ModuleLoadError } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { startInterval } from '../time.js'
+import { longestTimeout, startInterval } from '../time.js'
 import { loadError } from './load-hints.js'
 import type { FromThread, ReadyReason } from './protocol.js'
 
@@ -15,9 +15,6 @@ import type { FromThread, ReadyReason } from './protocol.js'
  * main thread only, and keeps something open in the others, never does.
  */
 const mostPatience = 30_000
-
-/** The longest that a timer takes, in milliseconds. */
-const longestTimeout = 2 ** 31 - 1
 
 /** Whether some thread of this process called `runWorker()`: then each of them will. */
 let somebodyServed = false

@@ -1,16 +1,17 @@
 /**
  * Runs actors on worker threads: spreads messages over them, replaces the ones that are lost, and says who is to blame.
  *
- * When a thread is lost, what ran on it ends in one of three ways: the culprit fails, with the reason; those that had
- * been told to stop and hadn't yet fail with what they were told; all others are given back to the queue, uncounted.
- * When no culprit can be told (out of memory while several messages were waiting for something), all of them fail.
+ * When a thread is lost, what ran on it ends in one of four ways: the culprit fails, with the reason; those that had
+ * been told to stop and hadn't yet fail with what they were told; the others are given back to the queue, uncounted;
+ * and when no culprit can be told, all that had begun are suspects and begin anew in isolation, where it comes out.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Interrupt, Shutdown, WorkerThreadLost } from '../errors.js'
+import { type Interrupt, Shutdown, TimeLimitExceeded, WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { backoff } from '../time.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
+import { Isolation } from './isolation.js'
 import { PoolThread, type Run, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
@@ -46,13 +47,22 @@ export class ThreadPool implements Runner, ThreadEvents {
   /** How many threads were lost in a row that hadn't ended a single message. */
   #barren = 0
   readonly #stop = new AbortController()
+  readonly #isolation: Isolation
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options
+    this.#isolation = new Isolation({
+      most: Math.max(2, Math.ceil(options.threads / 2)),
+      makeThread: (concurrency) => new PoolThread({ ...options, concurrency }, this),
+      onThreadReady: options.onThreadReady,
+      onThreadStop: options.onThreadStop,
+      onFatal: (error) => options.onFatal(toError(error)),
+      onFree: options.onFree,
+    })
   }
 
   get slots(): number {
-    let slots = 0
+    let slots = this.#isolation.size
     for (const thread of this.#threads) slots += thread.ready ? this.#options.concurrency : 0
     return slots
   }
@@ -72,7 +82,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     await thread.start()
     if (this.#stop.signal.aborted) return
     await this.#options.onThreadReady(thread.id)
-    this.onFree()
+    this.onFree(thread)
   }
 
   run(execution: Execution): void {
@@ -105,7 +115,8 @@ export class ThreadPool implements Runner, ThreadEvents {
     return new GivenBack("the threads don't have its actor", { delay: soonest + 1000 * Math.random() })
   }
 
-  onFree(): void {
+  onFree(thread: PoolThread): void {
+    this.#isolation.onFree(thread)
     while (this.#waiting.length > 0) {
       const { execution, since, granted } = this.#waiting[0] as Waiting
       const thread = this.#idlest(execution)
@@ -130,6 +141,7 @@ export class ThreadPool implements Runner, ThreadEvents {
   abort(execution: Execution, reason: Interrupt): void {
     const run = PoolThread.runOf(execution)
     if (run) return run.thread.abort(run, reason)
+    if (this.#isolation.remove(execution)) return execution.fail(reason)
     const index = this.#waiting.findIndex((waiting) => waiting.execution === execution)
     if (index >= 0) this.#waiting.splice(index, 1)[0]?.execution.fail(reason)
   }
@@ -138,24 +150,54 @@ export class ThreadPool implements Runner, ThreadEvents {
     const run = PoolThread.runOf(execution)
     if (!run) return 0
     const { thread } = run
-    // Its event loop didn't turn since: whoever is inside of a function now is who blocks it.
-    if (!run.heard && thread.blockedFor(run) > 0) return lookAgain
-    this.#lose(thread, run, reason)
+    const { activity } = thread
+    // Whoever is inside of a function now is who blocks it, until it is told or through.
+    if (thread.blockedFor(run) > 0) return lookAgain
+    const isDeaf = activity.deafSince !== 0
+    // Its event loop turns, and so it will hear.
+    if (!run.heard && !isDeaf) return lookAgain
+    const inDoubt = isDeaf && activity.blockedBy !== run.slot && thread.onlyOneEver !== run
+    this.#lose(thread, inDoubt ? undefined : run, reason)
     return 0
   }
 
-  starvation(execution: Execution, span: number): number {
+  starvation(execution: Execution, span: number, grace: number): number | undefined {
     const run = PoolThread.runOf(execution)
     if (!run) return this.#waited(execution)
     const { thread } = run
     const begun = thread.activity.begun(run.slot)
     const now = Date.now()
+    const doubt = this.#doubt(run, begun, now)
+    if (doubt > grace) return this.#endDeaf(thread, span)
+    if (doubt > 0) return lookAgain
     // Time before it began, and time since another one began to block the thread it waits on.
     const lost =
       (begun === 0 ? now : begun) - run.givenAt + Math.min(thread.blockedFor(run), begun === 0 ? 0 : now - begun)
     const more = Math.min(lost - run.granted, span)
     run.granted += Math.max(0, more)
-    return more < 1 ? 0 : more
+    const deaf = run.deafSince === 0 ? 0 : Math.min(now - Math.max(run.deafSince, begun), span)
+    run.deafSince = 0
+    run.doubtSince = 0
+    return Math.max(more, deaf, 0)
+  }
+
+  /**
+   * For how many milliseconds it has been known that the thread is deaf while nobody can tell whether this run or
+   * another one makes it so; 0 when it is alive, or when that can be told.
+   */
+  #doubt(run: Run, begun: number, now: number): number {
+    const { activity, onlyOneEver } = run.thread
+    const { deafSince, blockedBy } = activity
+    if (begun === 0 || deafSince === 0 || blockedBy !== undefined || onlyOneEver === run) return 0
+    run.deafSince ||= deafSince
+    run.doubtSince ||= now
+    return Math.max(1, now - run.doubtSince)
+  }
+
+  #endDeaf(thread: PoolThread, limit: number): undefined {
+    const text = 'The event loop of a worker thread has been blocked for longer than a time limit; it is replaced'
+    getLogger().warn({ threadId: thread.id, inHand: thread.runs.size }, text)
+    this.#lose(thread, undefined, new TimeLimitExceeded(limit))
   }
 
   /** How long a message has been waiting for a thread, as far as that wasn't granted yet. */
@@ -168,29 +210,46 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void {
-    if (!this.#threads.includes(thread)) return
+    if (!this.#threads.includes(thread) && !this.#isolation.has(thread)) return
     const reason = error instanceof WorkerThreadLost || culprit ? error : asLost(error)
     getLogger().error(
       { err: reason, threadId: thread.id, inHand: thread.runs.size },
       'A worker thread was lost and is replaced',
     )
-    this.#lose(thread, culprit, reason)
+    this.#lose(thread, culprit ?? thread.onlyOneEver, reason)
   }
 
   #lose(thread: PoolThread, culprit: Run | 'ended' | undefined, reason: Error): void {
-    this.#threads = this.#threads.filter((one) => one !== thread)
+    const isolated = !this.#threads.includes(thread)
     const runs = [...thread.runs.values()]
+    const suspects = runs.filter((run) => this.#isSuspect(run, culprit)).map(({ execution }) => execution)
+    this.#threads = this.#threads.filter((one) => one !== thread)
     thread.runs.clear()
     thread.destroy()
-    void this.#replace(thread.proven || culprit !== undefined)
+    if (isolated) this.#isolation.onLost(thread)
+    else void this.#replace(thread.proven || culprit !== undefined)
     for (const run of runs) {
       const { execution, heard } = run
       const { interruption } = execution
       if (run === culprit) execution.fail(reason)
-      else if (heard && interruption && !(interruption instanceof Shutdown)) execution.fail(interruption)
-      else if (culprit) execution.fail(new GivenBack('its thread was terminated for another message'))
-      else execution.fail(reason)
+      else if (interruption && isFinal(interruption, heard)) execution.fail(interruption)
+      else if (!suspects.includes(execution))
+        execution.fail(new GivenBack('its thread was terminated for another message'))
     }
+    if (suspects.length > 0) this.#suspect(thread, suspects, reason)
+  }
+
+  #isSuspect(run: Run, culprit: Run | 'ended' | undefined): boolean {
+    const { interruption } = run.execution
+    if (culprit || this.#stop.signal.aborted || !run.thread.hasBegun(run)) return false
+    return !interruption || (interruption instanceof TimeLimitExceeded && !run.heard)
+  }
+
+  #suspect(thread: PoolThread, suspects: readonly Execution[], reason: Error): void {
+    const actors = [...new Set(suspects.map(({ actor }) => actor.actorName))]
+    const text = `It can't be told whose fault that was (${reason.message}): what had begun there begins anew, apart from each other, with no attempt counted`
+    getLogger().warn({ threadId: thread.id, messages: suspects.length, actors }, text)
+    this.#isolation.add(suspects)
   }
 
   /** In place of a lost thread. One that dies of itself, time and again, is given time. */
@@ -216,7 +275,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.#threads = []
     for (const { execution } of this.#waiting.splice(0)) execution.fail(new GivenBack('the worker stops'))
     await Promise.all(
-      threads.map(async (thread) => {
+      [...threads, ...this.#isolation.stop()].map(async (thread) => {
         await this.#options.onThreadStop(thread.id)
         const busy = thread.runs.size > 0
         for (const { execution } of [...thread.runs.values()]) execution.fail(new GivenBack('the worker stops'))
@@ -226,6 +285,11 @@ export class ThreadPool implements Runner, ThreadEvents {
       }),
     )
   }
+}
+
+/** Whether a run that was interrupted ends with that, its thread being lost. A time limit it must have heard of: it may have been another's fault. */
+function isFinal(interruption: Interrupt, heard: boolean): boolean {
+  return !(interruption instanceof Shutdown) && (heard || !(interruption instanceof TimeLimitExceeded))
 }
 
 function asLost(cause: Error): WorkerThreadLost {

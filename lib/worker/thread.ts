@@ -11,10 +11,10 @@ import { getLogger } from '../logger.js'
 import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
 import { linkTerminationGuard } from '../termination-guard.js'
+import { Activity, Heartbeat } from './activity.js'
 import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
-  Activity,
   type FromThread,
   type ReadyReason,
   type Task,
@@ -23,6 +23,7 @@ import {
   type ToThread,
   unpackTasks,
 } from './protocol.js'
+import { Questions } from './questions.js'
 import { Readiness } from './readiness.js'
 import { Reports } from './reports.js'
 import { ThreadPlugins } from './thread-plugins.js'
@@ -55,6 +56,7 @@ class ThreadRun extends RunningMessage {
 }
 
 const running = new Map<number, ThreadRun>()
+const heartbeat = new Heartbeat(activity, () => running.size > 0)
 const abortedEarly = new Map<number, Error>()
 let pumping = false
 
@@ -81,6 +83,7 @@ function pump(): void {
 }
 
 function begin({ id, slot, body, wanted }: Task, now: number): void {
+  heartbeat.begin(now)
   activity.enter(slot, now)
   try {
     const early = abortedEarly.get(id)
@@ -130,36 +133,28 @@ function abort(id: number, reason: Error): void {
 }
 
 function crash(error: unknown): void {
-  const culprit = peekCurrent() as ThreadRun | undefined
-  const only = running.size === 1 ? running.keys().next().value : undefined
+  const id = (peekCurrent() as ThreadRun | undefined)?.id
   reports.flush()
-  post({ type: 'crashed', id: culprit?.id ?? only, error: packError(error) })
+  post({ type: 'crashed', id, error: packError(error) })
+}
+
+/** Called when the thread ends, and so within `process.exit()`. */
+function exiting(): void {
+  const culprit = peekCurrent() as ThreadRun | undefined
+  if (culprit) activity.exitFor(running.has(culprit.id) ? culprit.id : 'ended')
 }
 
 // — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
 
-interface Question {
-  resolve(value: unknown): void
-  reject(error: Error): void
-}
-
-const questions = new Map<number, Question>()
-let lastQuestion = 0
 let stop: () => void = () => {}
 const stopped = new Promise<void>((resolve) => {
   stop = resolve
 })
 const readiness = new Readiness(port)
+const questions = new Questions(post, (by) => readiness.asked(by))
 
 const main: MainThread = {
-  call(service, method, args) {
-    return new Promise((resolve, reject) => {
-      const id = ++lastQuestion
-      questions.set(id, { resolve, reject })
-      readiness.asked(1)
-      post({ type: 'call', id, service, method, args })
-    })
-  },
+  call: (service, method, args) => questions.ask(service, method, args),
   serve() {
     readiness.serve()
     return stopped
@@ -173,14 +168,8 @@ function hear(message: ToThread): void {
       return accept(message.tasks)
     case 'abort':
       return abort(message.id, unpackError(message.reason))
-    case 'answer': {
-      const question = questions.get(message.id)
-      questions.delete(message.id)
-      readiness.asked(-1)
-      if (message.error) question?.reject(unpackError(message.error))
-      else question?.resolve(message.result)
-      return
-    }
+    case 'answer':
+      return questions.answer(message)
     case 'stop':
       return void close()
   }
@@ -224,6 +213,7 @@ async function load(): Promise<void> {
 /** Makes this thread one of a worker's pool. */
 export function serveThread(): void {
   process.on('uncaughtException', crash)
+  process.on('exit', exiting)
   linkMainThread(main)
   linkTerminationGuard(guard)
   port.on('message', hear)

@@ -176,6 +176,7 @@ export class Worker {
         loop.release()
         if (--this.#unsettled === 0) this.#onIdle?.()
       },
+      setAside: (more) => loop.setAside(more),
       givingUp: this.#givingUp.signal,
     })
     this.#loops.push(loop)

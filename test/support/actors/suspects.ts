@@ -1,0 +1,86 @@
+/** Actors that take their thread along in ways that don't show who did it, and others that lie beside them. */
+import { appendFileSync } from 'node:fs'
+import { MessageChannel, threadId } from 'node:worker_threads'
+import { actor } from '../../../lib/index.js'
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+const shared = { storeResults: true, maxRetries: 0, timeLimit: 400 } as const
+
+/** Notes that an actor begins, for the test to count. */
+function begin(name: string): void {
+  appendFileSync(process.env.STARTS as string, `${name}\n`)
+}
+
+export const innocent = actor(
+  async (ms: number) => {
+    begin('innocent')
+    await wait(ms)
+    return threadId
+  },
+  { ...shared, actorName: 'innocent' },
+)
+
+/** Waits for longer than the others' limit. */
+export const patient = actor(
+  async (ms: number) => {
+    begin('patient')
+    await wait(ms)
+    return threadId
+  },
+  { ...shared, actorName: 'patient', timeLimit: '1m' },
+)
+
+/** Computes for so long, after an await. */
+export const computeLater = actor(
+  async (ms: number) => {
+    begin('culprit')
+    await wait(10)
+    const end = Date.now() + ms
+    while (Date.now() < end);
+    return 'computed'
+  },
+  { ...shared, actorName: 'computeLater' },
+)
+
+/** Awaits what is there already, for ever: nothing else gets its turn. */
+export const microtasks = actor(
+  async () => {
+    begin('culprit')
+    await wait(10)
+    for (;;) await null
+  },
+  { ...shared, actorName: 'microtasks' },
+)
+
+export const exitLater = actor(
+  async () => {
+    begin('culprit')
+    await wait(100)
+    process.exit(3)
+  },
+  { ...shared, actorName: 'exitLater' },
+)
+
+// A callback that belongs to no message, as those of a shared connection are.
+const { port1, port2 } = new MessageChannel()
+port2.on('message', () => process.exit(4)).unref()
+
+export const exitElsewhere = actor(
+  async () => {
+    begin('culprit')
+    await wait(100)
+    port1.postMessage('exit')
+    await wait(10_000)
+  },
+  { ...shared, actorName: 'exitElsewhere', timeLimit: '1m' },
+)
+
+export const hoardLater = actor(
+  async () => {
+    begin('culprit')
+    await wait(100)
+    const hoarded: unknown[] = []
+    for (;;) hoarded.push(Array.from({ length: 1000 }, () => ({ text: Math.random() })))
+  },
+  { ...shared, actorName: 'hoardLater', timeLimit: '1m' },
+)
