@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
+import { testEntries } from './package/entries.js'
 import * as shell from './package/shell.js'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
@@ -20,7 +21,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 t.before(async () => {
   cpSync(join(repository, 'test', 'package', 'project'), folder, { recursive: true })
-  await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+  await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module", "main": "worker.js" }\n')
   // Scripts are left out: `prepare` would rebuild dist/ under the tests that use it.
   const packed = await shell.run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
     cwd: repository,
@@ -94,6 +95,8 @@ t.test('npx dramatis runs the actors of a module', async (t) => {
   await worker.interrupt()
   t.match(worker.log(), '"Worker stopped"')
 })
+
+testEntries(folder)
 
 t.test('a TypeScript entry runs under tsx, threads included', async (t) => {
   await serviceWorks(t, ['--import=tsx', 'service.ts'])

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ModuleLoadError } from '../errors.js'
+import { DramatisError, ModuleLoadError } from '../errors.js'
 import { isEntryScript, manifestOf, whatModulesAreFor } from './entry.js'
 import { readModules } from './worker-options.js'
 
@@ -44,13 +44,21 @@ function commonJSHint(path: string | undefined): string | undefined {
   return `${says}, so ${basename(path)} is read as CommonJS. Run npm pkg set type=module, or rename the file ${renamed}.`
 }
 
-/** What to look at when there are no actors though the modules were loaded: two kinds of modules may have two copies of dramatis. */
-export function noActorsHint(modules: readonly (string | URL)[] | undefined): string | undefined {
+/** The error of a worker that finds no actors, with what to look at: two kinds of modules may have two copies of dramatis. */
+export function noActors(modules: readonly (string | URL)[] | undefined): DramatisError {
+  const text =
+    "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one."
+  const says = commonJSAmong(modules)
+  const hint = says && ` ${says}: if the modules are written with import and export, run npm pkg set type=module.`
+  return new DramatisError(`${text}${hint ?? ''}`)
+}
+
+function commonJSAmong(modules: readonly (string | URL)[] | undefined): string | undefined {
   try {
     for (const module of readModules(modules)) {
       const path = pathOf(module)
       const says = path === undefined ? undefined : saysCommonJS(path)
-      if (says) return `${says}: if the modules are written with import and export, run npm pkg set type=module.`
+      if (says) return says
     }
   } catch {
     // No script: nothing to look at.

@@ -25,6 +25,7 @@ import {
 } from './protocol.js'
 import { Questions } from './questions.js'
 import { Readiness } from './readiness.js'
+import { refuseListening } from './refuse-listening.js'
 import { Reports } from './reports.js'
 import { ThreadPlugins } from './thread-plugins.js'
 
@@ -218,6 +219,7 @@ export function serveThread(): void {
   linkTerminationGuard(guard)
   port.on('message', hear)
   if (!ownBroker) setBroker(new MainThreadBroker())
+  if (entries.length > 0) refuseListening()
   void load()
 }
 

@@ -25,7 +25,7 @@ import { chainForThreads, forThreads } from './for-threads.js'
 import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
-import { noActorsHint } from './load-hints.js'
+import { noActors } from './load-hints.js'
 import { LocalQueue } from './local-queue.js'
 import { ThreadPool } from './thread-pool.js'
 import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
@@ -114,14 +114,18 @@ export class Worker {
 
   /**
    * Starts to take messages. In a thread of a worker's pool, which imports the script that started that worker, it
-   * starts nothing: there it says that the thread is ready. When it can't start it stops; when it is stopped meanwhile
-   * it resolves once that is done.
+   * starts nothing: there it says that the thread is ready, and never resolves. When it can't start it stops; when it is
+   * stopped meanwhile it resolves once that is done.
    *
    * @throws {ModuleLoadError} when a thread can't load its modules.
    */
   async start(): Promise<void> {
     const main = mainThread()
-    if (main) return void main.serve()
+    if (main) {
+      await main.serve()
+      // The thread ends. What comes after this call is for the main thread: a server that listens, a message that is sent.
+      return new Promise(() => {})
+    }
     if (this.#state !== 'new') throw new DramatisError('A worker can be started once; make another.')
     this.#state = 'starting'
     try {
@@ -186,12 +190,7 @@ export class Worker {
 
   #readQueues(): string[] {
     const known = new Set([...this.broker.actors.values()].map((actor) => actor.queueName))
-    if (known.size === 0) {
-      const text =
-        "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one."
-      const hint = noActorsHint(this.#options.modules)
-      throw new DramatisError(hint === undefined ? text : `${text} ${hint}`)
-    }
+    if (known.size === 0) throw noActors(this.#options.modules)
     const { queues } = this.#options
     if (!queues) return [...known]
     for (const name of queues) {

@@ -1,0 +1,4 @@
+const { runWorker } = require('dramatis')
+require('./actors.js')
+
+runWorker({ threads: 1 })
