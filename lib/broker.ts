@@ -103,6 +103,11 @@ export abstract class Broker {
   ): Promise<DeadLetterPage>
   protected abstract takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean>
   protected abstract closeStore(): Promise<void>
+  /**
+   * Looks whether the store can be used; see `check`. A technology that has nothing to look at leaves it.
+   * @param _timeout How long it may take, in milliseconds.
+   */
+  protected async checkStore(_timeout: number): Promise<void> {}
 
   // — The chain ——————————————————————————————————————————————————————————————————————————————————————————
 
@@ -274,6 +279,20 @@ export abstract class Broker {
     this.assertOpen()
     this.declareQueue(queueName)
     return this.makeConsumer(queueName, { prefetch })
+  }
+
+  /**
+   * Looks whether the store can be used, and that of the results: connects to it, reads, and writes nothing in the way a
+   * send does. A worker does it before it starts; a service that only sends may do it for its health check.
+   *
+   * @param options.timeout How long it may take. @default '5s'
+   * @throws {BrokerUnusable} when no waiting will mend what is wrong; {ConnectionFailed} or another {BrokerError} when it may.
+   */
+  async check({ timeout = 5000 }: { timeout?: Duration | undefined } = {}): Promise<void> {
+    this.assertOpen()
+    const patience = parseDuration(timeout, 'timeout')
+    await this.checkStore(patience)
+    await this.results?.check(patience)
   }
 
   /** How many messages the queue holds, by state. */

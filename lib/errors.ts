@@ -127,11 +127,17 @@ export class QueueJoinTimeout extends BrokerError {
   }
 }
 
+/**
+ * The broker can't be used as it is set up, and no waiting will mend that: a wrong password, no permission, a folder that
+ * isn't there. A worker doesn't start then.
+ */
+export class BrokerUnusable extends BrokerError {}
+
 /** A database or a server is there, but isn't one that this version can use. */
-export class IncompatibleStore extends BrokerError {}
+export class IncompatibleStore extends BrokerUnusable {}
 
 /** An optional package that this broker needs isn't installed. */
-export class DependencyMissing extends BrokerError {
+export class DependencyMissing extends BrokerUnusable {
   constructor(
     readonly packageName: string,
     neededFor: string,

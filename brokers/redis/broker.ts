@@ -211,6 +211,13 @@ export class RedisBroker extends Broker {
     return { ready, delayed: waiting, inFlight, dead: letters }
   }
 
+  protected override async checkStore(timeout: number): Promise<void> {
+    const { keys, link } = this.#owner
+    await this.readStats('default', timeout)
+    // As a send does: the mark of a call, under a key that nobody else has.
+    await link.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), timeout)
+  }
+
   protected async clear(queueName: string): Promise<void> {
     const { keys, link, worker } = this.#owner
     const queue = keys.queue(queueName)

@@ -2,7 +2,7 @@
  * What goes wrong with Redis, told so that one knows what to do. Nothing of what Redis was asked passes here: in it are
  * passwords, and the bodies of messages.
  */
-import { BrokerError, ConnectionFailed } from '../../lib/errors.js'
+import { BrokerError, BrokerUnusable, ConnectionFailed } from '../../lib/errors.js'
 
 /** There was no answer: what was asked may have been done, or may still be. */
 export class Unanswered extends ConnectionFailed {
@@ -49,14 +49,24 @@ export function whyAway(error: Error, address: string): Error {
     // As ioredis puts it when there was no connection at all.
     return new ConnectionFailed(`no sentinel answers${last === 'Connection is closed.' ? '' : `: ${last}`}`)
   }
-  const tell = (text: string): Error => new ConnectionFailed(text, { cause: error })
+  const tell = (text: string): Error => new BrokerUnusable(text, { cause: error })
   const { message } = error
-  const password = aboutPassword(message)
+  const password = aboutPassword(message, address)
   if (password) return tell(password)
   if (message.startsWith('Unknown RESP type')) {
-    return tell(`What answers at ${address} is not Redis, or it speaks TLS: then the URL begins with rediss://`)
+    return tell(`What answers at ${address} is not Redis, or it speaks TLS: then the URL begins with rediss://.`)
   }
-  if (message.includes('wrong version number')) return tell(`What answers at ${address} doesn't speak TLS`)
+  if (message.includes('wrong version number')) return tell(`What answers at ${address} doesn't speak TLS.`)
+  const { code } = error as { code?: unknown }
+  if (isAboutCertificate(code)) {
+    const advice = 'give its authority in redis: { tls: { ca } }, or use the name that the certificate has'
+    return tell(`The certificate of Redis at ${address} is refused (${message}): ${advice}.`)
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return tell(
+      `This user may not connect to Redis at ${address} (${message}): give permission, on the socket for one.`,
+    )
+  }
   return error
 }
 
@@ -73,8 +83,14 @@ export function explain(error: Error, { address, isCluster, failure }: Scene): E
     const text = `The connection to Redis at ${address} was lost before it answered`
     return new Unanswered(plain ? `${text}.` : `${text}: ${message}`, { cause: plain ? why : error })
   }
-  const password = aboutPassword(message)
-  if (password) return new BrokerError(`${password}.`, { cause: error })
+  const password = aboutPassword(message, address)
+  if (password) return new BrokerUnusable(password, { cause: error })
+  if (isForbidden(message)) {
+    const advice = 'Give this user the permissions that the guide names ("Running Redis")'
+    return new BrokerUnusable(`Redis at ${address} refused: ${message}. ${advice}.`, {
+      cause: error,
+    })
+  }
   if (message.includes('READONLY')) {
     return new ConnectionFailed('This Redis is a replica now; looking for the master.', { cause: error })
   }
@@ -83,7 +99,9 @@ export function explain(error: Error, { address, isCluster, failure }: Scene): E
     return new BrokerError(`Redis is full and stores nothing more: ${advice}. (${message})`, { cause: error })
   }
   if (soon.test(message)) return new ConnectionFailed(`Redis can't answer just now: ${message}`, { cause: error })
-  return new BrokerError(`Redis refused: ${message}${aboutCluster(message, isCluster)}`, { cause: error })
+  const isElsewhere = !isCluster && isAboutCluster(message)
+  const Refusal = isElsewhere || /^-?ERR unknown command\b/i.test(message) ? BrokerUnusable : BrokerError
+  return new Refusal(`Redis refused: ${message}${aboutCluster(message, isCluster)}`, { cause: error })
 }
 
 /** Redis didn't let us into our database. */
@@ -91,7 +109,7 @@ export function noDatabase(error: Error, database: unknown, address: string): Er
   const text =
     `Redis at ${address} refused the database ${database}: ${error.message}. ` +
     'Choose another one in the URL, or raise "databases" in its configuration.'
-  return new (soon.test(error.message) ? ConnectionFailed : BrokerError)(text, { cause: error })
+  return new (soon.test(error.message) ? ConnectionFailed : BrokerUnusable)(text, { cause: error })
 }
 
 /** A cause, where there is one. */
@@ -99,12 +117,24 @@ export function because(cause: Error | undefined): ErrorOptions | undefined {
   return cause && { cause }
 }
 
-function aboutPassword(message: string): string | undefined {
-  if (/^-?NOAUTH\b/.test(message)) return 'Redis wants a password; put it in the URL: redis://:password@host'
-  return /^-?(WRONGPASS\b|ERR invalid password)/.test(message) ? `Redis refused the password (${message})` : undefined
+function aboutPassword(message: string, address: string): string | undefined {
+  const where = `Redis at ${address}`
+  if (/^-?NOAUTH\b/.test(message)) return `${where} wants a password; put it in the URL: redis://:password@host.`
+  return /^-?(WRONGPASS\b|ERR invalid password)/.test(message)
+    ? `${where} refused the password (${message}).`
+    : undefined
 }
 
+/** A user may not do something: said of a command, or of one inside of a script. */
+const isForbidden = (message: string): boolean => /^-?NOPERM\b|ACL failure in script/.test(message)
+
+/** OpenSSL's and Node's codes for a certificate that isn't trusted, is over, or is somebody else's. */
+const isAboutCertificate = (code: unknown): boolean =>
+  typeof code === 'string' && /CERT|^ERR_TLS_|^UNABLE_TO_(GET|VERIFY)|^CRL_/.test(code)
+
+const isAboutCluster = (message: string): boolean => /^-?(CROSSSLOT|MOVED)\b/.test(message)
+
 function aboutCluster(message: string, isCluster: boolean): string {
-  if (!/^-?(CROSSSLOT|MOVED)\b/.test(message)) return ''
+  if (!isAboutCluster(message)) return ''
   return isCluster ? '; hash-tag the key, such as {key}' : '; this is a Redis Cluster: use `nodes`'
 }

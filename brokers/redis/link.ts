@@ -3,7 +3,7 @@
  * server or the network does. It connects when it is first used, reconnects by itself, and never repeats a command
  * on its own: whoever asked knows whether that is safe.
  */
-import { ConnectionFailed } from '../../lib/errors.js'
+import { BrokerUnusable, ConnectionFailed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
 import { startTimer } from '../../lib/time.js'
 import { type Client, letGoOfSubscriber, loadClient, makeClient } from './client.js'
@@ -223,6 +223,8 @@ export class Link {
     }
     if (!isUnwritten(error)) this.#failure = whyAway(error, this.address)
     this.#tellAway()
+    // The next attempt will fare no better: nobody needs to wait for it.
+    if (this.#failure instanceof BrokerUnusable) this.#tellAll(this.#failure)
   }
 
   #lost(): void {

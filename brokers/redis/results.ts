@@ -87,6 +87,10 @@ export class RedisResults extends ResultBackend {
     await insist(patience, remove, () => this.#closed)
   }
 
+  override async check(timeout: number): Promise<void> {
+    await this.#open.commands.call((client) => client.ping(), timeout)
+  }
+
   override async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

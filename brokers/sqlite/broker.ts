@@ -154,6 +154,10 @@ export class SQLiteBroker extends Broker {
     return empty === 1
   }
 
+  protected override checkStore(timeout: number): Promise<void> {
+    return this.#connection.check(timeout)
+  }
+
   protected override changed(pause: number): Promise<void> {
     return this.#connection.watcher.anyChange(pause)
   }

@@ -95,6 +95,12 @@ export class Connection {
     }
   }
 
+  /** Reads something, and commits nothing, so that whatever is wrong with the file shows. */
+  async check(patience: number): Promise<void> {
+    await this.read((statements) => statements.newest.get(), patience)
+    await this.write(() => {}, { patience })
+  }
+
   /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */
   write<T>(run: (statements: Statements) => T, options?: JobOptions<T>): Promise<T> {
     return this.add(new Job(run, options))

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { ConnectionFailed, IncompatibleStore } from '../../lib/errors.js'
+import { BrokerUnusable, IncompatibleStore } from '../../lib/errors.js'
 import { type Database, type Driver, isBusy } from './driver.js'
 import { explain } from './faults.js'
 import { texts } from './sql-texts.js'
@@ -25,7 +25,7 @@ export const applicationId = 0x64726d73
 /** What stands in `user_version` of the files that this version of dramatis makes. */
 export const schemaVersion = 2
 
-/** @throws {ConnectionFailed} {IncompatibleStore}, or SQLite's own error when it is busy. */
+/** @throws {BrokerUnusable} {IncompatibleStore}, or SQLite's own error when it is busy. */
 export function openDatabase(driver: Driver, path: string, synchronous: Synchronous): OpenDatabase {
   checkPath(path)
   let database: Database | undefined
@@ -48,12 +48,12 @@ export function openDatabase(driver: Driver, path: string, synchronous: Synchron
 function checkPath(path: string): void {
   const folder = statSync(dirname(path), { throwIfNoEntry: false })
   if (!folder?.isDirectory()) {
-    throw new ConnectionFailed(
+    throw new BrokerUnusable(
       `The folder ${dirname(path)} for the SQLite database ${path} does not exist. Create it, or give another path.`,
     )
   }
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new ConnectionFailed(`${path} is a folder, not a SQLite database. Give the path of a file in it.`)
+    throw new BrokerUnusable(`${path} is a folder, not a SQLite database. Give the path of a file in it.`)
   }
 }
 

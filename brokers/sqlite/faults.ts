@@ -1,5 +1,5 @@
 /** What SQLite's errors mean to the person who reads them: what is wrong with which file, and what to do. */
-import { BrokerError, ConnectionFailed, IncompatibleStore } from '../../lib/errors.js'
+import { BrokerError, BrokerUnusable, ConnectionFailed, IncompatibleStore } from '../../lib/errors.js'
 import { codeOf } from './driver.js'
 
 /** The error to throw for whatever SQLite threw; errors that aren't SQLite's pass as they are. */
@@ -18,13 +18,13 @@ export function explain(cause: unknown, path: string): unknown {
       return diskFull(path, options)
     case 'PERM':
     case 'READONLY':
-      return new ConnectionFailed(
+      return new BrokerUnusable(
         `The SQLite database ${path} can't be written. Give this user write permission on the file and on its folder ` +
           '(SQLite puts two files beside it), or give another path.',
         options,
       )
     case 'CANTOPEN':
-      return new ConnectionFailed(
+      return new BrokerUnusable(
         `The SQLite database ${path} can't be opened. Check that this user may read and write the file and its folder.`,
         options,
       )

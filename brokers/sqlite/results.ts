@@ -55,6 +55,10 @@ export class SQLiteResults extends ResultBackend {
     await this.#connection.write((statements) => void statements.removeResult.run(key), { patience: 5000 })
   }
 
+  override check(timeout: number): Promise<void> {
+    return this.#connection.check(timeout)
+  }
+
   override async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

@@ -61,6 +61,13 @@ export abstract class ResultBackend {
   /** Deletes a result, if it is there. A backend that can't leaves it until its time is over. */
   protected async remove(_key: string): Promise<void> {}
 
+  /**
+   * Looks whether the store can be used, for `Broker.check`.
+   * @param _timeout How long it may take, in milliseconds.
+   * @throws {BrokerUnusable} when no waiting will mend what is wrong; another {BrokerError} when it may.
+   */
+  async check(_timeout: number): Promise<void> {}
+
   /** Frees what the backend holds. */
   async close(): Promise<void> {}
 

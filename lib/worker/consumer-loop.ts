@@ -6,7 +6,7 @@ import pRetry, { AbortError } from 'p-retry'
 import type { Consumer, Delivery } from '../consumer.js'
 import { BrokerClosed, BrokerError, DramatisError } from '../errors.js'
 import { toError } from '../failure.js'
-import { getLogger } from '../logger.js'
+import { Trouble } from './trouble.js'
 
 export interface ConsumerLoopOptions {
   /** How many messages it may hold, running ones included; at least so many where that is `adaptive`. */
@@ -19,6 +19,8 @@ export interface ConsumerLoopOptions {
   readonly isOver: () => boolean
   /** Takes over what was taken. */
   readonly accept: (delivery: Delivery) => void
+  /** How often it is said again that nothing can be taken, in milliseconds. @default 60000 */
+  readonly reminder?: number
 }
 
 /** For how many milliseconds' work it may hold messages, and over how many of them that is measured. */
@@ -40,6 +42,7 @@ export class ConsumerLoop {
   #settledSince = 0
   #measuredAt = performance.now()
   #prefetch: number
+  readonly #trouble: Trouble
   /** It takes more when it holds this many or fewer. */
   #refillAt = 0
 
@@ -49,6 +52,12 @@ export class ConsumerLoop {
   ) {
     this.#prefetch = options.prefetch
     this.#hold(options.prefetch)
+    const { queueName } = consumer
+    const texts = {
+      failing: `Can't take messages from "${queueName}"`,
+      over: `Taking messages from "${queueName}" again`,
+    }
+    this.#trouble = new Trouble(texts, { queueName }, options.reminder)
   }
 
   /** Half of what it may hold is kept in store, as far as that leaves nothing idle. */
@@ -154,15 +163,18 @@ export class ConsumerLoop {
     const { signal } = this.#stopping
     if (first instanceof BrokerClosed) this.#stopping.abort()
     if (signal.aborted) return []
-    const { queueName } = this.consumer
-    getLogger().warn({ err: first, queueName }, `Can't take messages from "${queueName}"; trying again until it works`)
+    this.#trouble.failed(first)
+    const take = async (): Promise<readonly Delivery[]> => {
+      try {
+        return await this.consumer.take(limit)
+      } catch (error) {
+        if (!signal.aborted) this.#trouble.failed(error)
+        throw error
+      }
+    }
     try {
-      const deliveries = await persist(
-        () => this.consumer.take(limit),
-        signal,
-        (error) => error instanceof BrokerClosed,
-      )
-      getLogger().info({ queueName }, `Taking messages from "${queueName}" again`)
+      const deliveries = await persist(take, signal, (error) => error instanceof BrokerClosed)
+      this.#trouble.over()
       return deliveries
     } catch {
       this.#stopping.abort()

@@ -7,6 +7,7 @@ import { getLogger } from '../logger.js'
 import { Acknowledger } from './acknowledger.js'
 import { isFinal, persist } from './consumer-loop.js'
 import type { Desk } from './execution.js'
+import { Trouble } from './trouble.js'
 
 export interface LaneEvents {
   /** An actor is through; there may be room for the next message. */
@@ -66,14 +67,28 @@ export class Lane implements Desk {
 
 /** A consumer whose settlements are tried until they work. */
 function persistent(consumer: Consumer, givingUp: AbortSignal): Consumer {
+  const { queueName } = consumer
+  const texts = {
+    failing: `Can't settle messages of "${queueName}"`,
+    over: `Settling messages of "${queueName}" again`,
+  }
+  const trouble = new Trouble(texts, { queueName })
   const insist = async (settle: () => Promise<void>): Promise<void> => {
+    const attempt = async (): Promise<void> => {
+      try {
+        await settle()
+      } catch (error) {
+        if (!isFinal(error) && !givingUp.aborted) trouble.failed(error)
+        throw error
+      }
+    }
     try {
       await settle()
     } catch (error) {
       if (isFinal(error)) throw error
-      const { queueName } = consumer
-      getLogger().warn({ err: error, queueName }, 'Could not settle a message; trying again')
-      await persist(settle, givingUp)
+      trouble.failed(error)
+      await persist(attempt, givingUp)
+      trouble.over()
     }
   }
   return {

@@ -33,7 +33,7 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   }
   const ended = new Promise<number>((resolve) => {
     worker.onFatal = (error) => {
-      getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
+      getLogger().error({ err: error }, `The worker can't go on: ${error.message}`)
       void worker.stop({ timeout: 0 }).finally(() => resolve(1))
     }
     listenForStopSignals({

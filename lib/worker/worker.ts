@@ -10,11 +10,11 @@ import { bindActors } from '../actor.js'
 import type { Broker } from '../broker.js'
 import type { Delivery } from '../consumer.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
-import { BrokerClosed, DramatisError, InvalidOption, Shutdown } from '../errors.js'
+import { BrokerClosed, DramatisError, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
-import { count, duration, nearest, refuseUnknown } from '../options.js'
+import { count, duration, refuseUnknown } from '../options.js'
 import { shared } from '../registry.js'
 import { type Duration, startTimer } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
@@ -25,8 +25,9 @@ import { chainForThreads, forThreads } from './for-threads.js'
 import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
-import { noActors } from './load-hints.js'
 import { LocalQueue } from './local-queue.js'
+import { readQueues } from './queues.js'
+import { checkStore } from './store-check.js'
 import { ThreadPool } from './thread-pool.js'
 import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
 
@@ -55,15 +56,17 @@ export class Worker {
   /** How many messages aren't settled yet, and who waits for there to be none. */
   #unsettled = 0
   #onIdle: (() => void) | undefined
+  /** Aborts when it is told to stop. */
+  readonly #stopping = new AbortController()
   /** Ends what is tried over and over, once the worker gave up. */
   readonly #givingUp = new AbortController()
   #active = 0
   #dispatching = false
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
   #stopped: Promise<void> | undefined
-  /** Called when a lost thread can't be replaced; the worker can't go on. */
+  /** Called when the worker can't go on: a lost thread can't be replaced, or the broker can't be used. */
   onFatal: (error: Error) => void = (error) => {
-    getLogger().error({ err: error }, 'A worker thread could not be replaced; the worker stops')
+    getLogger().error({ err: error }, `The worker can't go on and stops: ${error.message}`)
     void this.stop()
   }
 
@@ -117,7 +120,10 @@ export class Worker {
    * starts nothing: there it says that the thread is ready, and never resolves. When it can't start it stops; when it is
    * stopped meanwhile it resolves once that is done.
    *
-   * @throws {ModuleLoadError} when a thread can't load its modules.
+   * A broker that is away doesn't keep it from starting; it takes messages once there is one.
+   *
+   * @throws {ModuleLoadError} when a thread can't load its modules. {BrokerUnusable} when the broker, as it is set up,
+   * never will be of use.
    */
   async start(): Promise<void> {
     const main = mainThread()
@@ -142,7 +148,9 @@ export class Worker {
     const { broker } = this
     const { chain } = broker
     if ((peekBroker() ?? broker) === broker) bindActors(broker)
-    const queues = this.#readQueues()
+    const queues = readQueues(broker, this.#options)
+    await this.#lookAtStore()
+    if (this.#stopped) return this.#stopped
     if (!boot.done) {
       boot.done = true
       await chain.emit('afterProcessBoot', broker)
@@ -158,6 +166,13 @@ export class Worker {
     await chain.emit('afterWorkerBoot', this)
     const { threads, concurrency } = this
     getLogger().info({ broker: broker.location, queues, threads, concurrency }, 'Worker started')
+  }
+
+  /** Ends early when the worker is stopped. */
+  async #lookAtStore(): Promise<void> {
+    const { signal } = this.#stopping
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    await Promise.race([checkStore(this.broker, signal, (error) => this.onFatal(error)), stopped])
   }
 
   async #consume(queueName: string): Promise<void> {
@@ -186,20 +201,6 @@ export class Worker {
     this.#loops.push(loop)
     loop.start()
     await this.broker.chain.emit('afterConsumerThreadBoot', queueName, this)
-  }
-
-  #readQueues(): string[] {
-    const known = new Set([...this.broker.actors.values()].map((actor) => actor.queueName))
-    if (known.size === 0) throw noActors(this.#options.modules)
-    const { queues } = this.#options
-    if (!queues) return [...known]
-    for (const name of queues) {
-      if (known.has(name)) continue
-      const near = nearest(name, known)
-      const hint = near ? `, did you mean "${near}"?` : `. The queues of the actors here are: ${[...known].join(', ')}.`
-      throw new InvalidOption(`No actor is declared on the queue "${name}"${hint}`, 'queues')
-    }
-    return [...new Set(queues)]
   }
 
   // — Running ————————————————————————————————————————————————————————————————————————————————————————————
@@ -242,6 +243,7 @@ export class Worker {
     const { chain } = this.broker
     const started = this.#state === 'running'
     this.#state = 'stopping'
+    this.#stopping.abort()
     getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
     for (const loop of this.#loops) loop.halt()
     if (started) await attempt(() => chain.emit('beforeWorkerShutdown', this))

@@ -83,7 +83,7 @@ await withRedis((server) => {
     for (const protocol of [2, 3] as const) {
       const options = { redis: { username: 'nobody', password: secret, protocol }, enqueueTimeout: 300 }
       const error = await failure(open(t, options))
-      t.match(error.message, /Redis refused the password/)
+      t.match(error.message, /Redis at .* refused the password/)
       t.notMatch(all(error), secret)
     }
     t.ok(log.length > before, 'the log says something')
@@ -104,7 +104,7 @@ await withRedis((server) => {
     await admin.config('SET', 'requirepass', secret)
     t.teardown(() => admin.config('SET', 'requirepass', ''))
     const error = await failure(open(t, { enqueueTimeout: 300 }))
-    t.match(error.message, /it was not sent: Redis wants a password; put it in the URL: redis:\/\/:password@host/)
+    t.match(error.message, /^Redis at .* wants a password; put it in the URL: redis:\/\/:password@host/)
   })
 
   t.test('a Redis that was never there can not be reached; one that was there is lost', async (t) => {
@@ -280,7 +280,7 @@ await withRedis(
       const broker = new RedisBroker({ ...options, middleware: [] })
       t.teardown(() => broker.close())
       const error = await failure(broker)
-      t.match(error.message, /Redis refused the password/)
+      t.match(error.message, /Redis at .* refused the password/)
       t.notMatch(all([error, log]), secret)
     })
 

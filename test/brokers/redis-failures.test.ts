@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
-import { BrokerError, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
+import { BrokerError, BrokerUnusable, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { Barrier, ConcurrentRateLimiter } from '../../lib/rate-limits/index.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
@@ -278,7 +278,7 @@ await withRedis((server) => {
     const broker = open({ redis: { username: 'nobody', password: 'wrong' }, enqueueTimeout: 300 })
     t.teardown(() => broker.close())
     const error = await broker.enqueue(note(1)).catch((error: unknown) => error)
-    t.ok(error instanceof EnqueueTimeout)
-    t.match((error as Error).cause, { message: /WRONGPASS/ })
+    t.ok(error instanceof BrokerUnusable)
+    t.match(error, { message: /refused the password \(WRONGPASS/ })
   })
 })

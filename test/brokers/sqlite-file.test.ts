@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { applicationId, schemaVersion } from '../../brokers/sqlite/database.js'
 import { type Database, loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker, type SQLiteBrokerOptions, SQLiteRateLimits, SQLiteResults } from '../../brokers/sqlite/index.js'
-import { BrokerError, ConnectionFailed, IncompatibleStore, InvalidOption } from '../../lib/errors.js'
+import { BrokerError, BrokerUnusable, IncompatibleStore, InvalidOption } from '../../lib/errors.js'
 import { inDatabase, makeFolder, makePath } from '../support/sqlite-files.js'
 import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
@@ -126,11 +126,11 @@ t.test("a file that isn't a database is refused and left as it was", async (t) =
 t.test("a folder that isn't there, and a folder in place of a file", async (t) => {
   const folder = makeFolder(t)
   const path = join(folder, 'missing', 'queue.db')
-  await refused(t, path, ConnectionFailed, /folder .* does not exist. Create it/)
-  await refused(t, folder, ConnectionFailed, /is a folder/)
+  await refused(t, path, BrokerUnusable, /folder .* does not exist. Create it/)
+  await refused(t, folder, BrokerUnusable, /is a folder/)
 
   const broker = open(t, { path })
-  await t.rejects(broker.enqueue(note('too early')), ConnectionFailed)
+  await t.rejects(broker.enqueue(note('too early')), BrokerUnusable)
   mkdirSync(dirname(path))
   await broker.enqueue(note('in time'))
   t.match(await broker.stats('exam'), { ready: 1 }, 'it works as soon as the folder is there')
@@ -140,7 +140,7 @@ t.test('a read-only folder, a read-only file', async (t) => {
   const path = makePath(t)
   await asNobody(t, dirname(path), async () => {
     chmodSync(dirname(path), 0o555)
-    await refused(t, path, ConnectionFailed, /can't be (opened|written).*(folder|permission)/s)
+    await refused(t, path, BrokerUnusable, /can't be (opened|written).*(folder|permission)/s)
 
     chmodSync(dirname(path), 0o755)
     const broker = open(t, { path })
@@ -149,7 +149,7 @@ t.test('a read-only folder, a read-only file', async (t) => {
     chmodSync(path, 0o444)
     const reader = open(t, { path })
     await t.rejects(reader.enqueue(note('lost')), /can't be written. Give this user write permission/)
-    await t.rejects(reader.consume('exam').take(1), ConnectionFailed)
+    await t.rejects(reader.consume('exam').take(1), BrokerUnusable)
     t.match(await reader.stats('exam'), { ready: 1 }, 'looking is no harm')
   })
 })

@@ -1,7 +1,7 @@
 /** The loop that keeps one queue's messages coming, before a broker of the test's own. */
 import t, { type Test } from 'tap'
 import type { Consumer, Delivery } from '../../lib/consumer.js'
-import { BrokerClosed, InvalidOption } from '../../lib/errors.js'
+import { BrokerClosed, BrokerError, InvalidOption } from '../../lib/errors.js'
 import { ConsumerLoop, type ConsumerLoopOptions } from '../../lib/worker/consumer-loop.js'
 import { captureLog } from '../support/log.js'
 import { until } from '../support/memory.js'
@@ -137,6 +137,33 @@ t.test('whatever a broker throws, it logs it and asks again', async (t) => {
     { level: 'warn', text: /Can't take messages from "q"/ },
     { level: 'info', text: /Taking messages from "q" again/ },
   ])
+})
+
+t.test('as long as nothing can be taken it says so again, and for how long that has been', async (t) => {
+  const log = captureLog()
+  let away = true
+  const { accepted } = bench(
+    t,
+    (limit) => {
+      if (away) throw new BrokerError('away')
+      return some(limit)
+    },
+    { reminder: 20 },
+  )
+  await until(() => log.length >= 3)
+  away = false
+  await until(() => accepted.length > 0)
+  t.match(log.slice(0, 3), [
+    { level: 'warn', text: /^Can't take messages from "q"; trying again until it works/ },
+    {
+      level: 'warn',
+      text: /^Can't take messages from "q", for \d+ ms now; trying/,
+      fields: { err: { message: 'away' } },
+    },
+    { level: 'warn', text: /^Can't take messages from "q", for \d+ (ms|seconds?) now; trying/ },
+  ])
+  t.ok((log[2]?.fields.lasting as number) > (log[1]?.fields.lasting as number))
+  t.match(log.at(-1), { level: 'info', text: /Taking messages from "q" again/ })
 })
 
 t.test('it ends when the broker is closed, whether that is thrown or only seen', async (t) => {

@@ -1,0 +1,56 @@
+/**
+ * A look at the store before a worker starts. What no waiting can mend (a wrong password, a file of another program)
+ * keeps it from starting. What may mend doesn't: the worker starts, says each minute that it waits, and when its store
+ * can be looked at for the first time and can't be used, it ends all the same.
+ */
+import type { Broker } from '../broker.js'
+import { BrokerClosed, BrokerUnusable } from '../errors.js'
+import { persist } from './consumer-loop.js'
+import { Trouble } from './trouble.js'
+
+/** How long the first look may take, in milliseconds; a broker that is away is not waited for any longer. */
+const firstLook = 2000
+
+/**
+ * @param signal Ends the looking.
+ * @param onUnusable Told what is found later.
+ * @throws {BrokerUnusable}
+ */
+export async function checkStore(
+  broker: Broker,
+  signal: AbortSignal,
+  onUnusable: (error: BrokerUnusable) => void,
+): Promise<void> {
+  const trouble = new Trouble(
+    {
+      failing: 'The broker is not available; the worker starts all the same and takes messages once it is',
+      over: 'The broker is available',
+    },
+    {},
+  )
+  const look = async (timeout?: number): Promise<void> => {
+    try {
+      await broker.check({ timeout })
+    } catch (error) {
+      if (!isHopeless(error) && !signal.aborted) trouble.failed(error)
+      throw error
+    }
+  }
+  try {
+    await look(firstLook)
+  } catch (error) {
+    if (isHopeless(error)) throw error
+    const later = persist(() => look(), signal, isHopeless)
+    later.then(
+      () => trouble.over(),
+      (reason) => {
+        if (reason instanceof BrokerUnusable && !signal.aborted) onUnusable(reason)
+      },
+    )
+  }
+}
+
+/** Whether another look is no use. */
+function isHopeless(error: unknown): boolean {
+  return error instanceof BrokerUnusable || error instanceof BrokerClosed
+}
