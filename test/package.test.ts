@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
+import { testBundles } from './package/bundles.js'
 import { testEntries } from './package/entries.js'
 import * as shell from './package/shell.js'
 
@@ -97,6 +98,7 @@ t.test('npx dramatis runs the actors of a module', async (t) => {
 })
 
 testEntries(folder)
+testBundles(folder)
 
 t.test('a TypeScript entry runs under tsx, threads included', async (t) => {
   await serviceWorks(t, ['--import=tsx', 'service.ts'])

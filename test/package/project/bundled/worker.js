@@ -1,0 +1,4 @@
+import { runWorker } from 'dramatis'
+import '../actors.js'
+
+await runWorker({ threads: 2 })
