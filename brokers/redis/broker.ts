@@ -154,10 +154,10 @@ export class RedisBroker extends Broker {
     args[1] = pack(parcels, new Map<Place, number>(), keys, args)
     let perhaps = false
     try {
-      await insist(this.enqueueTimeout, ({ timeout, again }) => {
-        perhaps = again
-        if (again) args[0] = Math.max(mark, markOfRepetition)
-        return link.run(script('enqueue'), keys, args, { timeout })
+      await insist(this.enqueueTimeout, (attempt) => {
+        perhaps = attempt.again
+        if (perhaps) args[0] = Math.max(mark, markOfRepetition)
+        return link.run(script('enqueue'), keys, args, attempt)
       })
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
@@ -206,7 +206,8 @@ export class RedisBroker extends Broker {
     const { messages, delayed, delayQueueMessages, dead, lists } = this.#owner.keys.queue(queueName)
     const keys = [messages, delayed, delayQueueMessages, dead, ...lists]
     const oldest = this.clock.now() - this.deadMessageTtl
-    const answer = await this.#owner.link.run(script('stats'), keys, [oldest], { timeout: share(timeout) })
+    const { link } = this.#owner
+    const answer = await insist(share(timeout), (attempt) => link.run(script('stats'), keys, [oldest], attempt))
     const [ready, waiting, inFlight, letters] = answer as [number, number, number, number]
     return { ready, delayed: waiting, inFlight, dead: letters }
   }
@@ -215,14 +216,14 @@ export class RedisBroker extends Broker {
     const { keys, link } = this.#owner
     await this.readStats('default', timeout)
     // As a send does: the mark of a call, under a key that nobody else has.
-    await link.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), timeout)
+    await link.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), { timeout })
   }
 
   protected async clear(queueName: string): Promise<void> {
     const { keys, link, worker } = this.#owner
     const queue = keys.queue(queueName)
     const acks = [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)]
-    await link.call((client) => client.unlink(...queue.all(), ...acks))
+    await insist(patience, (attempt) => link.call((client) => client.unlink(...queue.all(), ...acks), attempt))
   }
 
   protected readDeadLetters(queueName: string, limit: number, cursor: string | undefined): Promise<DeadLetterPage> {

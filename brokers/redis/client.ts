@@ -2,6 +2,8 @@
  * The client: ioredis, set so that it connects when it is first used, never repeats a command on its own, and never
  * keeps a process alive.
  */
+import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Cluster, Redis, RedisOptions } from 'ioredis'
 import { isBundled, ownRequire } from '../../lib/bundled.js'
 import { DependencyMissing } from '../../lib/errors.js'
@@ -23,7 +25,8 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   const ours = { lazyConnect: true, enableOfflineQueue: false } as const
   const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
   // A connection that is given up is not waited for: the other side may never say goodbye.
-  const hangUp = { disconnectTimeout: 250 }
+  // And what keeps a connection open on the way, or tells that it is gone: TCP's own look, where it is idle that long (ms).
+  const tcp = { disconnectTimeout: 250, keepAlive: 30_000 }
   const redisOptions = { ...withinTimers(redis), autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
   if (nodes) {
     const client = new Cluster([...nodes], {
@@ -33,7 +36,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
       // Whatever was on its way to a node whose connection broke would be sent again, done or not. Other repetitions
       // are left on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are said before anything is done.
       retryDelayOnFailover: 0,
-      redisOptions: { ...hangUp, ...withinTimers(cluster?.redisOptions), ...redisOptions },
+      redisOptions: { ...tcp, ...withinTimers(cluster?.redisOptions), ...redisOptions },
     })
     client.on('+node', (node: Redis) => letGo(node))
     client.on('reconnecting', () => (client as unknown as Insides).reconnectTimeout?.unref())
@@ -41,7 +44,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   }
   // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
   const sentinel = { failoverDetector: true, sentinelRetryStrategy: () => null }
-  const options: RedisOptions = { ...hangUp, retryStrategy, ...sentinel, ...redisOptions, ...ours }
+  const options: RedisOptions = { ...tcp, retryStrategy, ...sentinel, ...redisOptions, ...ours }
   const client =
     url === undefined ? new Redis(redis ? options : { ...options, host: '127.0.0.1' }) : new Redis(url, options)
   letGo(client)
@@ -82,6 +85,21 @@ function letGo(client: Redis): void {
   client.on('connecting', () => setImmediate(unref))
   client.on('connect', unref)
   client.on('reconnecting', unref)
+}
+
+/**
+ * Gives a connection up, with all that is still on its way, and lets another be made. Where TCP can be told, what Redis
+ * hasn't got yet is thrown away rather than delivered late.
+ */
+export function hangUp(client: Client): void {
+  const connections = 'nodes' in client ? client.nodes() : [client]
+  for (const connection of connections) {
+    const { stream } = connection as unknown as Insides
+    // It is for plain TCP: not for TLS, nor for the socket of a file. And it must come before all politeness.
+    if (!(stream instanceof Socket) || stream instanceof TLSSocket) continue
+    if (!stream.connecting && !stream.destroyed && stream.remotePort !== undefined) stream.resetAndDestroy()
+  }
+  client.disconnect(true)
 }
 
 /** Longer than ioredis keeps the process alive each time that it found no sentinel: 2 seconds. */

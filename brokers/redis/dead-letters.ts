@@ -6,8 +6,9 @@ import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { uuid } from '../../lib/uuid.js'
 import { idArgument, readShownId, showId } from './ids.js'
+import { type Attempt, insist } from './insist.js'
 import type { Keys, QueueKeys } from './keys.js'
-import type { Argument, Link } from './link.js'
+import { type Argument, type Link, patience } from './link.js'
 import { bodiesAreText, type DelayQueue, lenient, placeOf, readBody } from './parcels.js'
 import { rewrite } from './rewrite.js'
 import { script } from './scripts.js'
@@ -25,9 +26,10 @@ export async function readDeadLetters(
   if (cursor !== undefined && time === '') throw badCursor(cursor)
   const textual = bodiesAreText()
   const args = [limit, oldest, time, idArgument(readShownId(lastId))]
-  const answer = (await link.run(script('read-dead-letters'), [dead, deadMessages, deadReasons], args, {
-    binary: true,
-  })) as Buffer[]
+  const keys = [dead, deadMessages, deadReasons]
+  const read = (attempt: Attempt): Promise<unknown> =>
+    link.run(script('read-dead-letters'), keys, args, { ...attempt, binary: true })
+  const answer = (await insist(patience, read)) as Buffer[]
   const letters: DeadLetter[] = []
   for (let at = 0; at < answer.length && letters.length < limit; at += 4) {
     const [id, deadAt, bytes, why] = answer.slice(at, at + 4) as [Buffer, Buffer, Buffer, Buffer]
@@ -81,7 +83,7 @@ export async function requeueDeadLetter(
   if (!found) return false
   const { id, queue, letter } = found
   const { deadMessages } = queue
-  const bytes = await link.call((client) => client.hgetBuffer(deadMessages, id))
+  const bytes = await insist(patience, (attempt) => link.call((client) => client.hgetBuffer(deadMessages, id), attempt))
   if (bytes === null) return false
   const stored = readBody(bytes, bodiesAreText())
   await before(stored)

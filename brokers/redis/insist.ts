@@ -7,10 +7,28 @@ import { backoff, pause } from '../../lib/time.js'
 import { Unanswered } from './failures.js'
 import { patience } from './link.js'
 
-/** How one attempt is made. */
-export interface Attempt {
+/** How a call is made: see `Link.call`. */
+export interface CallOptions {
+  /**
+   * How long the answer may take, connecting included, in milliseconds.
+   * @default 5000
+   */
+  readonly timeout?: number
+  /**
+   * Whether the caller calls again when there is no answer (`insist`). Then a connection that was quiet for long is used
+   * while it is still being looked at; without it only after it was.
+   */
+  readonly repeated?: boolean
+}
+
+/** How long the first attempt may take, in milliseconds; each one after it twice as long. */
+const firstPatience = 2000
+
+/** How one attempt is made: to be given to `Link.call` as it is. */
+export interface Attempt extends CallOptions {
   /** How long its answer may take, in milliseconds. */
   readonly timeout: number
+  readonly repeated: true
   /** Whether an earlier attempt may have been carried out. */
   readonly again: boolean
 }
@@ -30,7 +48,8 @@ export async function insist<T>(
   for (let failures = 0; ; failures++) {
     const left = Math.max(1, Math.ceil(deadline - performance.now()))
     try {
-      return await ask({ timeout: Math.min(left, patience), again })
+      const timeout = Math.min(left, patience, firstPatience * 2 ** failures)
+      return await ask({ timeout, repeated: true, again })
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
       if (error instanceof Unanswered) again = true

@@ -183,7 +183,9 @@ export class Keeper {
     const silence = Math.max(this.#heartbeatTimeout, 60_000)
     const dead = (await this.#dead()).map(([worker]) => worker)
     if (dead.length === 0) return
-    const holders = await link.call((client) => scanAll(client, `${escapeGlob(keys.acksPrefix)}*`), 60_000)
+    const holders = await link.call((client) => scanAll(client, `${escapeGlob(keys.acksPrefix)}*`), {
+      timeout: 60_000,
+    })
     const idle = dead.filter((worker) => !holders.some((key) => key.startsWith(`${keys.acksPrefix}${worker}.`)))
     if (idle.length > 0) await link.run(script('forget-worker'), [keys.heartbeats], [silence, ...idle])
   }

@@ -4,12 +4,14 @@
  * on its own: whoever asked knows whether that is safe.
  */
 import { BrokerUnusable, ConnectionFailed } from '../../lib/errors.js'
-import { getLogger } from '../../lib/logger.js'
 import { startTimer } from '../../lib/time.js'
-import { type Client, letGoOfSubscriber, loadClient, makeClient } from './client.js'
+import { type Client, hangUp, letGoOfSubscriber, loadClient, makeClient } from './client.js'
 import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, withoutCommand } from './failures.js'
+import type { CallOptions } from './insist.js'
+import { answers, quiet } from './liveness.js'
 import { addressOf, type RedisConnectionOptions } from './options.js'
-import type { Script } from './scripts.js'
+import { OutageLog } from './outage-log.js'
+import { evaluate, type Script } from './scripts.js'
 
 export type Argument = string | number | Buffer
 
@@ -37,12 +39,14 @@ export interface LinkOptions {
 export class Link {
   readonly address: string
   readonly #options: RedisConnectionOptions
-  readonly #purpose: string
   readonly #examine: LinkOptions['examine']
-  readonly #reminder: number
+  readonly #log: OutageLog
   #client: Client | undefined
   #pending = 0
+  /** Since when there has been somebody who waits for an answer; and when there was one last. */
+  #pendingSince = 0
   #heardAt = 0
+  #looking: Promise<void> | undefined
   /** Whether the connection may be used. */
   #up = false
   #connectedAt: number | undefined
@@ -51,8 +55,6 @@ export class Link {
   /** Why there is no connection, and why the one there is can't be used. */
   #failure: Error | undefined
   #refusal: Error | undefined
-  /** When it was last said that Redis is away. */
-  #toldAt: number | undefined
   #closed = false
   readonly #reconnected = new Set<() => void>()
   /** Those who wait for the connection to be there. */
@@ -62,10 +64,9 @@ export class Link {
   /** @param purpose What the connection is for, as the log calls it. */
   constructor(options: RedisConnectionOptions, purpose: string, { examine, reminder = 60_000 }: LinkOptions = {}) {
     this.#options = options
-    this.#purpose = purpose
     this.#examine = examine
-    this.#reminder = reminder
     this.address = addressOf(options)
+    this.#log = new OutageLog(this.address, purpose, reminder)
     loadClient()
   }
 
@@ -81,43 +82,38 @@ export class Link {
 
   /** Runs a script. Its answer has texts, or Buffers where `binary` is asked for. */
   run(
-    { sha, source }: Script,
+    script: Script,
     keys: readonly string[],
     args: readonly Argument[],
-    { timeout = patience, binary = false }: { timeout?: number; binary?: boolean } = {},
+    { binary = false, ...options }: CallOptions & { binary?: boolean } = {},
   ): Promise<unknown> {
-    return this.call(async (client) => {
-      const all = [keys.length, ...keys, ...args] as [number, ...string[]]
-      try {
-        return await (binary ? client.callBuffer('EVALSHA', [sha, ...all]) : client.evalsha(sha, ...all))
-      } catch (error) {
-        if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
-        return binary ? client.callBuffer('EVAL', [source, ...all]) : client.eval(source, ...all)
-      }
-    }, timeout)
+    return this.call((client) => evaluate(client, script, keys, args, binary), options)
   }
 
   /**
    * Asks the client for something.
    *
-   * @param timeout How long the answer may take, connecting included.
    * @throws {ConnectionFailed} when there is no answer, and it may be asked again; `unanswered` says whether it may have
    * been done all the same. {BrokerError} when Redis refused.
    */
-  async call<T>(ask: (client: Client) => Promise<T>, timeout = patience): Promise<T> {
+  async call<T>(
+    ask: (client: Client) => Promise<T>,
+    { timeout = patience, repeated = false }: CallOptions = {},
+  ): Promise<T> {
     const startedAt = Date.now()
-    let client = this.#client
-    if (!this.#up || client?.status !== 'ready') {
+    let client = this.#usable(startedAt, timeout, repeated)
+    if (!client) {
       client = await this.#ready(timeout)
       timeout = Math.max(1, timeout - (Date.now() - startedAt))
     }
-    if (this.#pending++ === 0) this.#heardAt = Date.now()
+    if (this.#pending++ === 0) this.#pendingSince = Date.now()
     let timer: NodeJS.Timeout | undefined
     let open = true
     try {
       const deadline = new Promise<never>((_, reject) => {
         const giveUp = (): void => {
-          if (open && Date.now() - this.#heardAt >= longestSilence) this.reset()
+          const since = Math.max(this.#heardAt, this.#pendingSince)
+          if (open && Date.now() - since >= longestSilence) this.reset()
           reject(new Unanswered(`Redis at ${this.address} did not answer within ${timeout} ms.`))
         }
         // When the event loop was busy for as long, the answer may be there, and is read before this.
@@ -146,7 +142,8 @@ export class Link {
 
   /** Drops the connection and makes a new one. */
   reset(): void {
-    this.#client?.disconnect(true)
+    this.#up = false
+    if (this.#client) hangUp(this.#client)
   }
 
   close(): void {
@@ -158,7 +155,29 @@ export class Link {
 
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
 
+  /** The client, where it can be used at once. One that was quiet for long is looked at. */
+  #usable(now: number, timeout: number, repeated: boolean): Client | undefined {
+    const client = this.#client
+    if (!this.#up || client?.status !== 'ready') return undefined
+    if (this.#pending === 0 && now - this.#heardAt > quiet) this.#looking ??= this.#look(client, timeout)
+    return this.#looking && !repeated ? undefined : client
+  }
+
+  async #look(client: Client, timeout: number): Promise<void> {
+    const era = this.#era
+    const good = await answers(client, timeout)
+    if (era !== this.#era) return
+    this.#looking = undefined
+    if (good) this.#heardAt = Date.now()
+    else this.reset()
+  }
+
   async #ready(timeout: number): Promise<Client> {
+    if (this.#looking) {
+      const since = Date.now()
+      await this.#looking
+      timeout -= Date.now() - since
+    }
     if (this.#closed) throw this.#isClosed()
     if (this.#refusal) throw this.#refusal
     this.#client ??= this.#make()
@@ -185,12 +204,12 @@ export class Link {
       this.#connectedAt = Date.now()
     })
     client.on('close', () => this.#lost())
-    client.on('ready', () => void this.#look(client))
+    client.on('ready', () => void this.#examineServer(client))
     return client
   }
 
   /** Looks at a new connection, which is then there to be used, or is not. */
-  async #look(client: Client): Promise<void> {
+  async #examineServer(client: Client): Promise<void> {
     const era = ++this.#era
     if (this.#refusal) return
     try {
@@ -203,11 +222,9 @@ export class Link {
   }
 
   #isUp(): void {
-    if (this.#toldAt !== undefined) {
-      getLogger().info({ purpose: this.#purpose, address: this.address }, `Redis at ${this.address} is reached`)
-    }
+    this.#log.back()
     this.#up = true
-    this.#toldAt = undefined
+    this.#heardAt = Date.now()
     this.#failure = undefined
     this.#tellAll()
     if (this.#wasUp) for (const listener of this.#reconnected) listener()
@@ -229,6 +246,7 @@ export class Link {
 
   #lost(): void {
     this.#era++
+    this.#looking = undefined
     this.#up = false
     this.#refusal = undefined
     this.#connectedAt = undefined
@@ -241,29 +259,15 @@ export class Link {
     this.#refusal = error
     const client = this.#client
     startTimer(() => {
-      if (this.#refusal === error) client?.disconnect(true)
+      if (this.#refusal === error) client && hangUp(client)
     }, respite).unref()
     this.#tellAway()
     this.#tellAll(error)
   }
 
-  /** Says that Redis is away, when it went and once in a while after. */
   #tellAway(): void {
-    const now = performance.now()
-    if (this.#closed || (this.#toldAt !== undefined && now - this.#toldAt < this.#reminder)) return
-    const again = this.#toldAt !== undefined
-    this.#toldAt = now
-    const { address } = this
-    const where = `Redis at ${address}`
-    const state = this.#refusal
-      ? `${where} can't be used`
-      : again
-        ? `${where} is still away`
-        : this.#wasUp
-          ? `The connection to ${where} is lost`
-          : `${where} can't be reached`
-    const why = this.#failure ? ` (${this.#failure.message})` : ''
-    getLogger().warn({ err: this.#failure, purpose: this.#purpose, address }, `${state}${why}; trying again`)
+    if (this.#closed) return
+    this.#log.away({ failure: this.#failure, isRefused: this.#refusal !== undefined, wasUp: this.#wasUp })
   }
 
   #tellAll(error?: Error): void {

@@ -67,7 +67,9 @@ export class RedisRateLimits implements RateLimitBackend {
   async wait(key: string, timeout: number): Promise<boolean> {
     const { commands, ears } = this.#open
     const look = async (patience: number): Promise<true | undefined> =>
-      (await commands.call((client) => client.exists(key), patience)) === 1 ? true : undefined
+      (await insist(patience, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
+        ? true
+        : undefined
     return (await ears.waitFor({ owner: this, channel: channel(key), look, timeout })) ?? false
   }
 
@@ -75,7 +77,7 @@ export class RedisRateLimits implements RateLimitBackend {
   async notify(key: string, ttl: number): Promise<void> {
     const { commands } = this.#open
     const args = [Math.max(1, ttl), channel(key)]
-    await insist(patience, ({ timeout }) => commands.run(script('notify'), [key], args, { timeout }))
+    await insist(patience, (attempt) => commands.run(script('notify'), [key], args, attempt))
   }
 
   now(): number {

@@ -5,7 +5,7 @@
 import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
-import { isClientOption } from './client.js'
+import { type Client, isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { share } from './ears.js'
 import { type Attempt, insist } from './insist.js'
@@ -60,18 +60,20 @@ export class RedisResults extends ResultBackend {
       this.#channel(key),
     ])
     const { commands } = this.#connection
-    const store = ({ timeout }: Attempt): Promise<unknown> =>
-      commands.run(script('store-results'), keys, args, { timeout })
+    const store = (attempt: Attempt): Promise<unknown> => commands.run(script('store-results'), keys, args, attempt)
     await insist(longestStore, store, () => this.#closed)
   }
 
   protected async peek(key: string, timeout = 0): Promise<StoredResult | undefined> {
     const { commands } = this.#open
-    const value = await commands.call((client) => client.lindex(key, 0), share(timeout))
+    const isOver = (): boolean => this.#closed
+    const ask = <T>(what: (client: Client) => Promise<T>): Promise<T> =>
+      insist(share(timeout), (attempt) => commands.call(what, attempt), isOver)
+    const value = await ask((client) => client.lindex(key, 0))
     if (value === null) return undefined
     // Asked for apart, so that a success costs one command.
     if (!maybeFailure(value)) return { value }
-    const traceback = await commands.call((client) => client.get(tracebackKey(key)), share(timeout))
+    const traceback = await ask((client) => client.get(tracebackKey(key)))
     return { value, traceback: traceback ?? undefined }
   }
 
@@ -82,13 +84,13 @@ export class RedisResults extends ResultBackend {
 
   protected override async remove(key: string): Promise<void> {
     const { commands } = this.#open
-    const remove = ({ timeout }: Attempt): Promise<unknown> =>
-      commands.call((client) => client.unlink(key, tracebackKey(key)), timeout)
+    const remove = (attempt: Attempt): Promise<unknown> =>
+      commands.call((client) => client.unlink(key, tracebackKey(key)), attempt)
     await insist(patience, remove, () => this.#closed)
   }
 
   override async check(timeout: number): Promise<void> {
-    await this.#open.commands.call((client) => client.ping(), timeout)
+    await this.#open.commands.call((client) => client.ping(), { timeout })
   }
 
   override async close(): Promise<void> {

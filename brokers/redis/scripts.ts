@@ -2,6 +2,8 @@
  * The Lua scripts, one verb a file in `scripts/`. A line `--@include name` stands for the file `_name.lua`.
  */
 import { createHash } from 'node:crypto'
+import type { Client } from './client.js'
+import type { Argument } from './link.js'
 import { texts } from './script-texts.js'
 
 /** A script as Redis knows it: by the digest of its text, and by the text when it doesn't know it yet. */
@@ -30,6 +32,23 @@ export function script(name: string): Script {
   const found = loaded.get(name)
   if (!found) throw new Error(`There is no script "${name}".`)
   return found
+}
+
+/** Has Redis run a script; its text is sent along only where Redis doesn't know it. */
+export async function evaluate(
+  client: Client,
+  { sha, source }: Script,
+  keys: readonly string[],
+  args: readonly Argument[],
+  binary: boolean,
+): Promise<unknown> {
+  const all = [keys.length, ...keys, ...args] as [number, ...string[]]
+  try {
+    return await (binary ? client.callBuffer('EVALSHA', [sha, ...all]) : client.evalsha(sha, ...all))
+  } catch (error) {
+    if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
+    return binary ? client.callBuffer('EVAL', [source, ...all]) : client.eval(source, ...all)
+  }
 }
 
 function read(name: string): string {

@@ -18,6 +18,8 @@ export const pollPause = 900
 const block = { seconds: 10, grace: 5000 }
 /** How long one who is to end waits for the blocked call to end in good order, in milliseconds. */
 const farewell = 1000
+/** How long after the blocked call was interrupted it may still not be answered, in milliseconds. */
+const longestDeafness = 2000
 
 /** A script call. */
 export interface Call {
@@ -143,8 +145,14 @@ export class Waker {
   #interrupt(): void {
     if (this.#interrupted) return
     this.#interrupted = true
+    const armed = this.#armed
+    // What is pushed is heard at once, unless the connection was dropped on the way without a word.
+    const listen = (): void => {
+      if (this.#interrupted && this.#armed === armed) this.#blocking.reset()
+    }
     this.#commands
       .call((client) => client.pipeline().rpush(this.#control, '1').pexpire(this.#control, 60_000).exec())
+      .then(() => startTimer(listen, longestDeafness).unref())
       .catch(() => this.#blocking.reset())
   }
 
@@ -175,10 +183,9 @@ export class Waker {
   /** @returns The wake list that was rung. */
   async #block(): Promise<string | undefined> {
     const lists = this.#lists()
-    const answer = await this.#blocking.call(
-      (client) => client.blpop(...lists, block.seconds),
-      block.seconds * 1000 + block.grace,
-    )
+    const answer = await this.#blocking.call((client) => client.blpop(...lists, block.seconds), {
+      timeout: block.seconds * 1000 + block.grace,
+    })
     return answer?.[0]
   }
 
@@ -191,7 +198,7 @@ export class Waker {
           sleeper.signal.throwIfAborted()
           return blockThen(client, lists, call)
         },
-        block.seconds * 1000 + block.grace,
+        { timeout: block.seconds * 1000 + block.grace },
       )
       rung = list
       return answer

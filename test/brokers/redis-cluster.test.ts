@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
+import { openRoad } from '../support/redis-brokers.js'
 import { leaveToGhost } from '../support/redis-ghost.js'
 import { withRedis } from '../support/redis-server.js'
-import { inTime, until } from './contract/exam.js'
+import { inTime, note, queueName, until } from './contract/exam.js'
 import { testBroker } from './contract.js'
 
 await withRedis(
@@ -40,6 +41,24 @@ await withRedis(
         await inTime(waiting, 'the results'),
         messages.map((_, index) => index),
       )
+    })
+
+    t.test('a connection to a node that was idle, and was dropped in silence, is replaced', async (t) => {
+      const { road, url } = await openRoad(t, server)
+      const { port } = new URL(url)
+      const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port: Number(port) } }
+      const namespace = `{${randomUUID()}}`
+      const broker = new RedisBroker({ nodes: [`127.0.0.1:${port}`], cluster: { natMap }, namespace, middleware: [] })
+      t.teardown(() => broker.close())
+      await broker.enqueue(note('first'))
+      const { now } = Date
+      Date.now = () => now() + 60_000
+      t.teardown(() => {
+        Date.now = now
+      })
+      road.freeze()
+      await t.resolves(broker.enqueue(note('second')))
+      t.match(await broker.stats(queueName), { ready: 2 })
     })
 
     t.test('rate limits with a hash tag work on a cluster', async (t) => {

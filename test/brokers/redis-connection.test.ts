@@ -134,7 +134,10 @@ await withRedis((server) => {
   t.test('it is said again now and then that Redis is away', async (t) => {
     const link = new Link({ url: `redis://127.0.0.1:${await freePort()}` }, 'a test', { reminder: 30 })
     t.teardown(() => link.close())
-    t.match(await link.call((client) => client.ping(), 300).catch((error: unknown) => error), ConnectionFailed)
+    t.match(
+      await link.call((client) => client.ping(), { timeout: 300 }).catch((error: unknown) => error),
+      ConnectionFailed,
+    )
     await until(() => said(/is still away \(connect ECONNREFUSED/).length > 1, 'the reminders')
   })
 

@@ -78,7 +78,7 @@ await withRedis((server) => {
   t.test('a network that falls silent is given up, and another connection made', async (t) => {
     const stall = new Stall(server.port)
     const url = await stall.listen()
-    const broker = open({ url, enqueueTimeout: 2500 })
+    const broker = open({ url })
     const worker = consumeAll(broker)
     t.teardown(async () => {
       await worker.close()
@@ -89,11 +89,9 @@ await withRedis((server) => {
 
     stall.freeze()
 
-    await t.rejects(broker.enqueue(note('lost in silence')), ConnectionFailed)
-    await until(async () => {
-      await broker.enqueue(note('after')).catch(() => {})
-      return worker.seen.includes('after')
-    }, 'a message over another connection')
+    await t.resolves(broker.enqueue(note('in the silence')))
+    await until(() => worker.seen.includes('in the silence'), 'the message over another connection')
+    t.equal(worker.seen.length, 2)
   })
 
   t.test('a send while Redis is away rejects in time; the next one, when it is back, is stored', async (t) => {

@@ -4,6 +4,7 @@ import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../brokers/redis/index.js'
 import { BrokerUnusable } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
+import { openRoad } from '../support/redis-brokers.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withRedis } from '../support/redis-server.js'
 import { makeCertificate, noTls } from '../support/redis-tls.js'
@@ -37,6 +38,21 @@ else {
         await broker.enqueue(note('after'))
         await until(() => worker.seen.includes('after'), 'the message after')
         await broker.join(queueName, { timeout: '10s' })
+      })
+
+      t.test('an idle connection that was dropped in silence is replaced, over TLS as well', async (t) => {
+        const { road, url: plain } = await openRoad(t, server)
+        const broker = open({ url: plain.replace('redis:', 'rediss:'), redis: { tls: { ca } } })
+        t.teardown(() => broker.close())
+        await broker.enqueue(note('first'))
+        const { now } = Date
+        Date.now = () => now() + 60_000
+        t.teardown(() => {
+          Date.now = now
+        })
+        road.freeze()
+        await t.resolves(broker.enqueue(note('second')))
+        t.match(await broker.stats(queueName), { ready: 2 })
       })
 
       t.test('results are waited for over TLS', async (t) => {
