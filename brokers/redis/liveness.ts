@@ -4,6 +4,7 @@
  * again it is asked for a PONG, with little time to answer.
  */
 import type { Redis } from 'ioredis'
+import { startTimer } from '../../lib/time.js'
 import type { Client } from './client.js'
 
 /** After how long without an answer a connection is looked at before it is used, in milliseconds. */
@@ -20,7 +21,7 @@ export async function answers(client: Client, timeout: number): Promise<boolean>
   const late = new Promise<boolean>((resolve) => {
     const giveUp = (): void => resolve(false)
     // When the event loop was busy for as long, the answer may be there, and is read before this.
-    timer = setTimeout(() => setImmediate(giveUp), Math.min(patience, timeout / 2))
+    timer = startTimer(() => setImmediate(giveUp), Math.min(patience, timeout / 2))
   })
   const pongs = connections(client).map((one) => one.ping())
   const all = Promise.all(pongs).then(
