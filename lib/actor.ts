@@ -1,20 +1,22 @@
 /**
  * `actor()`: a typed function that can also be sent.
  *
- * An actor belongs to a broker from its first use on (a send, or a worker that starts), not from its declaration, so
- * `setBroker()` may come before or after the import of the actors.
+ * An actor that was given no broker belongs to the default one of the moment in which it is used (a send, or a worker
+ * that starts), so `setBroker()` may come before or after the import of the actors.
  */
 
 import type { ActorOptions, MessageOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
-import { getBroker } from './default-broker.js'
+import { callDirectly } from './current.js'
+import { declare, declareOn, maySendBeside } from './declarations.js'
+import { getBroker, peekSetBroker } from './default-broker.js'
 import { checkSerializable } from './encoder.js'
-import { InvalidName, InvalidOption } from './errors.js'
+import { ActorExists, InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { expected, readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkQueueName } from './queue-names.js'
-import { shared } from './registry.js'
+import { checkRunnable } from './runnable.js'
 import { type Duration, parseDuration, show } from './time.js'
 
 /** What one message is made of: its arguments, and what is special about it. */
@@ -71,9 +73,11 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   self = this as unknown as AnyActor
   /** What else binding does: an actor declares itself, a remote one has nothing to declare but its queue. */
   onBind = (broker: Broker): void => broker.declareQueue(this.queueName)
+  /** The broker it was given, which it stays with. */
+  readonly #pinned: Broker | undefined
   #broker: Broker | undefined
 
-  constructor({ actorName, queueName = 'default', broker: _, ...rest }: ActorOptions) {
+  constructor({ actorName, queueName = 'default', broker, ...rest }: ActorOptions) {
     checkActorName(actorName)
     checkQueueName(queueName)
     if (/\.[DX]Q$/.test(queueName)) {
@@ -84,17 +88,30 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     this.actorName = actorName
     this.queueName = queueName
     this.options = readActorOptions(rest, `actor "${actorName}"`)
+    this.#pinned = broker
   }
 
   bind(broker: Broker): void {
     this.onBind(broker)
     this.#broker = broker
-    bound.set(this.self, broker)
   }
 
   get broker(): Broker {
-    if (!this.#broker) this.bind(getBroker())
-    return this.#broker as Broker
+    const set = peekSetBroker()
+    const bound = this.#broker
+    if (bound !== undefined && (set === undefined || set === bound || this.#pinned !== undefined)) return bound
+    return this.#bindToSend(set ?? getBroker())
+  }
+
+  #bindToSend(broker: Broker): Broker {
+    try {
+      this.bind(broker)
+    } catch (error) {
+      if (!(error instanceof ActorExists) || !maySendBeside(this.self, broker.actors.get(this.actorName))) throw error
+      broker.declareQueue(this.queueName)
+      this.#broker = broker
+    }
+    return broker
   }
 
   message(...args: A): Message<R> {
@@ -164,31 +181,6 @@ function readDelay(delay: Duration | undefined): number | undefined {
   return delay === undefined ? undefined : parseDuration(delay, 'delay')
 }
 
-/** The brokers that actors belong to by now. */
-const bound = shared('brokers of actors', () => new WeakMap<AnyActor, Broker>())
-
-/** The broker an actor belongs to by now; unlike to ask the actor, it doesn't bind it. */
-export function boundBroker(actor: AnyActor): Broker | undefined {
-  return bound.get(actor)
-}
-
-/** The actors that wait for their first use to be bound. */
-const unbound = shared('unbound actors', () => new Set<Handle<never, unknown>>())
-
-/** Every actor of this thread by name, whatever its broker: what a worker thread finds its functions by. */
-const declared = shared('declared actors', () => new Map<string, AnyActor[]>())
-
-/** The actor of that name, of that queue rather than another. */
-export function findActor(actorName: string, queueName: string): AnyActor | undefined {
-  const namesakes = declared.get(actorName) ?? []
-  return namesakes.findLast((one) => one.queueName === queueName) ?? namesakes.at(-1)
-}
-
-/** Binds every actor that no broker was named for and that wasn't used yet: what a worker does when it starts. */
-export function bindActors(broker: Broker): void {
-  for (const handle of unbound) handle.bind(broker)
-}
-
 /**
  * Makes an actor of a function.
  *
@@ -207,36 +199,31 @@ export function actor<F extends (...args: any[]) => unknown>(
 ): F & Actor<Parameters<F>, Awaited<ReturnType<F>>> {
   type A = Parameters<F>
   type R = Awaited<ReturnType<F>>
-  if (typeof fn !== 'function')
-    throw new InvalidOption(`Expected a function to make an actor of; got ${show(fn)}.`, 'fn')
+  checkRunnable(fn)
   const handle = new Handle<A, R>({ actorName: fn.name, ...options })
+  const { actorName, queueName } = handle
   const made = function (this: unknown, ...args: A): unknown {
-    return fn.apply(this, args)
+    return callDirectly(fn, this, args, actorName, queueName)
   } as unknown as F & Actor<A, R>
+  // As a function's own properties are, so that tests can replace them.
+  const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true })
   Object.defineProperties(made, {
-    name: { value: fn.name || handle.actorName },
-    length: { value: fn.length },
-    fn: { value: fn },
-    actorName: { value: handle.actorName },
-    queueName: { value: handle.queueName },
+    name: { value: fn.name || actorName, configurable: true },
+    length: { value: fn.length, configurable: true },
+    fn: own(fn),
+    actorName: { value: actorName },
+    queueName: { value: queueName },
     options: { value: handle.options },
-    broker: { get: () => handle.broker },
-    send: { value: handle.send.bind(handle) },
-    sendWithOptions: { value: handle.sendWithOptions.bind(handle) },
-    sendMany: { value: handle.sendMany.bind(handle) },
-    message: { value: handle.message.bind(handle) },
-    messageWithOptions: { value: handle.messageWithOptions.bind(handle) },
+    broker: { get: () => handle.broker, configurable: true },
+    send: own(handle.send.bind(handle)),
+    sendWithOptions: own(handle.sendWithOptions.bind(handle)),
+    sendMany: own(handle.sendMany.bind(handle)),
+    message: own(handle.message.bind(handle)),
+    messageWithOptions: own(handle.messageWithOptions.bind(handle)),
   })
   handle.self = made as AnyActor
-  handle.onBind = (broker) => {
-    broker.declareActor(made)
-    unbound.delete(handle as Handle<never, unknown>)
-  }
-  if (options.broker) handle.bind(options.broker)
-  else unbound.add(handle as Handle<never, unknown>)
-  const namesakes = declared.get(handle.actorName)
-  if (namesakes) namesakes.push(made as AnyActor)
-  else declared.set(handle.actorName, [made as AnyActor])
+  handle.onBind = (broker) => declareOn(broker, made as AnyActor)
+  declare(made as AnyActor, options.broker, (broker) => handle.bind(broker), actor)
   return made
 }
 

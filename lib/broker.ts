@@ -4,6 +4,7 @@
  */
 import { Chain } from './chain.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
+import { isReplaced, whereDeclared } from './declarations.js'
 import { type Body, getEncoder, type WireMessage } from './encoder.js'
 import {
   ActorExists,
@@ -153,7 +154,7 @@ export abstract class Broker {
   declareActor(actor: AnyActor): void {
     const twin = this.#actors.get(actor.actorName)
     if (twin === actor) return
-    if (twin) throw new ActorExists(actor.actorName)
+    if (twin && !isReplaced(twin)) throw new ActorExists(actor.actorName, [whereDeclared(twin), whereDeclared(actor)])
     this.#notify(this.chain.emit('beforeDeclareActor', actor, this))
     this.declareQueue(actor.queueName)
     this.#actors.set(actor.actorName, actor)

@@ -8,12 +8,19 @@ import { shared } from './registry.js'
 
 interface DefaultBroker {
   chosen: Broker | undefined
+  /** The one that was chosen by `setBroker`. */
+  set: Broker | undefined
   /** The one that was made from the environment. */
   made: Broker | undefined
   make: (() => Broker) | undefined
 }
 
-const state = shared<DefaultBroker>('default broker', () => ({ chosen: undefined, made: undefined, make: undefined }))
+const state = shared<DefaultBroker>('default broker', () => ({
+  chosen: undefined,
+  set: undefined,
+  made: undefined,
+  make: undefined,
+}))
 
 /**
  * The default broker: the one given to `setBroker`, else one made from `DRAMATIS_URL`, else a SQLite file
@@ -37,9 +44,18 @@ export function isFromEnvironment(broker: Broker): boolean {
   return broker === state.made
 }
 
-/** Makes `broker` the default. Actors bind when they are first used, so it may come before or after their import. */
+/**
+ * Makes `broker` the default. It may come before or after the import of the actors: those that were given no broker belong
+ * to whichever is the default when they are used.
+ */
 export function setBroker(broker: Broker): void {
   state.chosen = broker
+  state.set = broker
+}
+
+/** The default broker if `setBroker` chose it. */
+export function peekSetBroker(): Broker | undefined {
+  return state.set
 }
 
 /** The default broker if there is one already; makes none. */

@@ -63,8 +63,16 @@ export class MessageTooLarge extends DramatisError {
 
 /** An actor of that name exists already on that broker. */
 export class ActorExists extends DramatisError {
-  constructor(readonly actorName: string) {
-    super(`An actor named "${actorName}" is already declared on this broker; give one of them another actorName.`)
+  constructor(
+    readonly actorName: string,
+    /** Where the first and the second were declared, if that is known. */
+    [first, second]: readonly [first?: string | undefined, second?: string | undefined] = [],
+  ) {
+    const at = first === undefined ? '' : ` at ${first}`
+    const again = second === undefined ? '' : `, and again at ${second}`
+    super(
+      `An actor named "${actorName}" is already declared on this broker${at}${again}; give one of them another actorName.`,
+    )
   }
 }
 

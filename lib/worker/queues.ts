@@ -1,6 +1,7 @@
 /** Which queues a worker consumes. */
 import type { Broker } from '../broker.js'
-import { InvalidOption } from '../errors.js'
+import { actorsElsewhere } from '../declarations.js'
+import { DramatisError, InvalidOption } from '../errors.js'
 import { nearest } from '../options.js'
 import { noActors } from './load-hints.js'
 import type { WorkerOptions } from './worker-options.js'
@@ -11,7 +12,10 @@ import type { WorkerOptions } from './worker-options.js'
  */
 export function readQueues(broker: Broker, { queues, modules }: WorkerOptions): string[] {
   const known = new Set([...broker.actors.values()].map((actor) => actor.queueName))
-  if (known.size === 0) throw noActors(modules)
+  if (known.size === 0) {
+    const elsewhere = actorsElsewhere(broker)
+    throw elsewhere ? new DramatisError(`No actors are declared on this broker. ${elsewhere}`) : noActors(modules)
+  }
   if (!queues) return [...known]
   for (const name of queues) {
     if (known.has(name)) continue

@@ -1,8 +1,9 @@
 /**
  * The plugins of a worker thread: those that the modules it imports gave to the broker that stands for the worker's here.
  */
-import { boundBroker, findActor } from '../actor.js'
+
 import type { Broker } from '../broker.js'
+import { boundBroker, findActor } from '../declarations.js'
 import { peekBroker } from '../default-broker.js'
 import { type MainThread, mainThread } from '../main-thread.js'
 import type { ChainData } from './protocol.js'

@@ -3,8 +3,8 @@
  * actor sends through from here, and of the plugins only those that its modules added to that.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { findActor } from '../actor.js'
 import { asPromise, peekCurrent, RunningMessage, runActor } from '../current.js'
+import { findActor } from '../declarations.js'
 import { peekBroker, setBroker } from '../default-broker.js'
 import { packError, unpackError } from '../error-data.js'
 import { getLogger } from '../logger.js'

@@ -6,9 +6,9 @@
  * It never looks into a message: that is the executor's.
  */
 import { availableParallelism } from 'node:os'
-import { bindActors } from '../actor.js'
 import type { Broker } from '../broker.js'
 import type { Delivery } from '../consumer.js'
+import { bindActors } from '../declarations.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
 import { BrokerClosed, DramatisError, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'

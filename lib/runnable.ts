@@ -1,0 +1,48 @@
+/**
+ * What can be an actor: a function that does its work when it is called. Others look like one to the compiler, or to a
+ * program without one, and would be acknowledged without having done anything.
+ */
+import { InvalidOption, NotSerializable } from './errors.js'
+import { show } from './time.js'
+
+/** @throws {InvalidOption} for anything that doesn't do its work when it is called. */
+export function checkRunnable(fn: unknown): void {
+  const problem = problemOf(fn)
+  if (problem) throw new InvalidOption(`Expected a function to make an actor of; got ${problem}.`, 'fn')
+}
+
+function problemOf(fn: unknown): string | undefined {
+  if (typeof fn !== 'function') {
+    if (typeof fn === 'object' && fn !== null && 'then' in fn) return 'a promise: give the function, without calling it'
+    return show(fn)
+  }
+  if ('actorName' in fn && 'fn' in fn) {
+    return `the actor ${show(fn.actorName)}, which is one already: give the function itself, its "fn", and another actorName`
+  }
+  // Seen through `bind`, and from another realm, too.
+  const kind = Object.prototype.toString.call(fn)
+  if (kind === '[object GeneratorFunction]' || kind === '[object AsyncGeneratorFunction]') {
+    return `the generator function ${show(fn.name)}: calling it runs nothing. Write an async function that does in a loop what would be yielded`
+  }
+  // Only what can't be called without `new` has one that can't be replaced.
+  if (Object.getOwnPropertyDescriptor(fn, 'prototype')?.writable === false) {
+    return `the class ${show(fn.name)}, which can't be called: give a function that makes an instance and uses it`
+  }
+  return undefined
+}
+
+/**
+ * Refuses what a generator function returns, of which nothing has run: one that was compiled for an older JavaScript looks
+ * like any other function until it is called.
+ *
+ * @throws {NotSerializable} so that it isn't tried again.
+ */
+export function refuseGenerator(result: object, actorName: string): void {
+  // Nearly always a promise, which has neither of the others.
+  const { then, next, throw: raise } = result as { then?: unknown; next?: unknown; throw?: unknown }
+  if (typeof then === 'function' || typeof next !== 'function' || typeof raise !== 'function') return
+  throw new NotSerializable(
+    `The actor "${actorName}" returned a generator, of which nothing has run: write an async function that does in a loop what would be yielded.`,
+    'result',
+  )
+}
