@@ -3,7 +3,7 @@
  * where they belong. What each hook means stands in middleware.ts.
  */
 import type { Broker } from './broker.js'
-import { DramatisError, HookFailed, Retry, SkipMessage } from './errors.js'
+import { DramatisError, HookFailed, RateLimitExceeded, Retry, SkipMessage } from './errors.js'
 import { loggable, toError } from './failure.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
@@ -259,11 +259,11 @@ export class Chain {
 }
 
 /**
- * `SkipMessage` and `Retry` say what shall happen; they aren't failures, whoever throws them, as long as it can still
+ * `SkipMessage`, `Retry` and `RateLimitExceeded` say what shall happen; they aren't failures, whoever throws them, as long as it can still
  * happen: around the actor and before. After it, a plugin says it to the `Outcome`.
  */
-function isIntent(error: unknown): error is SkipMessage | Retry {
-  return error instanceof SkipMessage || error instanceof Retry
+function isIntent(error: unknown): boolean {
+  return error instanceof SkipMessage || error instanceof Retry || error instanceof RateLimitExceeded
 }
 
 /** Around the actor and before it. */

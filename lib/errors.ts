@@ -251,10 +251,23 @@ export class SkipMessage extends DramatisError {
   }
 }
 
-/** A rate limiter had no slot free. */
+/**
+ * A rate limiter had no slot free. Thrown by an actor, or by a plugin before it, it puts the message back until there may be
+ * one, with no attempt counted.
+ *
+ * @example throw new RateLimitExceeded('api', { retryAfter: 30_000 }) // a service asked to be left alone
+ */
 export class RateLimitExceeded extends DramatisError {
-  constructor(readonly key: string) {
+  /** In how many milliseconds there may be a slot, where that is known. */
+  readonly retryAfter: number | undefined
+
+  constructor(
+    /** Names what is limited. */
+    readonly key: string,
+    { retryAfter }: { retryAfter?: number | undefined } = {},
+  ) {
     super(`The rate limit "${key}" is exceeded.`)
+    this.retryAfter = retryAfter
   }
 }
 

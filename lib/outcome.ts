@@ -36,6 +36,7 @@ export class Outcome {
   /** How many attempts there may be, for the log: set by whoever counts them, where a number is given. */
   maxAttempts: number | undefined
   #decision: Decision
+  #postponed = false
   #sends: readonly Entry[] = none
 
   constructor(
@@ -54,8 +55,20 @@ export class Outcome {
     return this.#decision
   }
 
+  /** Whether the message goes back to wait, and no attempt is counted: nobody need be told that one failed. */
+  get postponed(): boolean {
+    return this.#postponed
+  }
+
+  /** Sends `copy` after a delay in place of this message, whose attempt doesn't count: what it needs isn't there yet. */
+  postpone(copy: Message, delay: Duration): void {
+    this.retry(copy, delay)
+    this.#postponed = true
+  }
+
   /** Sends `copy` after a delay in place of this message. */
   retry(copy: Message, delay: Duration): void {
+    this.#postponed = false
     this.message = copy
     this.#sends = [...this.#sends, { message: copy, delay: parseDuration(delay, 'delay') }]
     this.#decision = 'retry'
@@ -63,6 +76,7 @@ export class Outcome {
 
   /** Gives the message up, for this reason. */
   deadLetter(reason: string): void {
+    this.#postponed = false
     this.reason = reason
     this.#decision = 'dead-letter'
   }

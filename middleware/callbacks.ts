@@ -35,6 +35,8 @@ export class Callbacks implements Middleware {
   }
 
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
+    // What only waits for a slot of a rate limiter hasn't failed.
+    if (outcome.postponed) return
     const actor = broker.actors.get(message.actorName)
     const { error, result } = outcome
     if (error) {

@@ -5,13 +5,15 @@
  * copy is sent with a delay and the old one acknowledged, in one step. When the attempts are used up (`maxRetries` + 1
  * in all), or the error is one that the actor says it `throws`, the message is dead-lettered.
  *
+ * `RateLimitExceeded` is no failure: the message waits until there may be a slot, and no attempt is counted.
+ *
  * Leave it out for messages that must run at most once; set `maxRetries: 0` on the actor for the same, one by one.
  */
 
 import type { ActorHandle } from '../lib/actor.js'
 import type { Broker } from '../lib/broker.js'
 import { markOf } from '../lib/error-marks.js'
-import { ActorNotFound, NotSerializable, Retry } from '../lib/errors.js'
+import { ActorNotFound, NotSerializable, RateLimitExceeded, Retry } from '../lib/errors.js'
 import { summary, traceback } from '../lib/failure.js'
 import { getLogger } from '../lib/logger.js'
 import type { Message } from '../lib/message.js'
@@ -28,6 +30,7 @@ import {
   nullable,
 } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
+import { postpone, withoutWaits } from '../lib/rate-limits/postponement.js'
 import { classNames } from '../lib/thrown.js'
 import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/time.js'
 
@@ -72,6 +75,12 @@ declare module '../lib/actor-options.js' {
      * @default true
      */
     jitter?: boolean
+    /**
+     * Whether an attempt that found no slot of a rate limiter free (`RateLimitExceeded`) is a failed one, to be retried
+     * like others as often as `maxRetries` says. Otherwise the message waits until there is a slot, however often.
+     * @default false
+     */
+    countRateLimitExceeded?: boolean
   }
 }
 
@@ -82,6 +91,7 @@ declareOptions({
   onRetryExhausted: { wire: 'on_retry_exhausted', read: actorReference },
   retryWhen: { read: callback },
   jitter: { read: flag },
+  countRateLimitExceeded: { read: flag },
   throws: {
     read(value, name) {
       const classes = Array.isArray(value) ? value : [value]
@@ -142,10 +152,13 @@ export class Retries implements Middleware {
     if (isHopeless(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
       return outcome.deadLetter(`${summary(error)} (not to be retried)`)
     }
+    if (error instanceof RateLimitExceeded && !actor?.options.countRateLimitExceeded) {
+      return postpone(message, outcome, error)
+    }
     const retries = retriesOf(message)
     const copy = message.with({
       options: {
-        ...message.options,
+        ...withoutWaits(message.options),
         retries: retries + 1,
         traceback: traceback(error),
         requeue_timestamp: broker.clock.now(),

@@ -22,7 +22,7 @@ export interface MemoryRateLimitsOptions {
   clock?: Clock
 }
 
-type Method = 'add' | 'incr' | 'decr' | 'incrAndSum' | 'wait' | 'notify'
+type Method = 'add' | 'incr' | 'decr' | 'incrAndSum' | 'read' | 'wait' | 'notify'
 
 const service = 'memory-rate-limits'
 
@@ -57,6 +57,10 @@ export class MemoryRateLimits implements RateLimitBackend {
     return this.#ask('incrAndSum', args)
   }
 
+  async read(keys: readonly string[]): Promise<readonly number[]> {
+    return this.#ask('read', [keys])
+  }
+
   async wait(...args: Parameters<RateLimitBackend['wait']>): Promise<boolean> {
     return this.#ask('wait', args)
   }
@@ -70,9 +74,9 @@ export class MemoryRateLimits implements RateLimitBackend {
     return this.#counters.clock.now()
   }
 
-  #ask(method: Method, args: unknown[]): Promise<boolean> {
+  #ask<T = boolean>(method: Method, args: unknown[]): Promise<T> {
     const main = mainThread()
-    if (main) return main.call(service, method, [this.name, ...args]) as Promise<boolean>
+    if (main) return main.call(service, method, [this.name, ...args]) as Promise<T>
     return call(this.#counters, method, args)
   }
 }
@@ -104,6 +108,10 @@ class Counters {
   incrAndSum(key: string, keys: readonly string[], amount: number, maximum: number, ttl: number): boolean {
     const sum = keys.reduce((total, each) => total + (this.#get(each) ?? 0), amount)
     return sum <= maximum && this.incr(key, amount, maximum, ttl)
+  }
+
+  read(keys: readonly string[]): readonly number[] {
+    return keys.map((key) => this.#get(key) ?? 0)
   }
 
   notify(key: string, ttl: number): boolean {
@@ -159,8 +167,8 @@ function countersOf(name: string): Counters {
   return counters
 }
 
-async function call(counters: Counters, method: Method, args: readonly unknown[]): Promise<boolean> {
-  return (counters[method] as (...args: readonly unknown[]) => boolean | Promise<boolean>).apply(counters, [...args])
+async function call<T>(counters: Counters, method: Method, args: readonly unknown[]): Promise<T> {
+  return (counters[method] as (...args: readonly unknown[]) => T | Promise<T>).apply(counters, [...args])
 }
 
 serveThreads(service, (method, [name, ...args]) => call(countersOf(name as string), method as Method, args))

@@ -64,6 +64,11 @@ export class RedisRateLimits implements RateLimitBackend {
     return (await this.#open.commands.run(script('raise-within-sum'), [key, ...keys], args)) === 1
   }
 
+  async read(keys: readonly string[]): Promise<readonly number[]> {
+    const values = await this.#open.commands.call((client) => client.mget([...keys]))
+    return values.map(Number)
+  }
+
   async wait(key: string, timeout: number): Promise<boolean> {
     const { commands, ears } = this.#open
     const look = async (patience: number): Promise<true | undefined> =>

@@ -52,6 +52,13 @@ export class SQLiteRateLimits implements RateLimitBackend {
     })
   }
 
+  async read(keys: readonly string[]): Promise<readonly number[]> {
+    const now = Date.now()
+    return this.#connection.read((statements) =>
+      keys.map((key) => (statements.getLimit.get(key, now) as { value: number } | undefined)?.value ?? 0),
+    )
+  }
+
   /** Puts what `decide` makes of the current value, if it makes something of it; says whether it did. */
   #change(
     key: string,

@@ -17,6 +17,8 @@ export interface RateLimitBackend {
    * `maximum`. Says whether it did.
    */
   incrAndSum(key: string, keys: readonly string[], amount: number, maximum: number, ttl: number): Promise<boolean>
+  /** The values of these keys, 0 for what was never set; by them a window limiter knows when there will be a slot again. */
+  read?(keys: readonly string[]): Promise<readonly number[]>
   /**
    * Waits for a `notify` on `key`, `timeout` milliseconds at most. Says whether one came.
    * @throws {ConnectionFailed} when that can't be told at the end.

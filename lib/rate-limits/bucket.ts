@@ -37,6 +37,10 @@ export class BucketRateLimiter extends RateLimiter {
     this.bucket = readSpan(bucket, 'bucket')
   }
 
+  protected override async retryAfter(): Promise<number> {
+    return this.bucket - (this.backend.now() % this.bucket)
+  }
+
   protected async take(): Promise<boolean> {
     const { backend, limit, bucket } = this
     const now = backend.now()

@@ -17,7 +17,7 @@ export interface Slot extends AsyncDisposable {
  * The base of the rate limiters. Everybody who makes one with the same backend and the same key shares its slots,
  * in whatever process and thread (Python's included, on Redis).
  *
- * A limit that is exceeded inside an actor is an ordinary failure: the message is retried later.
+ * A limit that is exceeded inside an actor puts the message back until there may be a slot, with no attempt counted.
  */
 export abstract class RateLimiter {
   /**
@@ -37,6 +37,11 @@ export abstract class RateLimiter {
   /** Counts one more, if there is room for it. */
   protected abstract take(): Promise<boolean>
 
+  /** In how many milliseconds there may be a slot, where that can be told; asked when there was none. */
+  protected async retryAfter(): Promise<number | undefined> {
+    return undefined
+  }
+
   /** Counts one less, where that is how the limit works. */
   protected async giveBack(): Promise<void> {}
 
@@ -52,7 +57,10 @@ export abstract class RateLimiter {
   async acquire<T>(run?: () => T | Promise<T>): Promise<T | Slot> {
     if (run !== undefined && typeof run !== 'function') throw expected('a function', run, 'run')
     const slot = await this.tryAcquire()
-    if (!slot) throw new RateLimitExceeded(this.key)
+    if (!slot) {
+      // Not to know when is no reason to fail otherwise.
+      throw new RateLimitExceeded(this.key, { retryAfter: await this.retryAfter().catch(() => undefined) })
+    }
     if (!run) return slot
     try {
       return await run()

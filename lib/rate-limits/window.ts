@@ -38,8 +38,30 @@ export class WindowRateLimiter extends RateLimiter {
   }
 
   protected take(): Promise<boolean> {
-    const second = Math.floor(this.backend.now() / 1000)
-    const keys = Array.from({ length: this.window / 1000 }, (_, ago) => `${this.key}@${second - ago}`)
+    const keys = this.#keys(this.#second())
     return this.backend.incrAndSum(keys[0] as string, keys, 1, this.limit, this.window)
+  }
+
+  /** Until the oldest second of the window in which something came through leaves it; or the whole window, at a backend that can't tell. */
+  protected override async retryAfter(): Promise<number> {
+    const second = this.#second()
+    const counts = await this.backend.read?.(this.#keys(second))
+    if (!counts) return this.window
+    const oldest =
+      second -
+      Math.max(
+        0,
+        counts.findLastIndex((count) => count > 0),
+      )
+    return Math.max(0, oldest * 1000 + this.window - this.backend.now())
+  }
+
+  #second(): number {
+    return Math.floor(this.backend.now() / 1000)
+  }
+
+  /** The keys of the seconds in the window, the latest first. */
+  #keys(second: number): string[] {
+    return Array.from({ length: this.window / 1000 }, (_, ago) => `${this.key}@${second - ago}`)
   }
 }

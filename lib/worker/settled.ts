@@ -8,6 +8,7 @@ import { getLogger, isDebugEnabled } from '../logger.js'
 import type { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
 import type { Outcome } from '../outcome.js'
+import { waitsOf } from '../rate-limits/postponement.js'
 import type { Settlement } from '../settlement.js'
 import { cut } from '../thrown.js'
 import { showDuration } from '../time.js'
@@ -34,17 +35,11 @@ export async function settled(broker: Broker, message: Message, what: Omit<Settl
 }
 
 /** What an outcome came to. */
-export function settlementOf({
-  decision,
-  result,
-  error,
-  reason,
-  sends,
-  message,
-  maxAttempts,
-}: Outcome): Omit<Settlement, 'attempt'> {
+export function settlementOf(outcome: Outcome): Omit<Settlement, 'attempt'> {
+  const { decision, result, error, reason, sends, message, maxAttempts } = outcome
   if (decision === 'ack') return { decision, result }
   const delay = sends.find((entry) => entry.message === message)?.delay
+  if (outcome.postponed) return { decision: 'requeue', error, reason: error?.message, delay }
   return { decision, error, reason, delay, maxAttempts }
 }
 
@@ -69,6 +64,7 @@ export function logEnd(message: Message, decision: Settlement['decision']): void
 export function logFailure(message: Message, outcome: Outcome, error: Error): void {
   const { decision, reason, maxAttempts } = outcome
   const { messageId, actorName, queueName } = message
+  if (outcome.postponed) return logWait(message, outcome, error)
   const attempt = attemptOf(message)
   const fields = { messageId, actorName, queueName, attempt, maxAttempts }
   const which = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
@@ -87,4 +83,13 @@ export function reasonOf({ reason: whole, error }: Rejection): { reason: string;
   const reason = cut(whole)
   const traceback = error && tracebackToKeep(error)
   return traceback === undefined ? { reason } : { reason, traceback }
+}
+
+/** A message that waits has one line, however often it comes back in vain. */
+function logWait(message: Message, outcome: Outcome, error: Error): void {
+  if (waitsOf(message) > 0) return
+  const { messageId, actorName, queueName } = message
+  const { delay = 0 } = settlementOf(outcome)
+  const text = `Waits, to be run again in ${showDuration(delay)}, no attempt counted: ${error.message}`
+  getLogger().info({ messageId, actorName, queueName, delay }, text)
 }

@@ -63,6 +63,12 @@ export function testRateLimits(name: string, make: MakeRateLimits, { another }: 
     t.equal(await backend.incrAndSum('window@3', [], 2, 4, ttl), true)
   })
 
+  ask('read gives the values of keys, 0 for what is absent', async (t, backend) => {
+    await backend.add('one', 3, ttl)
+    await backend.incr('other', 2, 5, ttl)
+    t.same(await backend.read?.(['other', 'none', 'one']), [2, 0, 3])
+  })
+
   ask('what is over its time to live counts as never set', async (_, backend) => {
     await backend.add('added', 1, 30)
     await until(() => backend.add('added', 1, ttl), 'the end of what was added')

@@ -75,6 +75,26 @@ export function limiters(ask: Ask): void {
     t.same(await granted(limiter, 3), [true, true, false], 'the first two are out of sight')
   })
 
+  ask('who finds no slot learns when there may be one', async (t, backend) => {
+    const clock = at(backend, 1_795_414_007_900)
+    const bucket = new BucketRateLimiter(clock, 'minutely', { bucket: '1m' })
+    await bucket.acquire()
+    t.equal(await retryAfter(bucket), 12_100, 'when the next bucket begins')
+
+    const window = new WindowRateLimiter(clock, 'sliding', { limit: 2, window: '1m' })
+    await window.acquire()
+    clock.time += 20_000
+    await window.acquire()
+    t.equal(await retryAfter(window), 39_100, 'when the first one is out of sight')
+    clock.time += 39_100
+    await window.acquire()
+    t.equal(await retryAfter(window), 20_000, 'when the second one is')
+
+    const mutex = new ConcurrentRateLimiter(clock, 'mutex')
+    await mutex.acquire()
+    t.equal(await retryAfter(mutex), undefined, 'whoever has it may give it back at any time')
+  })
+
   ask('keys are told apart', async (t, backend) => {
     const one = new ConcurrentRateLimiter(backend, 'one')
     const other = new ConcurrentRateLimiter(backend, 'other')
@@ -113,6 +133,13 @@ export function limiters(ask: Ask): void {
   })
 }
 
+/** What is said to somebody who finds no slot. */
+async function retryAfter(limiter: RateLimiter): Promise<number | undefined> {
+  const error: unknown = await limiter.acquire().catch((reason: unknown) => reason)
+  if (error instanceof RateLimitExceeded) return error.retryAfter
+  throw new Error('There was a slot.')
+}
+
 /** Whether each of some acquisitions in a row is granted. */
 async function granted(limiter: RateLimiter, times: number): Promise<boolean[]> {
   const results: boolean[] = []
@@ -131,6 +158,7 @@ function at(backend: RateLimitBackend, time: number): RateLimitBackend & { time:
     incr: (...args) => backend.incr(...args),
     decr: (...args) => backend.decr(...args),
     incrAndSum: (...args) => backend.incrAndSum(...args),
+    read: async (keys) => (await backend.read?.(keys)) ?? [],
     wait: (...args) => backend.wait(...args),
     notify: (...args) => backend.notify(...args),
   }

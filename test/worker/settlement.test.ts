@@ -124,7 +124,7 @@ t.test('each message has one line at debug, with its attempt, its duration and w
   await send(staged, 'ends well')
   await send(staged, 'skips', { retries: 3 })
   await send(staged, 'fails')
-  const debug = (): typeof staged.log => staged.log.filter(({ level }) => level === 'debug')
+  const debug = (): typeof staged.log => staged.log.filter(({ level, fields }) => level === 'debug' && fields.outcome)
   await until(() => debug().length === 3)
   const actorName = 'act'
   t.match(
@@ -143,7 +143,7 @@ t.test('nothing is written for a message where debug is off', async (t) => {
   const done = gate()
   const nothing = (): void => {}
   let lines = 0
-  const debug = (): void => void lines++
+  const debug = (fields: object): void => void ('outcome' in fields && lines++)
   setLogger({ debug, info: nothing, warn: nothing, error: nothing, isLevelEnabled: (level) => level !== 'debug' })
   const last = staged.actor(() => done.open(), { actorName: 'last' })
   await staged.work()

@@ -1,0 +1,51 @@
+/** Messages that wait for a slot of a rate limiter, inline and on threads, on every broker. */
+import t, { type Test } from 'tap'
+import { Worker } from '../../lib/worker/worker.js'
+import { captureLog } from '../support/log.js'
+import { withRedis } from '../support/redis-server.js'
+import { makePath } from '../support/sqlite-files.js'
+
+const log = captureLog()
+process.env.DRAMATIS_LOG_LEVEL = 'silent'
+const patience = { timeout: '60s' } as const
+
+type Module = typeof import('../support/actors/limited.js')
+
+function testWaiting(kind: string, address: (t: Test) => string): void {
+  t.test(`messages that wait for a slot are all done, and none has failed (${kind})`, async (t) => {
+    process.env.LIMITED_BROKER = address(t)
+    const url = new URL(`../support/actors/limited.ts?${kind}`, import.meta.url).href
+    const { broker, backend, exclusive, limited }: Module = await import(url)
+    t.teardown(async () => {
+      await backend.close?.()
+      await broker.close()
+    })
+    t.equal(exclusive.broker, broker)
+    t.equal(limited.broker, broker)
+
+    for (const threads of [0, 1]) {
+      log.length = 0
+      const worker = new Worker(broker, { threads, modules: [url] })
+      t.teardown(() => worker.stop({ timeout: 0 }))
+      await worker.start()
+      const five: [][] = [[], [], [], [], []]
+      const messages = [...(await exclusive.sendMany(five)), ...(await limited.sendMany(five))]
+      const retries = await Promise.all(messages.map((message) => message.result(patience)))
+      t.same(new Set(retries), new Set([0]), `no attempt was counted (threads: ${threads})`)
+      await broker.join('default')
+      t.equal((await broker.stats('default')).dead, 0)
+      t.same(
+        log.filter(({ level }) => level === 'warn' || level === 'error'),
+        [],
+      )
+      const waits = log.filter(({ level, text }) => level === 'info' && text.startsWith('Waits, to be run again in '))
+      t.ok(waits.length >= 4, 'those that waited say so')
+      t.equal(new Set(waits.map(({ fields }) => fields.messageId)).size, waits.length, 'once each')
+      await worker.stop({ timeout: 0 })
+    }
+  })
+}
+
+testWaiting('memory', () => 'memory')
+testWaiting('SQLite', (t) => makePath(t))
+await withRedis((server) => testWaiting('Redis', () => server.url))

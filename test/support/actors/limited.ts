@@ -1,0 +1,42 @@
+/**
+ * Actors that need a slot of a rate limiter: imported by the test and, again, by its threads. The environment says where
+ * messages and slots are kept.
+ */
+import { isMainThread } from 'node:worker_threads'
+import { MemoryBroker, MemoryRateLimits } from '../../../brokers/memory/index.js'
+import { RedisBroker, RedisRateLimits } from '../../../brokers/redis/index.js'
+import { SQLiteBroker, SQLiteRateLimits } from '../../../brokers/sqlite/index.js'
+import { setBroker } from '../../../lib/default-broker.js'
+import { actor, type Broker, current, getBroker, type RateLimitBackend } from '../../../lib/index.js'
+import { ConcurrentRateLimiter, WindowRateLimiter } from '../../../lib/rate-limits/index.js'
+
+const address = process.env.LIMITED_BROKER as string
+
+function open(): [Broker, RateLimitBackend & { close?(): Promise<void> }] {
+  if (address.startsWith('redis:')) return [new RedisBroker({ url: address }), new RedisRateLimits({ url: address })]
+  if (address !== 'memory') return [new SQLiteBroker({ path: address }), new SQLiteRateLimits({ path: address })]
+  return [isMainThread ? new MemoryBroker() : getBroker(), new MemoryRateLimits({ name: 'limited' })]
+}
+
+export const [broker, backend] = open()
+setBroker(broker)
+
+const one = new ConcurrentRateLimiter(backend, 'one')
+const perSecond = new WindowRateLimiter(backend, 'per second', { limit: 2 })
+const shared = { storeResults: true, maxRetries: 3 } as const
+
+/** Holds the only slot for a while; says which attempt it was. */
+export const exclusive = actor(
+  () =>
+    one.acquire(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      return current().message.options.retries ?? 0
+    }),
+  { ...shared, actorName: 'exclusive' },
+)
+
+/** Comes through twice a second. */
+export const limited = actor(() => perSecond.acquire(() => current().message.options.retries ?? 0), {
+  ...shared,
+  actorName: 'limited',
+})
