@@ -15,7 +15,7 @@ import { ActorExists, InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { expected, readActorOptions, readMessageOptions } from './options.js'
-import { checkActorName, checkQueueName } from './queue-names.js'
+import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
 import { checkRunnable } from './runnable.js'
 import { type Duration, parseDuration, show } from './time.js'
 
@@ -200,6 +200,7 @@ export function actor<F extends (...args: any[]) => unknown>(
   type A = Parameters<F>
   type R = Awaited<ReturnType<F>>
   checkRunnable(fn)
+  if (options.actorName === undefined) checkNameIsKept(fn.name)
   const handle = new Handle<A, R>({ actorName: fn.name, ...options })
   const { actorName, queueName } = handle
   const made = function (this: unknown, ...args: A): unknown {

@@ -164,7 +164,7 @@ export abstract class Broker {
   /** @throws {ActorNotFound} */
   getActor(actorName: string): AnyActor {
     const actor = this.#actors.get(actorName)
-    if (!actor) throw new ActorNotFound(actorName)
+    if (!actor) throw new ActorNotFound(actorName, this.#actors.keys())
     return actor
   }
 

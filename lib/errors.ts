@@ -4,6 +4,7 @@
  */
 
 import { isInstance, markOf } from './error-marks.js'
+import { hintOfRenamed } from './function-names.js'
 import { messageOf } from './thrown.js'
 import type { Duration } from './time.js'
 
@@ -162,8 +163,12 @@ export class DecodeError extends DramatisError {}
 
 /** A message names an actor that this worker doesn't have. */
 export class ActorNotFound extends DramatisError {
-  constructor(readonly actorName: string) {
-    super(`No actor named "${actorName}"; import its module before starting the worker.`)
+  constructor(
+    readonly actorName: string,
+    known: Iterable<string> = [],
+  ) {
+    const hint = hintOfRenamed(actorName, known) ?? 'import its module before starting the worker.'
+    super(`No actor named "${actorName}"; ${hint}`)
   }
 }
 
@@ -197,10 +202,8 @@ export class ModuleLoadError extends DramatisError {
     /** `hint` says what to do, in a sentence. */
     { hint, ...options }: ErrorOptions & { hint?: string } = {},
   ) {
-    const { cause } = options
-    const why = messageOf(cause)
-    const more = hint === undefined ? '' : `${/[.!?]$/.test(why) ? '' : '.'} ${hint}`
-    super(`The module ${module} could not be loaded: ${why}${more}`, options)
+    const why = `The module ${module} could not be loaded: ${messageOf(options.cause)}`
+    super(hint === undefined ? why : `${why.replace(/\.?$/, '.')} ${hint}`, options)
   }
 }
 

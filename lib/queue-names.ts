@@ -2,6 +2,7 @@
  * Names of queues and actors, as Dramatiq has them: `q`, its delayed twin `q.DQ`, its dead letters `q.XQ`.
  */
 import { InvalidName } from './errors.js'
+import { howToKeepNames, namesAreKept } from './function-names.js'
 import { show } from './time.js'
 
 /** @throws {InvalidName} */
@@ -17,9 +18,22 @@ export function checkQueueName(name: unknown): asserts name is string {
 export function checkActorName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || name === '') {
     throw new InvalidName(
-      `Expected an actor name: a text that isn't empty; got ${show(name)}. Name the function, or give actorName.`,
+      `Expected an actor name: a text that isn't empty; got ${show(name)}. ` +
+        `Name the function, or give actorName. Where a bundler took the name away: ${howToKeepNames}`,
     )
   }
+}
+
+/**
+ * Refuses to call an actor what its function is called, in a bundle where functions have lost their names.
+ * @throws {InvalidName}
+ */
+export function checkNameIsKept(name: string): void {
+  if (namesAreKept) return
+  throw new InvalidName(
+    `A bundler has renamed functions in this file, so that an actor would be called what it made of the name, here ${show(name)}, ` +
+      `and others would not find it. ${howToKeepNames}`,
+  )
 }
 
 /** The queue itself, for any of its three names. */

@@ -170,7 +170,7 @@ export class Executor implements Onlooker {
   #accept(delivery: Delivery, desk: Desk): Execution {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
-    if (!actor) throw new ActorNotFound(message.actorName)
+    if (!actor) throw new ActorNotFound(message.actorName, this.broker.actors.keys())
     checkWireOptions(message.options)
     if (delivery.deliveryCount > 1) {
       const allowed = this.broker.chain.maxDeliveries(message, actor)

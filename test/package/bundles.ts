@@ -15,6 +15,8 @@ interface Bundle {
   readonly format: 'esm' | 'cjs'
   readonly minify?: boolean
   readonly splitting?: boolean
+  /** @default true */
+  readonly keepNames?: boolean
 }
 
 /** Without it, what is CommonJS in a bundle of ES modules can't require Node's own modules. */
@@ -23,7 +25,7 @@ const banner = "import { createRequire } from 'node:module'; const require = cre
 type Build = (options: Record<string, unknown>) => Promise<unknown>
 
 /** Bundles worker and producer into a folder of their own, and gives that. */
-async function bundle(t: Test, folder: string, { format, minify, splitting }: Bundle): Promise<string> {
+async function bundle(t: Test, folder: string, { format, minify, splitting, keepNames }: Bundle): Promise<string> {
   // esbuild comes with tsx.
   const require = createRequire(createRequire(import.meta.url).resolve('tsx/package.json'))
   const { build } = (await import(pathToFileURL(require.resolve('esbuild')).href)) as { build: Build }
@@ -34,7 +36,7 @@ async function bundle(t: Test, folder: string, { format, minify, splitting }: Bu
     entryPoints: [format === 'esm' ? 'worker' : 'main', 'send'].map((name) => join(folder, `bundled/${name}.js`)),
     bundle: true,
     platform: 'node',
-    keepNames: true,
+    keepNames: keepNames ?? true,
     format,
     minify: minify ?? false,
     splitting: splitting ?? false,
@@ -87,4 +89,18 @@ export function testBundles(folder: string): void {
     const { url } = await startRedis([])
     for (const [, kind] of kinds.slice(0, 2)) await works(t, await bundle(t, folder, kind), kind, url)
   })
+
+  for (const minify of [false, true]) {
+    const what = minify ? 'a minifier took the names of functions away' : 'a bundler renamed functions'
+    t.test(`where ${what}, no actor is declared under such a name`, async (t) => {
+      const cwd = await bundle(t, folder, { format: 'esm', minify, keepNames: false })
+      const { code, err } = await shell.run('node', ['worker.mjs'], { cwd })
+      t.equal(code, 1)
+      t.match(
+        err,
+        minify ? /renamed functions in this file, .* here ""/ : /renamed functions in this file, .* here "add2"/,
+      )
+      t.match(err, /keepNames in esbuild, tsup and tsdown/)
+    })
+  }
 }
