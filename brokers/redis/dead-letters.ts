@@ -9,8 +9,8 @@ import { idArgument, readShownId, showId } from './ids.js'
 import { type Attempt, insist } from './insist.js'
 import type { Keys, QueueKeys } from './keys.js'
 import { type Argument, type Link, patience } from './link.js'
-import { bodiesAreText, type DelayQueue, lenient, placeOf, readBody } from './parcels.js'
-import { rewrite } from './rewrite.js'
+import { bodiesAreText, type DelayQueue, placeOf, readBody } from './parcels.js'
+import { lenient, rewrite } from './rewrite.js'
 import { script } from './scripts.js'
 
 /**

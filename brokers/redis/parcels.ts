@@ -8,7 +8,7 @@ import type { Entry } from '../../lib/outcome.js'
 import { uuid } from '../../lib/uuid.js'
 import type { Keys, Place, QueueKeys } from './keys.js'
 import type { Argument } from './link.js'
-import { rewrite } from './rewrite.js'
+import { lenient, rewrite } from './rewrite.js'
 
 /** A message on its way to a place. */
 export interface Parcel {
@@ -80,13 +80,6 @@ export function parcelOfDelayed(queue: QueueKeys, text: string): Parcel {
   const priority = priorityOf(options ?? {})
   const eta = options?.eta
   return typeof eta === 'number' ? delayed(queue, id, body, priority, eta) : { place: queue.ready(priority), id, body }
-}
-
-/** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
-export function lenient(text: string): string {
-  return /\b(NaN|Infinity)\b/.test(text)
-    ? text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, string) => string ?? 'null')
-    : text
 }
 
 /**

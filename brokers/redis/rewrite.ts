@@ -1,6 +1,7 @@
 /**
  * Changes single fields of a message's JSON and leaves every other character as it is. Bodies that only pass through
- * (from Python's delay queue back to its queue) may hold what JavaScript can't: integers of any size, `1.0`, `NaN`.
+ * (from Python's delay queue back to its queue) may hold what JavaScript can't: integers of any size, `1.0`, `NaN`. They come
+ * from anywhere and may be broken anyhow, so each character is looked at once: no recursion, and no search that begins anew.
  */
 
 /** What to put in place: JSON text, or `undefined` to remove the field. */
@@ -71,6 +72,26 @@ function readObject(text: string, from: number): Span {
     at = skipSpace(text, end)
   }
   return { start, end: at + 1, members }
+}
+
+const unknownNumbers = ['NaN', 'Infinity']
+
+/** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
+export function lenient(text: string): string {
+  if (!text.includes('NaN') && !text.includes('Infinity')) return text
+  const parts: string[] = []
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') at = skipString(text, at) - 1
+    if (character !== 'N' && character !== 'I') continue
+    const [word] = unknownNumbers.filter((one) => text.startsWith(one, at))
+    if (word === undefined) continue
+    parts.push(text.slice(from, text[at - 1] === '-' ? at - 1 : at), 'null')
+    from = at + word.length
+    at = from - 1
+  }
+  return parts.join('') + text.slice(from)
 }
 
 function skipSpace(text: string, from: number): number {
