@@ -22,8 +22,8 @@ import type { Statements } from './statements.js'
 
 export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
   /**
-   * How long a worker may be silent before what it holds goes to others; it renews its lease six times as often. A
-   * worker whose process is gone is noticed within a second, whatever this says.
+   * How long a worker may be silent before what it holds goes to others; it renews its lease six times as often. This is
+   * for processes that hang or are stopped: one that is gone is noticed within a second, whatever this says.
    * @default '1m'
    */
   heartbeatTimeout?: Duration
@@ -231,11 +231,9 @@ export class SQLiteBroker extends Broker {
    * For tests: dies as if the process were killed. Nothing more is taken, renewed or given back.
    * @internal
    */
-  async abandon(): Promise<number | undefined> {
-    const { id } = this.#lease
+  async abandon(): Promise<void> {
     this.#lease.abandon()
     for (const consumer of this.#consumers) await consumer.close()
-    return id
   }
 }
 

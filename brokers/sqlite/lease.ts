@@ -1,34 +1,33 @@
 /**
  * A consuming broker's row among the workers: what makes its messages its own for as long as it lives.
  *
- * Duties: 1. registers the broker when it first takes, 2. renews the row, 3. finds workers that died, by their expired
- * rows or because their process is gone, and gives back what they held, 4. on close gives back what is left and leaves.
+ * Duties: 1. registers the broker when it first takes, and locks its file, 2. renews the row, 3. finds workers that died
+ * (see liveness.ts) and gives back what they held, 4. on close gives back what is left and leaves.
  */
 import { randomInt } from 'node:crypto'
 import { getLogger } from '../../lib/logger.js'
 import { startInterval } from '../../lib/time.js'
 import type { Connection } from './connection.js'
-import { host, isDead } from './host.js'
+import { host } from './host.js'
+import { Liveness, type WorkerRow } from './liveness.js'
 import type { Statements } from './statements.js'
+import { WorkerLock } from './worker-lock.js'
 
-interface WorkerRow {
-  readonly id: number
-  readonly host: string | null
-  readonly pid: number
-  readonly expiresAt: number
-}
-
-/** How often a dead process is looked for, in milliseconds; more often where heartbeats come quicker. */
+/** How often dead workers are looked for, in milliseconds; more often where heartbeats come quicker. */
 const longestLookInterval = 1000
 
 export class Lease {
   readonly #connection: Connection
   readonly #timeout: number
+  readonly #beatInterval: number
+  readonly #lookInterval: number
+  readonly #liveness: Liveness
   /**
    * Names the row. Random, because a number that comes again would make a lost worker's late settlements hit; four bytes
    * wide in the file, as nobody is.
    */
   #id: number | undefined
+  #lock: WorkerLock | undefined
   #registering: Promise<void> | undefined
   #timers: NodeJS.Timeout[] = []
   #closed = false
@@ -37,6 +36,9 @@ export class Lease {
   constructor(connection: Connection, timeout: number) {
     this.#connection = connection
     this.#timeout = timeout
+    this.#beatInterval = timeout / 6
+    this.#lookInterval = Math.min(this.#beatInterval, longestLookInterval)
+    this.#liveness = new Liveness(timeout, this.#lookInterval)
   }
 
   /** Who holds what is taken now; `undefined` until registered. */
@@ -56,28 +58,39 @@ export class Lease {
 
   async #register(): Promise<void> {
     const id = randomInt(2 ** 24, 2 ** 31 - 1)
+    // Makes the file, if it isn't there yet.
+    await this.#connection.read(() => {})
+    if (this.#closed) return
+    // The lock comes first: a row without one would be taken for that of an older version.
+    this.#lock?.release()
+    this.#lock = WorkerLock.acquire(this.#connection.path, id)
     await this.#connection.write(
       (statements) => statements.register.run(id, host ?? null, process.pid, Date.now() + this.#timeout),
       { patience: 5000 },
     )
     if (this.#closed) return
     this.#id = id
-    await this.#recover().catch((error) => this.#warn(error))
+    await this.#recover(true).catch((error) => this.#warn(error))
     if (this.#timers.length > 0 || this.#closed) return
-    const beat = this.#timeout / 6
     this.#timers = [
-      startInterval(() => this.#beat().catch((error) => this.#warn(error)), beat).unref(),
-      startInterval(
-        () => this.#recover().catch((error) => this.#warn(error)),
-        Math.min(beat, longestLookInterval),
-      ).unref(),
+      startInterval(() => this.#beat().catch((error) => this.#warn(error)), this.#beatInterval).unref(),
+      startInterval(() => this.#recover().catch((error) => this.#warn(error)), this.#lookInterval).unref(),
     ]
   }
 
   /** Gives back, uncounted, what is still held, and leaves. */
   async close(): Promise<void> {
-    this.abandon()
-    await this.#registering
+    this.#stop()
+    try {
+      await this.#registering
+      await this.#leave()
+    } finally {
+      this.#lock?.release()
+      this.#liveness.close()
+    }
+  }
+
+  async #leave(): Promise<void> {
     const id = this.#id
     if (id === undefined) return
     this.#id = undefined
@@ -89,8 +102,14 @@ export class Lease {
     this.#connection.watcher.wakeAll()
   }
 
-  /** Stops renewing, as if the process had died; what is held stays so until others recover it. */
+  /** Ends as if the process had died: what is held stays so until others recover it. */
   abandon(): void {
+    this.#stop()
+    this.#lock?.drop()
+    this.#liveness.close()
+  }
+
+  #stop(): void {
     this.#closed = true
     for (const timer of this.#timers) clearInterval(timer)
   }
@@ -113,26 +132,25 @@ export class Lease {
     await this.register(id)
   }
 
-  /** Gives back what dead workers held. */
-  async #recover(): Promise<void> {
+  /** Gives back what dead workers held. With `sweep` it also removes what those left that are in no list any more. */
+  async #recover(sweep = false): Promise<void> {
     const own = this.#id
     if (own === undefined) return
-    const lost = await this.#connection.read((statements) => {
-      const others = statements.otherWorkers.all(own) as WorkerRow[]
-      return others.filter(
-        (other) => other.expiresAt <= Date.now() || (host !== undefined && other.host === host && isDead(other.pid)),
-      )
-    })
+    const { path } = this.#connection
+    const others = await this.#connection.read((statements) => statements.otherWorkers.all(own) as WorkerRow[])
+    if (this.#closed) return
+    if (sweep) this.#liveness.sweep(path, new Set([own, ...others.map(({ id }) => id)]))
+    const lost = this.#liveness.findLost(path, others)
     if (lost.length === 0) return
-    const now = Date.now()
     const recovered = await this.#connection.write((statements) => {
-      for (const { id, expiresAt } of lost) {
-        // It may have been renewed meanwhile; the dead don't come back.
-        if (expiresAt <= now) statements.dismissExpired.run(id, now)
-        else statements.dismiss.run(id)
+      for (const { worker, gone } of lost) {
+        // Who was only silent may have been heard meanwhile; the dead don't come back.
+        if (gone) statements.dismiss.run(worker.id)
+        else statements.dismissSilent.run(worker.id, worker.expiresAt)
       }
       return Number(statements.recoverOrphans.run().changes)
     })
+    this.#liveness.buried(path, lost)
     if (recovered === 0) return
     getLogger().warn({ workers: lost, recovered }, 'what lost workers held went back to its queues')
     this.#connection.watcher.wakeAll()

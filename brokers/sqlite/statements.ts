@@ -60,7 +60,7 @@ const sql = {
   renew: 'UPDATE workers SET expires_at = ? WHERE id = ?',
   otherWorkers: 'SELECT id, host, pid, expires_at AS expiresAt FROM workers WHERE id <> ?',
   dismiss: 'DELETE FROM workers WHERE id = ?',
-  dismissExpired: 'DELETE FROM workers WHERE id = ? AND expires_at <= ?',
+  dismissSilent: 'DELETE FROM workers WHERE id = ? AND expires_at = ?',
   giveAllBack:
     'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE holder = ? AND holder <> 2147483647',
   // The first loss counts, whoever it was. From the second on a message that had not begun to run is innocent: it only

@@ -16,10 +16,12 @@ export class Child {
   /**
    * Starts a script of this folder; it is killed at the end of the test at the latest.
    * @param script Its name, such as `sqlite-worker.ts`.
+   * @param under A command that runs another, such as `unshare --pid --fork`.
    */
-  constructor(t: Pick<Test, 'teardown'>, script: string, args: readonly string[]) {
+  constructor(t: Pick<Test, 'teardown'>, script: string, args: readonly string[], under: readonly string[] = []) {
     const file = fileURLToPath(new URL(script, import.meta.url))
-    this.process = spawn(process.execPath, ['--import=tsx', file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const [command, ...rest] = [...under, process.execPath, '--import=tsx', file, ...args] as [string, ...string[]]
+    this.process = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.process.stdin.on('error', () => {})
     this.#exited = once(this.process, 'exit')
     const lines = createInterface({ input: this.process.stdout })

@@ -39,9 +39,7 @@ export function inDatabase<T>(path: string, work: (database: Database) => T): T 
   }
 }
 
-/** Lets a broker die as `kill -9` would, long enough ago for its lease to have run out. */
+/** Lets a broker die as `kill -9` would. */
 export async function crash(broker: SQLiteBroker): Promise<void> {
-  const id = await broker.abandon()
-  if (id !== undefined)
-    inDatabase(broker.path, (database) => database.prepare('UPDATE workers SET expires_at = 0 WHERE id = ?').run(id))
+  await broker.abandon()
 }

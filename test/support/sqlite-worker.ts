@@ -2,7 +2,8 @@
  * Child process of the SQLite tests: takes and acknowledges until it is killed or told to stop, and reports on lines of
  * standard output. Every message whose name has no "after" in it is acknowledged together with a send of one that has.
  *
- * argv: path, heartbeatTimeout in milliseconds, "hold" to acknowledge only when a line comes in
+ * argv: path, heartbeatTimeout in milliseconds, "hold" to acknowledge only when a line comes in, and by how many
+ *       milliseconds its clock differs from everybody else's
  * out:  "took <name> <messageId> <deliveryCount>", "acked <name>"
  */
 import { once } from 'node:events'
@@ -11,7 +12,9 @@ import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import type { Delivery } from '../../lib/consumer.js'
 import { Message } from '../../lib/message.js'
 
-const [path, heartbeatTimeout, hold] = process.argv.slice(2) as [string, string, string | undefined]
+const [path, heartbeatTimeout, hold, step = 0] = process.argv.slice(2) as [string, string, string?, string?]
+const { now } = Date
+Date.now = () => now() + Number(step)
 const say = (line: string): void => void writeSync(1, `${line}\n`)
 
 const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout: Number(heartbeatTimeout) })
