@@ -1,10 +1,10 @@
 /**
  * Logging: a contract of four methods, served by pino unless replaced.
  */
-import { createRequire as requireFrom } from 'node:module'
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { type DestinationStream, pino } from 'pino'
+import { requireFrom } from './bundled.js'
 import { InvalidOption } from './errors.js'
 import { shared } from './registry.js'
 

@@ -3,9 +3,9 @@
  * that script only as it was typed (`node .`, `node worker`), and under some tools it is the tool's.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire as requireFrom } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { requireFrom } from '../bundled.js'
 import { InvalidOption } from '../errors.js'
 
 /** What `modules` is for, as errors say it. */

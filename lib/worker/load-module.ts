@@ -2,9 +2,9 @@
  * How a thread loads the modules of the application: as the main thread did. Where that was `require()`, a loader may
  * have been at work (tsx, ts-node) that reaches no further, and an `import()` would get a second copy of everything.
  */
-import { createRequire as requireFrom } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { requireFrom } from '../bundled.js'
 
 /** Those of the modules that were loaded with `require()` here. */
 export function requiredModules(modules: readonly string[]): string[] {

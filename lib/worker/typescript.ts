@@ -2,9 +2,9 @@
  * TypeScript in threads. Node's own type stripping reaches threads by itself; `tsx` registers itself on the main thread
  * only, so that a thread has to be told to.
  */
-import { createRequire as requireFrom } from 'node:module'
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { requireFrom } from '../bundled.js'
 import { manifestOf } from './entry.js'
 
 /** The URLs of the modules that register tsx in a thread, for both kinds of modules, when this process was started with it. */
