@@ -256,18 +256,33 @@ export abstract class Broker {
   }
 
   /**
-   * The body of a message, checked for its size.
+   * The body of a message, checked for its size unless it was stored before.
    * @param wire Its form on the wire, where the broker has something to add.
    * @throws {MessageTooLarge}
    */
-  protected encode(message: Message, wire: WireMessage = message.toWire()): Body {
+  protected encode({ message, stored }: Entry, wire: WireMessage = message.toWire()): Body {
     const body = encode(wire)
     // No character takes more than three bytes, so that most texts need not be measured.
-    if (body.length * 3 > this.maxMessageSize) {
+    if (!stored && body.length * 3 > this.maxMessageSize) {
       const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length
       if (size > this.maxMessageSize) throw new MessageTooLarge(message.actorName, size, this.maxMessageSize)
     }
     return body
+  }
+
+  /**
+   * Why a message can't be stored, however often it is tried; for what is sent beside something that it shall not harm.
+   * @internal
+   */
+  refusal(entry: Entry): unknown {
+    try {
+      assertMessage(entry.message)
+      checkQueueName(canonicalQueueName(entry.message.queueName))
+      this.encode(entry)
+      return undefined
+    } catch (error) {
+      return error
+    }
   }
 
   // — Consuming and looking ——————————————————————————————————————————————————————————————————————————————

@@ -29,6 +29,7 @@ const hookNames: readonly HookName[] = [
   'beforeDelayMessage',
   'beforeProcessMessage',
   'afterProcessMessage',
+  'beforeSettleMessage',
   'afterSkipMessage',
   'afterInterruptMessage',
   'afterSettleMessage',

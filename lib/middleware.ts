@@ -74,7 +74,12 @@ export interface Hooks {
   beforeProcessMessage(message: Message, broker: Broker): Awaitable
   /** Called after an actor ran, with its result or error, which it may decide upon. */
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
-  /** Called in place of `afterProcessMessage` when a message was skipped. */
+  /**
+   * Called once what becomes of the message is decided, and before that is stored: for what depends on the decision, such
+   * as a result or another message. It may `send`, but no longer decide.
+   */
+  beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
+  /** Called in place of the two above when a message was skipped. */
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
   /** Called when a message was interrupted (a shutdown, a thread killed for its neighbour) and goes back, no attempt counted. */
   afterInterruptMessage(message: Message, broker: Broker): Awaitable

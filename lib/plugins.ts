@@ -24,5 +24,6 @@ export function asSender(plugin: Middleware): string | undefined {
 
 /** Whether it may look at results without having said when. */
 export function seesResults(plugin: Middleware): boolean {
-  return Boolean(plugin.afterProcessMessage || plugin.aroundProcess || plugin.afterSettleMessage)
+  const { afterProcessMessage, beforeSettleMessage, aroundProcess, afterSettleMessage } = plugin
+  return Boolean(afterProcessMessage || beforeSettleMessage || aroundProcess || afterSettleMessage)
 }

@@ -34,7 +34,7 @@ export class Callbacks implements Middleware {
     return effective(message, actor, 'onSuccess', undefined) !== undefined
   }
 
-  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
+  beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
     // What only waits for a slot of a rate limiter hasn't failed.
     if (outcome.postponed) return
     const actor = broker.actors.get(message.actorName)
@@ -45,7 +45,7 @@ export class Callbacks implements Middleware {
         const failure = { type: error.name, message: textOf(error) }
         outcome.call(broker, target, 'onFailure', outcome.message.toWire(), failure)
       }
-    } else {
+    } else if (outcome.decision === 'ack') {
       const target = effective<string | undefined>(message, actor, 'onSuccess', undefined)
       if (target) outcome.call(broker, target, 'onSuccess', outcome.message.toWire(), result ?? null)
     }

@@ -22,9 +22,9 @@ export function defaultMiddleware({ results }: { results?: ResultBackend } = {})
     new AgeLimit(), // first, so that nothing is begun for a message that is too old
     new TimeLimit(), // around all that runs the actor
     new ShutdownNotifications(),
-    new Callbacks(), // after Retries has counted the failed attempt, which callbacks are told
-    new Pipelines(), // after Results, so that a step's result is there before the next step runs
-    new Retries(), // decides before the two above, and after the result is kept
+    new Callbacks(),
+    new Pipelines(),
+    new Retries(), // decides in afterProcessMessage; the plugins around it act on the decision, in beforeSettleMessage
     ...(results ? [new Results({ backend: results })] : []),
   ]
 }

@@ -3,11 +3,13 @@
  * argument of that message, in the same step that acknowledges it. A failure for good ends the pipeline.
  */
 import type { Broker } from '../lib/broker.js'
-import { DecodeError } from '../lib/errors.js'
+import { SkipMessage } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
+import { canonicalQueueName, checkActorName, checkQueueName } from '../lib/queue-names.js'
+import { messageOf } from '../lib/thrown.js'
 
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
@@ -28,19 +30,26 @@ export class Pipelines implements Middleware {
     return message.options.pipe_target !== undefined
   }
 
-  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
-    const { pipe_target: target } = message.options
-    if (outcome.error || target === undefined || target === null) return
-    let next: Message
+  /** What can't be followed isn't run at all: once it is done, nothing that comes after can undo it. */
+  beforeProcessMessage(message: Message): void {
+    const target = message.option('pipe_target')
+    if (target === undefined || target === null) return
     try {
-      next = Message.fromWire(target)
+      const { queueName, actorName } = Message.fromWire(target)
+      checkQueueName(canonicalQueueName(queueName))
+      checkActorName(actorName)
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error
-      return outcome.deadLetter(`The next step of the pipeline is no message: ${error.message}`)
+      throw new SkipMessage(`The next step of the pipeline is no message: ${messageOf(error)}`, { fail: true })
     }
+  }
+
+  beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
+    const target = message.option('pipe_target')
+    if (outcome.decision !== 'ack' || target === undefined || target === null) return
+    const next = Message.fromWire(target)
     const ignore = next.options.pipe_ignore || broker.actors.get(message.actorName)?.options.pipeIgnore
     const { delay } = next.options
     const step = ignore ? next : next.with({ args: [...next.args, outcome.result ?? null] })
-    outcome.send(step, typeof delay === 'number' ? delay : undefined)
+    outcome.send(step, Number.isFinite(delay) && (delay as number) > 0 ? (delay as number) : undefined)
   }
 }

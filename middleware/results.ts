@@ -60,9 +60,9 @@ export class Results implements Middleware {
     return effective(message, actor, 'storeResults', this.#storeResults)
   }
 
-  afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): Promise<void> | undefined {
+  beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Promise<void> | undefined {
     const actor = broker.actors.get(message.actorName)
-    if (outcome.error || !this.wantsResult(message, actor)) return undefined
+    if (outcome.decision !== 'ack' || !this.wantsResult(message, actor)) return undefined
     return this.results.storeResult(message, outcome.result, this.#ttl(message, actor))
   }
 

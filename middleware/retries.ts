@@ -121,6 +121,8 @@ export class Retries implements Middleware {
   readonly #maxBackoff: number
   readonly #jitter: boolean
   readonly #retryWhen: RetriesOptions['retryWhen']
+  /** Those of messages that have used up their attempts. */
+  readonly #exhausted = new WeakSet<Outcome>()
 
   constructor({
     maxRetries = 20,
@@ -147,7 +149,7 @@ export class Retries implements Middleware {
 
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
     const { error } = outcome
-    if (!error || outcome.decision !== 'dead-letter') return
+    if (!error || outcome.decided) return
     const actor = broker.actors.get(message.actorName)
     if (isHopeless(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
       return outcome.deadLetter(`${summary(error)} (not to be retried)`)
@@ -173,10 +175,17 @@ export class Retries implements Middleware {
     outcome.message = copy
     const tries = retries === 0 ? '' : ` (after ${retries} ${retries === 1 ? 'retry' : 'retries'})`
     outcome.deadLetter(`${summary(error)}${tries}`)
-    const exhausted = effective<string | undefined>(message, actor, 'onRetryExhausted', undefined)
-    if (exhausted) {
-      outcome.call(broker, exhausted, 'onRetryExhausted', copy.toWire(), { retries, max_retries: maxRetries })
-    }
+    this.#exhausted.add(outcome)
+  }
+
+  /** Another plugin may have decided to retry all the same. */
+  beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
+    if (outcome.decision !== 'dead-letter' || !this.#exhausted.has(outcome)) return
+    const actor = broker.actors.get(message.actorName)
+    const target = effective<string | undefined>(message, actor, 'onRetryExhausted', undefined)
+    const maxRetries = effective(message, actor, 'maxRetries', this.#maxRetries)
+    const counts = { retries: retriesOf(message), max_retries: maxRetries }
+    if (target) outcome.call(broker, target, 'onRetryExhausted', outcome.message.toWire(), counts)
   }
 
   #delay(message: Message, actor: AnyActor | undefined, error: Error, retries: number): number {

@@ -70,10 +70,11 @@ export class MemoryBroker extends Broker {
   /** Encodes everything before anything is stored, so that it is all or none. */
   readonly #prepare: Prepare = (entries) => {
     this.assertOpen()
-    return entries.map(({ message, delay }) => {
+    return entries.map((entry) => {
+      const { message, delay } = entry
       const queue = this.#queue(canonicalQueueName(message.queueName))
       const due = delay ? this.clock.now() + delay : 0
-      return new Held(queue, this.encode(message), readPriority(message.options.broker_priority), due)
+      return new Held(queue, this.encode(entry), readPriority(message.options.broker_priority), due)
     })
   }
 

@@ -6,7 +6,6 @@ import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
-import type { Message } from '../../lib/message.js'
 import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import type { Duration } from '../../lib/time.js'
@@ -113,7 +112,7 @@ export class RedisBroker extends Broker {
       eager: true,
       weigh: (item) => (Array.isArray(item) ? item.length : 1),
     })
-    const encode = (message: Message, wire: WireMessage): Body => this.encode(message, wire)
+    const encode = (entry: Entry, wire: WireMessage): Body => this.encode(entry, wire)
     this.#sender = { keys: this.#owner.keys, delayQueue, now: () => this.clock.now(), encode }
     if (options.middleware) return
     for (const plugin of defaultMiddleware({ results: new RedisResults(where) })) this.use(plugin)

@@ -3,7 +3,6 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { type Body, getEncoder, type WireMessage } from '../../lib/encoder.js'
-import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
 import { uuid } from '../../lib/uuid.js'
 import type { Keys, Place, QueueKeys } from './keys.js'
@@ -27,7 +26,7 @@ export interface Sender {
   readonly keys: Keys
   readonly delayQueue: DelayQueue
   readonly now: () => number
-  readonly encode: (message: Message, wire: WireMessage) => Body
+  readonly encode: (entry: Entry, wire: WireMessage) => Body
 }
 
 /** The list of a queue where a message waits: by its priority, but for Python's workers, which see only that of priority 0. */
@@ -45,18 +44,19 @@ export function priorityOf(options: Readonly<Record<string, unknown>>): number {
  * Makes the parcel of a message: a new `redis_message_id`, which names it in Redis and stands in its options, and the
  * name of the queue it goes to.
  */
-export function parcelOf({ message, delay }: Entry, { keys, delayQueue, now, encode }: Sender): Parcel {
+export function parcelOf(entry: Entry, { keys, delayQueue, now, encode }: Sender): Parcel {
+  const { message, delay } = entry
   const queue = keys.queue(message.queueName)
   const id = uuid()
   const wire = message.toWire()
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName
     wire.options = { ...wire.options, redis_message_id: id, eta: now() + delay }
-    return { place: queue.delayQueuePlace, id, body: encode(message, wire) }
+    return { place: queue.delayQueuePlace, id, body: encode(entry, wire) }
   }
   wire.queue_name = queue.queueName
   wire.options = { ...wire.options, redis_message_id: id }
-  const body = encode(message, wire)
+  const body = encode(entry, wire)
   if (delay) return delayed(queue, id, body, priorityOf(message.options), now() + delay)
   return { place: placeOf(queue, message.options, delayQueue), id, body }
 }

@@ -91,11 +91,12 @@ export class SQLiteBroker extends Broker {
     return job.promise
   }
 
-  #toRow({ message, delay }: Entry): NewRow {
+  #toRow(entry: Entry): NewRow {
+    const { message, delay } = entry
     return {
       queueName: canonicalQueueName(message.queueName),
       priority: priorityOf(message),
-      body: this.encode(message),
+      body: this.encode(entry),
       dueAt: delay ? Date.now() + delay : undefined,
     }
   }

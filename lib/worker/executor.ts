@@ -6,16 +6,16 @@ import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, SkipMessage, WorkerLost } from '../errors.js'
-import { loggable, summary, textOf, toError, withoutFrames } from '../failure.js'
+import { loggable, textOf, toError, withoutFrames } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import { Message } from '../message.js'
-import type { Rejection } from '../middleware.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
-import { logEnd, logFailure, noteBegin, reasonOf, settled, settlementOf } from './settled.js'
+import { logEnd, noteBegin, reasonOf, settled } from './settled.js'
+import { deadLetter, type Owed, settle } from './settling.js'
 
 /**
  * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
@@ -112,11 +112,18 @@ export class Executor implements Onlooker {
     const { delivery, desk, message } = execution
     try {
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
-      if (!after && this.#isOrdinary(outcome)) this.#acknowledge(execution)
-      else void this.#settleAfter(after, execution, outcome)
+      const before = after ? after.then(() => this.#decided(message, outcome)) : this.#decided(message, outcome)
+      if (!before && this.#isOrdinary(outcome)) this.#acknowledge(execution)
+      else void this.#settleAfter(before, execution, outcome)
     } catch (error) {
       void this.#settleOtherwise(delivery, desk, execution, error)
     }
+  }
+
+  /** Every plugin had its say. */
+  #decided(message: Message, outcome: Outcome): Promise<void> | undefined {
+    outcome.conclude()
+    return this.broker.chain.emit('beforeSettleMessage', message, outcome, this.broker)
   }
 
   #acknowledge({ delivery, desk, message }: Execution): void {
@@ -128,12 +135,12 @@ export class Executor implements Onlooker {
     return !error && decision === 'ack' && sends.length === 0 && !this.broker.chain.seesAcks
   }
 
-  async #settleAfter(after: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
+  async #settleAfter(before: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
     const { delivery, desk, message } = execution
     try {
-      await after
+      await before
       if (this.#isOrdinary(outcome)) return this.#acknowledge(execution)
-      await this.#settle(delivery, desk.consumer, message, outcome)
+      await settle(this.#owed(delivery, desk.consumer, message), outcome)
     } catch (error) {
       return this.#settleOtherwise(delivery, desk, execution, error)
     }
@@ -184,44 +191,8 @@ export class Executor implements Onlooker {
     return new Execution(message, delivery, desk, actor, this.runner, this.broker.clock, this)
   }
 
-  /** Carries out what was decided, in one step. */
-  async #settle(
-    delivery: Delivery,
-    consumer: Consumer,
-    message: Message,
-    outcome: Outcome,
-    what = settlementOf(outcome),
-  ): Promise<void> {
-    const { sends, error, decision } = outcome
-    if (error) logFailure(message, outcome, error)
-    if (decision === 'dead-letter') {
-      const reason = outcome.reason ?? (error ? summary(error) : 'given up by a plugin')
-      return this.#deadLetter(delivery, consumer, message, { reason, error }, outcome)
-    }
-    const { chain } = this.broker
-    const before = chain.emit('beforeAck', message, this.broker)
-    if (before) await before
-    if (sends.length > 0) await this.broker.beforeEnqueue(sends)
-    await consumer.ack(delivery, sends)
-    if (sends.length > 0) await this.broker.afterEnqueue(sends)
-    await chain.emit('afterAck', message, this.broker)
-    await settled(this.broker, message, what)
-  }
-
-  async #deadLetter(
-    delivery: Delivery,
-    consumer: Consumer,
-    message: Message,
-    rejection: Rejection,
-    { sends, maxAttempts }: Pick<Outcome, 'sends' | 'maxAttempts'> = nothingElse,
-  ): Promise<void> {
-    const { chain } = this.broker
-    await chain.emit('beforeNack', message, rejection, this.broker)
-    if (sends.length > 0) await this.broker.beforeEnqueue(sends)
-    await consumer.deadLetter(delivery, reasonOf(rejection), sends)
-    if (sends.length > 0) await this.broker.afterEnqueue(sends)
-    await chain.emit('afterNack', message, rejection, this.broker)
-    await settled(this.broker, message, { decision: 'dead-letter', ...rejection, maxAttempts })
+  #owed(delivery: Delivery, consumer: Consumer, message: Message): Owed {
+    return { broker: this.broker, consumer, delivery, message }
   }
 
   async #skip(delivery: Delivery, consumer: Consumer, execution: Execution, skip: SkipMessage): Promise<void> {
@@ -229,9 +200,10 @@ export class Executor implements Onlooker {
     getLogger().info({ messageId: message.messageId, actorName: message.actorName }, `Skipped: ${skip.message}`)
     try {
       await this.broker.chain.emit('afterSkipMessage', message, skip, this.broker)
-      if (skip.fail) return await this.#deadLetter(delivery, consumer, message, { reason: skip.message, error: skip })
+      const owed = this.#owed(delivery, consumer, message)
+      if (skip.fail) return await deadLetter(owed, { reason: skip.message, error: skip })
       const what = { decision: 'skip', reason: skip.message } as const
-      await this.#settle(delivery, consumer, message, new Outcome(message, null, undefined), what)
+      await settle(owed, new Outcome(message, null, undefined), what)
     } catch (error) {
       if (!(error instanceof HookFailed)) throw error
       await this.#redeliver(delivery, consumer, execution, error)
@@ -285,7 +257,7 @@ export class Executor implements Onlooker {
       // No message, so no hooks for it.
     }
     try {
-      if (message) return await this.#deadLetter(delivery, consumer, message, rejection)
+      if (message) return await deadLetter(this.#owed(delivery, consumer, message), rejection)
     } catch (hookError) {
       if (!(hookError instanceof HookFailed)) throw hookError
     }
@@ -293,8 +265,6 @@ export class Executor implements Onlooker {
     if (message) await settled(this.broker, message, { decision: 'dead-letter', ...rejection })
   }
 }
-
-const nothingElse = { sends: [], maxAttempts: undefined }
 
 /** How soon a message comes back whose plugin failed: from a second up to five minutes. */
 const redelivery = { factor: 1000, max: 300_000 }

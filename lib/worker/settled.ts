@@ -36,9 +36,8 @@ export async function settled(broker: Broker, message: Message, what: Omit<Settl
 
 /** What an outcome came to. */
 export function settlementOf(outcome: Outcome): Omit<Settlement, 'attempt'> {
-  const { decision, result, error, reason, sends, message, maxAttempts } = outcome
+  const { decision, result, error, reason, delay, maxAttempts } = outcome
   if (decision === 'ack') return { decision, result }
-  const delay = sends.find((entry) => entry.message === message)?.delay
   if (outcome.postponed) return { decision: 'requeue', error, reason: error?.message, delay }
   return { decision, error, reason, delay, maxAttempts }
 }
@@ -69,7 +68,7 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
   const fields = { messageId, actorName, queueName, attempt, maxAttempts }
   const which = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
   if (decision === 'retry') {
-    const { delay } = settlementOf(outcome)
+    const { delay } = outcome
     const again = `to be retried ${delay ? `in ${showDuration(delay)}` : 'at once'}`
     if (error instanceof Retry) getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${again}: ${error.message}`)
     else getLogger().warn({ ...fields, delay, err: loggable(error) }, `Failed, ${which}, ${again}: ${summary(error)}`)
@@ -89,7 +88,7 @@ export function reasonOf({ reason: whole, error }: Rejection): { reason: string;
 function logWait(message: Message, outcome: Outcome, error: Error): void {
   if (waitsOf(message) > 0) return
   const { messageId, actorName, queueName } = message
-  const { delay = 0 } = settlementOf(outcome)
+  const { delay = 0 } = outcome
   const text = `Waits, to be run again in ${showDuration(delay)}, no attempt counted: ${error.message}`
   getLogger().info({ messageId, actorName, queueName, delay }, text)
 }

@@ -7,6 +7,7 @@ import { deadLetters } from './contract/dead-letters.js'
 import { durations } from './contract/durations.js'
 import { ending } from './contract/ending.js'
 import { type Capabilities, Exam, type MakeBroker } from './contract/exam.js'
+import { failing } from './contract/failing.js'
 import { sending } from './contract/sending.js'
 import { settling } from './contract/settling.js'
 import { sharing } from './contract/sharing.js'
@@ -28,5 +29,6 @@ export function testBroker(name: string, make: MakeBroker, capabilities: Capabil
   deadLetters(exam)
   sharing(exam)
   ending(exam)
+  failing(exam)
   durations(exam)
 }

@@ -18,7 +18,7 @@ t.test('a callback to an actor that nobody has is logged, and harms nobody', asy
   const said = log
     .filter(({ text }) => /No actor named "nobody" to call/.test(text))
     .map(({ text }) => /as (\w+) of/.exec(text)?.[1])
-  t.same(said, ['onSuccess', 'onRetryExhausted', 'onFailure'])
+  t.same(said, ['onSuccess', 'onFailure', 'onRetryExhausted'])
   t.match(await broker.stats('default'), { ready: 0, dead: 1 })
 })
 

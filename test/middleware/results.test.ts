@@ -113,3 +113,24 @@ t.test('while results are away no message is acknowledged whose result is wanted
   t.equal(await message.result({ timeout: 0 }), 5)
   t.match(await broker.stats('default'), { dead: 0 })
 })
+
+t.test('a callback or a next step that can’t be sent leaves the result as it is', async (t) => {
+  const { actor, broker, work, log } = stage(t)
+  const tell = actor((_message: object, _result: unknown) => {}, { actorName: 'tell' })
+  const long = actor(() => 'x'.repeat(broker.maxMessageSize), {
+    actorName: 'long',
+    storeResults: true,
+    onSuccess: tell,
+  })
+  await work()
+  const pipe_target = tell.message({}, 1).toWire()
+  const message = await long.sendWithOptions({ options: { pipe_target } })
+  await broker.join('default', { timeout: '10s' })
+  t.equal(await message.result({ timeout: 0 }), 'x'.repeat(broker.maxMessageSize))
+  t.match(await broker.stats('default'), { dead: 0 })
+  const errors = log.filter(({ level }) => level === 'error')
+  t.match(errors, [
+    { text: /maxMessageSize/, fields: { next: 'tell', actorName: 'long' } },
+    { fields: { next: 'tell' } },
+  ])
+})

@@ -4,6 +4,7 @@ import { MemoryBroker } from '../../brokers/memory/index.js'
 import type { Body } from '../../lib/encoder.js'
 import { Retry, SkipMessage } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
+import type { Entry } from '../../lib/outcome.js'
 import { LocalQueue } from '../../lib/worker/local-queue.js'
 import { failure, stage, until } from '../support/memory.js'
 
@@ -85,8 +86,8 @@ t.test('a message that can be read but not written again is dead-lettered when i
 class RawBroker extends MemoryBroker {
   #stored = false
 
-  protected override encode(message: Message): Body {
-    const body = super.encode(message) as string
+  protected override encode(entry: Entry): Body {
+    const body = super.encode(entry) as string
     if (this.#stored) return body
     this.#stored = true
     return body.replace('"args":[]', `"args":[${'['.repeat(100_000)}${']'.repeat(100_000)}]`)

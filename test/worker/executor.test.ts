@@ -153,8 +153,8 @@ t.test('onRetryExhausted, onFailure and onSuccess call other actors with what ha
     calls.filter(([, id]) => id === bad.messageId),
     [
       ['failed', bad.messageId, 1, { type: 'RangeError', message: 'far' }],
-      ['exhausted', bad.messageId, 2, { retries: 1, max_retries: 1 }],
       ['failed', bad.messageId, 2, { type: 'RangeError', message: 'far' }],
+      ['exhausted', bad.messageId, 2, { retries: 1, max_retries: 1 }],
     ],
   )
   t.same(
@@ -376,16 +376,18 @@ t.test('aroundProcess surrounds the actor, the first plugin outermost', async (t
   t.same(steps, ['outer in', 'inner in', 'actor', 'inner out', 'outer out'])
 })
 
-t.test('a retry that would be too large for the broker is dead-lettered, not lost', async (t) => {
+t.test('a message near the limit is retried with what Retries adds to it, and dies of its own error', async (t) => {
   const { actor, broker, work } = stage(t)
+  let runs = 0
   const big = actor(
     async (_text: string) => {
-      throw new Error('x'.repeat(1000))
+      throw new Error(`${++runs}: ${'x'.repeat(1000)}`)
     },
-    { actorName: 'big' },
+    { actorName: 'big', maxRetries: 1, minBackoff: 1, maxBackoff: 1 },
   )
   await work()
   await big.send('y'.repeat(broker.maxMessageSize - 400))
   await broker.join('default')
-  t.match((await broker.deadLetters('default')).letters, [{ reason: /maxMessageSize/ }])
+  t.equal(runs, 2)
+  t.match((await broker.deadLetters('default')).letters, [{ reason: /^Error: 2: xxx/ }])
 })

@@ -1,0 +1,102 @@
+/** What becomes of failures and of what follows a message, with a worker on the broker: nothing of it is held to a size. */
+import { actor } from '../../../lib/actor.js'
+import type { Broker } from '../../../lib/broker.js'
+import { getLogger, setLogger } from '../../../lib/logger.js'
+import { Worker } from '../../../lib/worker/worker.js'
+import { Callbacks } from '../../../middleware/callbacks.js'
+import { Pipelines } from '../../../middleware/pipelines.js'
+import { Retries } from '../../../middleware/retries.js'
+import { consume, type Exam, nameOf, note, type Question, queueName, takeOne } from './exam.js'
+
+const chain = () => [new Callbacks(), new Pipelines(), new Retries({ maxRetries: 2, minBackoff: 1, maxBackoff: 1 })]
+
+/** A worker on the broker, and what it logs as errors. */
+async function work(t: Question['t'], broker: Broker): Promise<string[]> {
+  const logger = getLogger()
+  const errors: string[] = []
+  const nothing = (): void => {}
+  setLogger({ debug: nothing, info: nothing, warn: nothing, error: (_, text) => void errors.push(text) })
+  const worker = new Worker(broker, { threads: 0, queues: [queueName] })
+  t.teardown(async () => {
+    setLogger(logger)
+    await worker.stop({ timeout: 0 })
+  })
+  await worker.start()
+  return errors
+}
+
+export function failing(exam: Exam): void {
+  exam.ask('what was stored before is under no limit of size when it is stored again', async ({ t, open }) => {
+    const broker = await open({ maxMessageSize: 2000 })
+    const consumer = consume(broker)
+    const big = note('x'.repeat(3000))
+    await broker.enqueue(note('first'))
+    await consumer.ack(await takeOne(consumer), [{ message: big, delay: 10, stored: true }])
+
+    const retried = await takeOne(consumer)
+    t.equal(nameOf(retried), nameOf({ body: big.encode() }))
+    await consumer.requeue(retried, { counted: true })
+    await consumer.deadLetter(await takeOne(consumer), { reason: 'no' }, [{ message: big, stored: true }])
+    await consumer.ack(await takeOne(consumer), [])
+
+    const [letter] = (await broker.deadLetters(queueName)).letters
+    t.ok(letter && (await broker.requeueDeadLetter(letter.id)))
+    t.equal(nameOf(await takeOne(consumer)), nameOf(retried))
+  })
+
+  exam.ask('an error of a megabyte, or arguments near the limit, are retried like any other', async ({ t, open }) => {
+    const broker = await open({ middleware: chain(), maxMessageSize: 100_000 })
+    let runs = 0
+    const fail = async (document: string): Promise<void> => {
+      runs++
+      throw new Error(document.length > 1000 ? '503' : `invalid: ${'ü'.repeat(600_000)}`)
+    }
+    const fails = actor(fail, { actorName: 'fails', broker, queueName })
+    await work(t, broker)
+    await fails.send('short')
+    await fails.send('x'.repeat(99_000))
+    await broker.join(queueName, { timeout: '20s' })
+    t.equal(runs, 6)
+    const { letters } = await broker.deadLetters(queueName)
+    t.equal(letters.length, 2)
+    for (const { reason, traceback } of letters) {
+      t.match(reason, /^Error: (503|invalid: ü+… \(\d+ more characters\)) \(after 2 retries\)$|more characters\)$/)
+      t.ok(Buffer.byteLength(reason) < 8300 && Buffer.byteLength(traceback ?? '') < 8300)
+    }
+  })
+
+  exam.ask('what follows a message can’t undo what became of it', async ({ t, open }) => {
+    const broker = await open({ middleware: chain(), maxMessageSize: 2000 })
+    const told: string[] = []
+    const tell = actor((_message: object, result: unknown) => void told.push(String(result).slice(0, 5)), {
+      actorName: 'tell',
+      broker,
+      queueName,
+    })
+    const long = actor((length: number) => 'y'.repeat(length), {
+      actorName: 'long',
+      broker,
+      queueName,
+      onSuccess: tell,
+    })
+    const sad = actor(
+      (_text: string): void => {
+        throw new Error('sad')
+      },
+      { actorName: 'sad', broker, queueName, onFailure: tell, maxRetries: 0 },
+    )
+    const errors = await work(t, broker)
+
+    await long.send(3000)
+    await long.sendWithOptions({ args: [5], options: { pipe_target: long.message(1).toWire() } })
+    await broker.join(queueName, { timeout: '20s' })
+    t.same(told, ['yyyyy', 'y'])
+    t.match(errors, [/"long" was not sent, to "tell".*maxMessageSize/])
+    t.equal((await broker.stats(queueName)).dead, 0)
+
+    await sad.send('z'.repeat(1700))
+    await broker.join(queueName, { timeout: '20s' })
+    t.equal(told.length, 3, 'what a callback is told of a failure was stored before')
+    t.match((await broker.deadLetters(queueName)).letters, [{ reason: 'Error: sad' }])
+  })
+}
