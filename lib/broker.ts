@@ -26,7 +26,7 @@ import { canonicalQueueName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import { messageOf } from './thrown.js'
-import { type Clock, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
+import { atMost, type Clock, Deadline, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
 
 /** Settings that every broker takes. */
 export interface BrokerOptions {
@@ -103,7 +103,8 @@ export abstract class Broker {
     cursor: string | undefined,
   ): Promise<DeadLetterPage>
   protected abstract takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean>
-  protected abstract closeStore(): Promise<void>
+  /** @param timeout How long it may take at most, in milliseconds; as long as it needs where nobody says. */
+  protected abstract closeStore(timeout: number | undefined): Promise<void>
   /**
    * Looks whether the store can be used; see `check`. A technology that has nothing to look at leaves it.
    * @param _timeout How long it may take, in milliseconds.
@@ -428,12 +429,22 @@ export abstract class Broker {
     return this.#closed
   }
 
-  /** Finishes what is being stored and lets go of connections and files. Nothing can be done with the broker after. */
-  async close(): Promise<void> {
+  /**
+   * Finishes what is being stored and lets go of connections and files. Nothing can be done with the broker after.
+   *
+   * @param options.timeout How long that may take: what isn't stored by then is given up, and its sends reject.
+   * @default as long as the sends that are under way may take
+   */
+  async close({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
     if (this.#closed) return
+    const deadline = timeout === undefined ? undefined : new Deadline(parseDuration(timeout, 'timeout'))
     this.#closed = true
-    for (const plugin of this.middleware) await plugin.results?.close()
-    await this.closeStore()
+    const inTime = async (close: (left: number | undefined) => Promise<void> | undefined): Promise<void> => {
+      const left = deadline?.left
+      await (left === undefined ? close(left) : atMost(left, Promise.resolve(close(left))))
+    }
+    for (const { results } of this.middleware) if (results) await inTime((left) => results.close(left))
+    await inTime((left) => this.closeStore(left))
   }
 }
 

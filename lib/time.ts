@@ -81,6 +81,10 @@ export function pause(delay: number): Promise<void> {
  * @returns Whether it ended in time; rejects when it failed in time.
  */
 export async function atMost(patience: number, work: Promise<unknown>): Promise<boolean> {
+  if (patience === Number.POSITIVE_INFINITY) {
+    await work
+    return true
+  }
   let timer: NodeJS.Timeout | undefined
   const enough = new Promise<false>((resolve) => {
     timer = startTimer(() => resolve(false), patience)
@@ -115,6 +119,21 @@ export function parseDuration(value: unknown, name: string): number {
     )
   }
   return Math.min(Math.round(parsed), longestDuration)
+}
+
+/** A moment of real time by which several steps are to be through: each gets what is left. */
+export class Deadline {
+  readonly #at: number
+
+  /** @param span How far away it is, in milliseconds. */
+  constructor(span: number) {
+    this.#at = performance.now() + span
+  }
+
+  /** How many milliseconds are left; 0 when it is over. */
+  get left(): number {
+    return Math.max(0, this.#at - performance.now())
+  }
 }
 
 /** A duration in words, rounded: `'30 seconds'`. */

@@ -8,7 +8,7 @@ import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import type { Duration } from '../../lib/time.js'
+import { atMost, type Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
@@ -240,14 +240,22 @@ export class RedisBroker extends Broker {
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————
 
-  protected async closeStore(): Promise<void> {
+  protected async closeStore(timeout = Number.POSITIVE_INFINITY): Promise<void> {
+    try {
+      await atMost(timeout, this.#finish())
+    } finally {
+      if (this.#waker) this.#connection.dropWaker(this.#owner.keys)
+      this.#connection.release()
+    }
+  }
+
+  /** Waits for what is under way, and takes the worker's name off. */
+  async #finish(): Promise<void> {
     await Promise.allSettled([this.#sends.idle(), ...this.#bigSends])
     for (const consumer of this.#consumers) {
       await consumer.close()
       await consumer.settled()
     }
     await this.#keeper.close()
-    if (this.#waker) this.#connection.dropWaker(this.#owner.keys)
-    this.#connection.release()
   }
 }

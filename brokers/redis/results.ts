@@ -4,6 +4,7 @@
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
+import { atMost } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { type Client, isClientOption } from './client.js'
 import { Connection } from './connection.js'
@@ -93,11 +94,11 @@ export class RedisResults extends ResultBackend {
     await this.#open.commands.call((client) => client.ping(), { timeout })
   }
 
-  override async close(): Promise<void> {
+  override async close(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#connection.ears.endFor(this)
-    await this.#puts.idle()
+    await atMost(timeout, this.#puts.idle())
     this.#connection.release()
   }
 

@@ -9,7 +9,7 @@ import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
 import { duration, refuseUnknown } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
-import type { Duration } from '../../lib/time.js'
+import { Deadline, type Duration } from '../../lib/time.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import type { Connection } from './connection.js'
 import { type ConsumerContext, SQLiteConsumer } from './consumer.js'
@@ -219,12 +219,13 @@ export class SQLiteBroker extends Broker {
 
   // — The end ————————————————————————————————————————————————————————————————————————————————————————————
 
-  protected override async closeStore(): Promise<void> {
+  protected override async closeStore(timeout = this.enqueueTimeout): Promise<void> {
+    const deadline = new Deadline(timeout)
     for (const consumer of this.#consumers) await consumer.close()
     try {
-      await this.#lease.close()
+      await this.#lease.close(deadline.left)
     } finally {
-      await this.#connection.release(this.enqueueTimeout)
+      await this.#connection.release(deadline.left)
     }
   }
 

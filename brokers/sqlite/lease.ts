@@ -78,19 +78,22 @@ export class Lease {
     ]
   }
 
-  /** Gives back, uncounted, what is still held, and leaves. */
-  async close(): Promise<void> {
+  /**
+   * Gives back, uncounted, what is still held, and leaves.
+   * @param patience How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` others do the same.
+   */
+  async close(patience: number): Promise<void> {
     this.#stop()
     try {
       await this.#registering
-      await this.#leave()
+      await this.#leave(Math.min(patience, this.#timeout))
     } finally {
       this.#lock?.release()
       this.#liveness.close()
     }
   }
 
-  async #leave(): Promise<void> {
+  async #leave(patience: number): Promise<void> {
     const id = this.#id
     if (id === undefined) return
     this.#id = undefined
@@ -98,7 +101,7 @@ export class Lease {
       statements.giveAllBack.run(id)
       statements.dismiss.run(id)
     }
-    await this.#connection.write(leave, { patience: this.#timeout })
+    await this.#connection.write(leave, { patience })
     this.#connection.watcher.wakeAll()
   }
 

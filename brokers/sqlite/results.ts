@@ -59,11 +59,11 @@ export class SQLiteResults extends ResultBackend {
     return this.#connection.check(timeout)
   }
 
-  override async close(): Promise<void> {
+  override async close(timeout?: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#waits.close()
-    await this.#connection.release()
+    await this.#connection.release(timeout)
   }
 }
 

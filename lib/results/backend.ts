@@ -68,8 +68,11 @@ export abstract class ResultBackend {
    */
   async check(_timeout: number): Promise<void> {}
 
-  /** Frees what the backend holds. */
-  async close(): Promise<void> {}
+  /**
+   * Frees what the backend holds.
+   * @param _timeout How long that may take, in milliseconds; as long as it needs where nobody says.
+   */
+  async close(_timeout?: number): Promise<void> {}
 
   /**
    * Keeps what an actor returned.

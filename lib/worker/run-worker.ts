@@ -6,10 +6,14 @@ import { loggable } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import { messageOf } from '../thrown.js'
-import { longestTimeout, startInterval } from '../time.js'
+import { Deadline, longestTimeout, startInterval, startTimer } from '../time.js'
+import { grace, graces } from './shutdown.js'
 import { listenForStopSignals } from './signals.js'
 import { Worker } from './worker.js'
 import type { WorkerOptions } from './worker-options.js'
+
+/** How long the broker of an idle worker may take to close, in milliseconds. */
+const longestClose = 5000
 
 /**
  * Runs a worker until it is asked to stop (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
@@ -32,14 +36,20 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
     return fail(error)
   }
   const ended = new Promise<number>((resolve) => {
+    let ending = false
+    const end = (timeout: number, exitCode: number): void => {
+      if (ending) return
+      ending = true
+      void stop(worker, timeout, exitCode).then(resolve)
+    }
     worker.onFatal = (error) => {
       getLogger().error({ err: error }, `The worker can't go on: ${error.message}`)
-      void worker.stop({ timeout: 0 }).finally(() => resolve(1))
+      end(0, 1)
     }
     listenForStopSignals({
       onStop(signal) {
         getLogger().info({ signal }, 'Asked to stop; a second signal, a second or more later, stops it at once')
-        void worker.stop().finally(() => resolve(0))
+        end(worker.shutdownTimeout, 0)
       },
       onStopNow: (exitCode) => process.exit(exitCode),
     })
@@ -54,8 +64,25 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   }
   const code = await ended
   clearInterval(stay)
-  await worker.broker.close().catch((error) => getLogger().warn({ err: error }, 'The broker did not close cleanly'))
   process.exit(code)
+}
+
+/** Stops a worker and closes its broker. The process ends when the time for that is over, whatever it hangs on. */
+async function stop(worker: Worker, timeout: number, exitCode: number): Promise<number> {
+  const deadline = new Deadline(timeout + graces)
+  const last = (): void => {
+    getLogger().warn({}, 'The worker could not stop in time; the process ends all the same')
+    process.exit(exitCode)
+  }
+  startTimer(last, timeout + graces)
+  try {
+    await worker.stop({ timeout })
+    // Nobody waits for longer than this where the time is plenty.
+    await worker.broker.close({ timeout: Math.min(longestClose, Math.max(grace.least, deadline.left - grace.least)) })
+  } catch (error) {
+    getLogger().warn({ err: error }, 'The broker did not close cleanly')
+  }
+  return exitCode
 }
 
 function fail(error: unknown): never {

@@ -12,6 +12,7 @@ import { Trouble } from './trouble.js'
 const firstLook = 2000
 
 /**
+ * Looks at the store of a broker. Resolves when it is in order, away, or nobody wants to know any more.
  * @param signal Ends the looking.
  * @param onUnusable Told what is found later.
  * @throws {BrokerUnusable}
@@ -21,6 +22,11 @@ export async function checkStore(
   signal: AbortSignal,
   onUnusable: (error: BrokerUnusable) => void,
 ): Promise<void> {
+  const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  await Promise.race([look(broker, signal, onUnusable), stopped])
+}
+
+async function look(broker: Broker, signal: AbortSignal, onUnusable: (error: BrokerUnusable) => void): Promise<void> {
   const trouble = new Trouble(
     {
       failing: 'The broker is not available; the worker starts all the same and takes messages once it is',
@@ -28,7 +34,7 @@ export async function checkStore(
     },
     {},
   )
-  const look = async (timeout?: number): Promise<void> => {
+  const attempt = async (timeout?: number): Promise<void> => {
     try {
       await broker.check({ timeout })
     } catch (error) {
@@ -37,10 +43,10 @@ export async function checkStore(
     }
   }
   try {
-    await look(firstLook)
+    await attempt(firstLook)
   } catch (error) {
     if (isHopeless(error)) throw error
-    const later = persist(() => look(), signal, isHopeless)
+    const later = persist(() => attempt(), signal, isHopeless)
     later.then(
       () => trouble.over(),
       (reason) => {

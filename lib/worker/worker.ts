@@ -16,7 +16,7 @@ import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration, refuseUnknown } from '../options.js'
 import { shared } from '../registry.js'
-import { type Duration, startTimer } from '../time.js'
+import { atMost, Deadline, type Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import { entryModules } from './entry-modules.js'
 import { interrupt, type Runner } from './execution.js'
@@ -27,12 +27,11 @@ import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
 import { readQueues } from './queues.js'
+import { emitInTime, grace, graces } from './shutdown.js'
 import { checkStore } from './store-check.js'
 import { ThreadPool } from './thread-pool.js'
+import { Unsettled } from './unsettled.js'
 import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
-
-/** How long actors have to end when their signals are aborted at the end of a shutdown, in milliseconds. */
-const lastGrace = 500
 
 interface Waiting {
   readonly delivery: Delivery
@@ -47,15 +46,14 @@ export class Worker {
   readonly threads: number
   readonly concurrency: number
   readonly #options: WorkerOptions
-  readonly #shutdownTimeout: number
+  /** How long running messages may go on when it stops, in milliseconds. */
+  readonly shutdownTimeout: number
   readonly #runner: Runner
   readonly #executor: Executor
   readonly #inHand = new InHand()
   readonly #local = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
-  /** How many messages aren't settled yet, and who waits for there to be none. */
-  #unsettled = 0
-  #onIdle: (() => void) | undefined
+  readonly #unsettled = new Unsettled()
   /** Aborts when it is told to stop. */
   readonly #stopping = new AbortController()
   /** Ends what is tried over and over, once the worker gave up. */
@@ -77,7 +75,7 @@ export class Worker {
     this.threads = count(threads, 'threads')
     this.concurrency = positive(concurrency, 'concurrency')
     if (prefetch !== undefined) positive(prefetch, 'prefetch')
-    this.#shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
+    this.shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
     this.#options = options
     this.#runner =
       this.threads === 0
@@ -99,10 +97,16 @@ export class Worker {
       chain: () => chainForThreads(this.broker),
       services: forThreads(this.broker),
       onFree: () => this.#dispatch(),
-      onThreadReady: (threadId) => attempt(() => chain.emit('afterWorkerThreadBoot', threadId, this)),
-      onThreadStop: (threadId) => attempt(() => chain.emit('beforeWorkerThreadShutdown', threadId, this)),
+      onThreadReady: (threadId) =>
+        emitInTime('afterWorkerThreadBoot', () => chain.emit('afterWorkerThreadBoot', threadId, this)),
+      onThreadStop: (threadId) => this.#onThreadStop(threadId),
       onFatal: (error) => this.onFatal(error),
     })
+  }
+
+  #onThreadStop(threadId: number): Promise<void> {
+    const hook = 'beforeWorkerThreadShutdown'
+    return emitInTime(hook, () => this.broker.chain.emit(hook, threadId, this), grace.threadHook)
   }
 
   /** The messages whose actors run now. */
@@ -149,7 +153,7 @@ export class Worker {
     const { chain } = broker
     if ((peekBroker() ?? broker) === broker) bindActors(broker)
     const queues = readQueues(broker, this.#options)
-    await this.#lookAtStore()
+    await checkStore(broker, this.#stopping.signal, (error) => this.onFatal(error))
     if (this.#stopped) return this.#stopped
     if (!boot.done) {
       boot.done = true
@@ -166,13 +170,6 @@ export class Worker {
     await chain.emit('afterWorkerBoot', this)
     const { threads, concurrency } = this
     getLogger().info({ broker: broker.location, queues, threads, concurrency }, 'Worker started')
-  }
-
-  /** Ends early when the worker is stopped. */
-  async #lookAtStore(): Promise<void> {
-    const { signal } = this.#stopping
-    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-    await Promise.race([checkStore(this.broker, signal, (error) => this.onFatal(error)), stopped])
   }
 
   async #consume(queueName: string): Promise<void> {
@@ -193,7 +190,7 @@ export class Worker {
       },
       settled: () => {
         loop.release()
-        if (--this.#unsettled === 0) this.#onIdle?.()
+        this.#unsettled.settled()
       },
       setAside: (more) => loop.setAside(more),
       givingUp: this.#givingUp.signal,
@@ -206,7 +203,7 @@ export class Worker {
   // — Running ————————————————————————————————————————————————————————————————————————————————————————————
 
   #accept(delivery: Delivery, lane: Lane): void {
-    this.#unsettled++
+    this.#unsettled.count++
     if (this.#state === 'running') {
       this.#local.push({ delivery, lane }, delivery.priority)
       this.#dispatch()
@@ -231,11 +228,12 @@ export class Worker {
 
   /**
    * Stops in good order. Takes no more, gives back what isn't started, lets what runs end for as long as
-   * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs.
+   * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs. It resolves 4 s after that
+   * time at the latest: what can't be settled by then is delivered again once the worker counts as gone.
    */
   stop({ timeout }: { timeout?: Duration } = {}): Promise<void> {
     if (mainThread()) return Promise.resolve()
-    this.#stopped ??= this.#stop(timeout === undefined ? this.#shutdownTimeout : duration(timeout, 'timeout'))
+    this.#stopped ??= this.#stop(timeout === undefined ? this.shutdownTimeout : duration(timeout, 'timeout'))
     return this.#stopped
   }
 
@@ -244,57 +242,54 @@ export class Worker {
     const started = this.#state === 'running'
     this.#state = 'stopping'
     this.#stopping.abort()
+    const running = new Deadline(timeout)
+    const end = new Deadline(timeout + graces)
     getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
     for (const loop of this.#loops) loop.halt()
-    if (started) await attempt(() => chain.emit('beforeWorkerShutdown', this))
-    await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop)))
+    if (started) {
+      const patience = Math.max(grace.least, running.left)
+      await emitInTime('beforeWorkerShutdown', () => chain.emit('beforeWorkerShutdown', this), patience)
+    }
+    await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop, running)))
     for (const { delivery, lane } of this.#local.drain()) void lane.giveBack(delivery)
-    await this.#idle(timeout)
+    await this.#unsettled.none(running.left)
     for (const message of this.messages) interrupt(message, new Shutdown())
-    await this.#idle(Math.min(lastGrace, timeout))
-    await this.#runner.stop()
-    await this.#idle(lastGrace)
+    await this.#unsettled.none(Math.min(grace.actors, timeout))
+    await atMost(Math.max(grace.least, Math.min(grace.threads, end.left - grace.last)), this.#runner.stop())
+    await this.#unsettled.none(grace.actors)
     this.#givingUp.abort(new BrokerClosed())
-    await this.#idle(lastGrace)
+    await this.#unsettled.none(grace.least)
     this.#state = 'stopped'
     this.#inHand.close()
-    if (started) await attempt(() => chain.emit('afterWorkerShutdown', this))
+    this.#tellUnsettled()
+    const rest = Math.max(grace.least, end.left - grace.broker)
+    if (started) await emitInTime('afterWorkerShutdown', () => chain.emit('afterWorkerShutdown', this), rest)
     getLogger().info({}, 'Worker stopped')
   }
 
-  async #stopLoop(loop: ConsumerLoop): Promise<void> {
+  async #stopLoop(loop: ConsumerLoop, running: Deadline): Promise<void> {
     const { queueName } = loop.consumer
-    await attempt(() => this.broker.chain.emit('beforeConsumerThreadShutdown', queueName, this))
-    await loop.stop().catch((error) => getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly'))
+    const hook = 'beforeConsumerThreadShutdown'
+    const emit = (): Promise<void> | undefined => this.broker.chain.emit(hook, queueName, this)
+    await emitInTime(hook, emit, Math.max(grace.least, running.left))
+    try {
+      await atMost(Math.max(grace.least, Math.min(grace.consumers, running.left)), loop.stop())
+    } catch (error) {
+      getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly')
+    }
   }
 
-  /** Waits until every message is settled, `timeout` milliseconds at most. */
-  async #idle(timeout = Number.POSITIVE_INFINITY): Promise<void> {
-    if (this.#unsettled === 0 || timeout <= 0) return
-    await new Promise<void>((resolve) => {
-      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : startTimer(resolve, timeout)
-      const others = this.#onIdle
-      this.#onIdle = () => {
-        clearTimeout(timer)
-        others?.()
-        resolve()
-      }
-    })
-    if (this.#unsettled === 0) this.#onIdle = undefined
+  #tellUnsettled(): void {
+    const { count } = this.#unsettled
+    if (count === 0) return
+    const text =
+      'Messages could not be settled before the worker stopped; others get them once this worker counts as gone'
+    getLogger().warn({ count }, text)
   }
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
   async join({ timeout }: { timeout?: Duration } = {}): Promise<void> {
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, { timeout })))
-    await this.#idle()
-  }
-}
-
-/** Emits a hook. A failure is logged by the chain; it must not keep a worker from stopping, nor a thread from working. */
-async function attempt(emit: () => Promise<void> | undefined): Promise<void> {
-  try {
-    await emit()
-  } catch {
-    // Logged.
+    await this.#unsettled.none()
   }
 }

@@ -61,7 +61,7 @@ export class RedisServer {
   /** Stops it in good order; `save` keeps the data for the next start. */
   async stop({ save = false } = {}): Promise<void> {
     const child = this.#process
-    if (!child || child.exitCode !== null) return
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
     if (save) await this.client().save()
     const ended = once(child, 'exit')
     child.kill('SIGKILL')

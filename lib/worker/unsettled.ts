@@ -1,0 +1,26 @@
+/** How many messages of a worker aren't settled yet, and who waits for there to be none. */
+import { startTimer } from '../time.js'
+
+export class Unsettled {
+  count = 0
+  readonly #waiting = new Set<() => void>()
+
+  /** One is settled, or never will be from here. */
+  settled(): void {
+    if (--this.count === 0 && this.#waiting.size > 0) for (const done of this.#waiting) done()
+  }
+
+  /** Waits until there is none, `timeout` milliseconds at most. */
+  async none(timeout = Number.POSITIVE_INFINITY): Promise<void> {
+    if (this.count === 0 || timeout <= 0) return
+    await new Promise<void>((resolve) => {
+      const timer = timeout === Number.POSITIVE_INFINITY ? undefined : startTimer(() => done(), timeout)
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      this.#waiting.add(done)
+    })
+  }
+}
