@@ -10,7 +10,7 @@ export interface MessageOptions {
    * 0 to 9, higher first: over the broker as well as among the messages a worker holds. On the wire `broker_priority`.
    * @default 0
    */
-  priority?: number
+  priority?: number | undefined
 }
 
 /** Options of an actor, given at declaration. */
@@ -19,15 +19,15 @@ export interface ActorOptions extends MessageOptions {
    * The name on the wire, unique on a broker.
    * @default the function's own name
    */
-  actorName?: string
+  actorName?: string | undefined
   /**
    * The queue its messages go to: a letter or `_`, then letters, digits, `.`, `_`, `-`.
    * @default 'default'
    */
-  queueName?: string
+  queueName?: string | undefined
   /**
    * The broker it belongs to.
    * @default the default broker (`getBroker()`) at the time the actor is first used
    */
-  broker?: Broker
+  broker?: Broker | undefined
 }

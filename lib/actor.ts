@@ -16,24 +16,24 @@ import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { expected, readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
-import { checkRunnable } from './runnable.js'
+import { type ArgumentsOf, checkRunnable, type ResultOf, type Runnable } from './runnable.js'
 import { type Duration, parseDuration, show } from './time.js'
 
 /** What one message is made of: its arguments, and what is special about it. */
 export interface SendOptions<A extends readonly unknown[]> extends MessageOptions {
   /** The arguments, as the function takes them. */
-  args: A
+  args: Readonly<A>
   /** Python's keyword arguments, for actors that live there. An actor of ours gets them as one object after `args`. */
-  kwargs?: Record<string, unknown>
+  kwargs?: Record<string, unknown> | undefined
   /** How long until it may run. */
-  delay?: Duration
+  delay?: Duration | undefined
   /** Goes onto the wire untouched, over everything else: for options that dramatis doesn't know. */
-  options?: Record<string, unknown>
+  options?: Record<string, unknown> | undefined
 }
 
 /** The arguments may be left out where the function needs none. */
 export type SendArguments<A extends readonly unknown[]> = [] extends A
-  ? [options?: Omit<SendOptions<A>, 'args'> & { args?: A }]
+  ? [options?: Omit<SendOptions<A>, 'args'> & { args?: Readonly<A> | undefined }]
   : [options: SendOptions<A>]
 
 /** Sends messages to an actor, wherever it lives. */
@@ -50,7 +50,7 @@ export interface ActorHandle<A extends readonly unknown[], R> {
   /** Sends a message with options of its own. */
   sendWithOptions(...options: SendArguments<A>): Promise<Message<R>>
   /** Sends a message for each list of arguments in one go: all are stored or, when it rejects, none. */
-  sendMany(argLists: readonly A[], options?: Omit<SendOptions<A>, 'args'>): Promise<Message<R>[]>
+  sendMany(argLists: readonly Readonly<A>[], options?: Omit<SendOptions<A>, 'args'>): Promise<Message<R>[]>
   /** Makes a message without sending it. */
   message(...args: A): Message<R>
   /** Makes a message with options of its own; a `delay` is left to whoever enqueues it. */
@@ -143,7 +143,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     return message
   }
 
-  async sendMany(argLists: readonly A[], options: Omit<SendOptions<A>, 'args'> = {}): Promise<Message<R>[]> {
+  async sendMany(argLists: readonly Readonly<A>[], options: Omit<SendOptions<A>, 'args'> = {}): Promise<Message<R>[]> {
     const messages = argLists.map((args) =>
       this.messageWithOptions(...([{ ...options, args }] as unknown as SendArguments<A>)),
     )
@@ -192,19 +192,20 @@ function readDelay(delay: Duration | undefined): number | undefined {
  *
  * @throws {InvalidOption} for an unknown option or an unusable value, {InvalidName} for a name the wire doesn't allow.
  */
-// biome-ignore lint/suspicious/noExplicitAny: any function can be an actor; its own types are kept
-export function actor<F extends (...args: any[]) => unknown>(
-  fn: F,
-  options: ActorOptions = {},
-): F & Actor<Parameters<F>, Awaited<ReturnType<F>>> {
-  type A = Parameters<F>
-  type R = Awaited<ReturnType<F>>
+// biome-ignore lint/complexity/noBannedTypes: a signature would make "any" of parameters that have no type of their own
+export function actor<F extends Function, Kept extends boolean | undefined = boolean | undefined>(
+  fn: F & Runnable<F, Kept>,
+  options: ActorOptions & { storeResults?: Kept } = {},
+): F & Actor<ArgumentsOf<F>, ResultOf<F>> {
+  type A = ArgumentsOf<F>
+  type R = ResultOf<F>
   checkRunnable(fn)
+  const call = fn as unknown as (...args: A) => unknown
   if (options.actorName === undefined) checkNameIsKept(fn.name)
   const handle = new Handle<A, R>({ actorName: fn.name, ...options })
   const { actorName, queueName } = handle
   const made = function (this: unknown, ...args: A): unknown {
-    return callDirectly(fn, this, args, actorName, queueName)
+    return callDirectly(call, this, args, actorName, queueName)
   } as unknown as F & Actor<A, R>
   // As a function's own properties are, so that tests can replace them.
   const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true })

@@ -31,22 +31,22 @@ import { atMost, type Clock, Deadline, type Duration, parseDuration, systemClock
 /** Settings that every broker takes. */
 export interface BrokerOptions {
   /** The chain, in place of the default one. */
-  middleware?: readonly Middleware[]
+  middleware?: readonly Middleware[] | undefined
   /**
    * How long a `send` may take to be stored before it rejects.
    * @default '5s'
    */
-  enqueueTimeout?: Duration
+  enqueueTimeout?: Duration | undefined
   /**
    * The largest message, encoded, in bytes.
    * @default 1048576 (1 MiB)
    */
-  maxMessageSize?: number
+  maxMessageSize?: number | undefined
   /**
    * How long dead letters are kept.
    * @default '7d'
    */
-  deadMessageTtl?: Duration
+  deadMessageTtl?: Duration | undefined
 }
 
 /** The names of those settings, for brokers that check theirs with `refuseUnknown`. */
@@ -117,7 +117,7 @@ export abstract class Broker {
    * Adds a plugin to the chain: at its end, or `before` or `after` the plugin of that class. A second plugin of a
    * class takes the place of the first.
    */
-  use(plugin: Middleware, where?: { before?: MiddlewareClass; after?: MiddlewareClass }): this {
+  use(plugin: Middleware, where?: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined }): this {
     if (plugin.actorOptions) declareOptions(plugin.actorOptions)
     const replaced = this.chain.add(plugin, where)?.results
     // Nobody else would close it, and its connection or its file stay open.
@@ -292,7 +292,7 @@ export abstract class Broker {
    * Starts to consume a queue.
    * @param options.prefetch How many messages the consumer will hold at most, a hint for brokers that push.
    */
-  consume(queueName: string, { prefetch = 1 }: { prefetch?: number } = {}): Consumer {
+  consume(queueName: string, { prefetch = 1 }: { prefetch?: number | undefined } = {}): Consumer {
     this.assertOpen()
     this.declareQueue(queueName)
     return this.makeConsumer(queueName, { prefetch })
@@ -335,7 +335,7 @@ export abstract class Broker {
    * @param options.timeout How long, also while the broker is away; for ever without it.
    * @throws {QueueJoinTimeout} {ConnectionFailed} when the broker is away and there is no timeout.
    */
-  async join(queueName: string, { timeout }: { timeout?: Duration } = {}): Promise<void> {
+  async join(queueName: string, { timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const deadline = Date.now() + patience
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
@@ -374,7 +374,7 @@ export abstract class Broker {
    */
   async deadLetters(
     queueName: string,
-    options: { limit?: number; cursor?: string | undefined } = {},
+    options: { limit?: number | undefined; cursor?: string | undefined } = {},
   ): Promise<DeadLetterPage> {
     this.assertOpen()
     refuseUnknown(options, ['limit', 'cursor'], 'deadLetters')

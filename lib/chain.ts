@@ -88,7 +88,7 @@ export class Chain {
    */
   add(
     plugin: Middleware,
-    { before, after }: { before?: MiddlewareClass; after?: MiddlewareClass } = {},
+    { before, after }: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined } = {},
   ): Middleware | undefined {
     const kind = plugin.constructor
     const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => isSameClass(other.constructor, kind))

@@ -234,8 +234,8 @@ export class Retry extends DramatisError {
     delay,
     cause,
   }: {
-    message?: string
-    delay?: Duration
+    message?: string | undefined
+    delay?: Duration | undefined
     cause?: unknown
   } = {}) {
     super(message, cause === undefined ? undefined : { cause })
@@ -248,7 +248,7 @@ export class SkipMessage extends DramatisError {
   /** Whether the message is given up, rather than acknowledged. */
   readonly fail: boolean
 
-  constructor(message = 'The message was skipped.', { fail = false }: { fail?: boolean } = {}) {
+  constructor(message = 'The message was skipped.', { fail = false }: { fail?: boolean | undefined } = {}) {
     super(message)
     this.fail = fail
   }

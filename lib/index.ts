@@ -16,6 +16,7 @@ export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, t
 export * from './actor-options.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'
+export type { Runnable } from './runnable.js'
 export type { Duration } from './time.js'
 
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————

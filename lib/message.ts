@@ -15,13 +15,13 @@ export interface MessageFields {
   readonly queueName: string
   readonly actorName: string
   readonly args: readonly unknown[]
-  readonly kwargs?: Readonly<Record<string, unknown>>
+  readonly kwargs?: Readonly<Record<string, unknown>> | undefined
   /** As on the wire: snake_case names, JSON values. */
-  readonly options?: Readonly<Record<string, unknown>>
+  readonly options?: Readonly<Record<string, unknown>> | undefined
   /** Constant over retries and delays; names the result. A new uuid when absent. */
-  readonly messageId?: string
+  readonly messageId?: string | undefined
   /** When the message was first made, in milliseconds since the epoch; constant as well. Now when absent. */
-  readonly messageTimestamp?: number
+  readonly messageTimestamp?: number | undefined
 }
 
 const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
@@ -55,8 +55,17 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /** A copy with some fields changed; `options` are replaced, not merged. */
-  with(changes: Partial<MessageFields>): Message<R> {
-    const copy = new Message<R>({ ...this, ...changes })
+  with(changes: { readonly [K in keyof MessageFields]?: MessageFields[K] | undefined }): Message<R> {
+    const {
+      queueName = this.queueName,
+      actorName = this.actorName,
+      args = this.args,
+      kwargs = this.kwargs,
+      options = this.options,
+      messageId = this.messageId,
+      messageTimestamp = this.messageTimestamp,
+    } = changes
+    const copy = new Message<R>({ queueName, actorName, args, kwargs, options, messageId, messageTimestamp })
     copy.#origin = this.#origin
     return copy
   }
@@ -146,7 +155,7 @@ export class Message<R = unknown> implements MessageFields {
    * @throws {ResultTimeout} when there is none in that time, {ResultMissing} when asked once and there is none,
    * {ResultFailure} when the actor failed for good.
    */
-  async result({ timeout = 10_000 }: { timeout?: Duration } = {}): Promise<R> {
+  async result({ timeout = 10_000 }: { timeout?: Duration | undefined } = {}): Promise<R> {
     const broker = this.#origin ?? getBroker()
     const backend = broker.results
     if (!backend) {

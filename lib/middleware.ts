@@ -120,13 +120,13 @@ export interface Hooks {
 /** A plugin: some of the hooks, and what it says about itself. */
 export interface Middleware extends Partial<Hooks> {
   /** How it is called in the log. @default the name of its class */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Whether a failure of its hooks stops what was going on. @default false */
-  readonly essential?: boolean
+  readonly essential?: boolean | undefined
   /** The options it understands, made known to actors when it is added to a broker. */
-  readonly actorOptions?: Readonly<Record<string, OptionSpec>>
+  readonly actorOptions?: Readonly<Record<string, OptionSpec>> | undefined
   /** Where it keeps results, if it does. */
-  readonly results?: ResultBackend
+  readonly results?: ResultBackend | undefined
   /**
    * Whether it does something with the result of this message that needs it to be JSON: then one that isn't makes the
    * message fail. A plugin without this method is shown results as well as they can be carried from a thread.

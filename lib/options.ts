@@ -12,7 +12,7 @@ import { parseDuration, show } from './time.js'
 /** How an option is read. */
 export interface OptionSpec {
   /** Its name in a message on the wire; absent when it only makes sense on an actor (because it holds code, say). */
-  readonly wire?: string
+  readonly wire?: string | undefined
   /** Checks a value and brings it into its normal form (durations to milliseconds, actors to their names). */
   read(value: unknown, name: string): unknown
 }

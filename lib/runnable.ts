@@ -3,7 +3,50 @@
  * program without one, and would be acknowledged without having done anything.
  */
 import { InvalidOption, NotSerializable } from './errors.js'
+import type { ArgumentsProblem, IsJSON, IsOpen, JSONProblem } from './json-types.js'
 import { show } from './time.js'
+
+/**
+ * Nothing more than `F` where that can be an actor; else a text that says why not, which no function is.
+ *
+ * For functions of your own that wrap `actor()`, which must pass the check on.
+ *
+ * @typeParam Kept Whether what it returns is kept (`storeResults`), and must be JSON; known only where it is a literal.
+ * @example
+ * function task<F extends Function>(fn: F & Runnable<F>) {
+ *   return actor<F>(fn, { queueName: 'tasks' })
+ * }
+ */
+export type Runnable<F, Kept = boolean | undefined> = F extends (...args: infer A) => infer R
+  ? IsGenerator<R> extends true
+    ? 'A generator function runs nothing when it is called: write an async function.'
+    : IsJSON<A> extends false
+      ? ArgumentsProblem<A>
+      : [Kept] extends [true]
+        ? IsJSON<Awaited<R>> extends true
+          ? unknown
+          : JSONProblem<Awaited<R>, 'result'>
+        : unknown
+  : F extends abstract new (
+        ...args: never
+      ) => unknown
+    ? "A class can't be called: give a function."
+    : unknown
+
+type IsGenerator<R> =
+  IsOpen<R> extends true
+    ? false
+    : [R] extends [Generator | AsyncGenerator]
+      ? [R] extends [never]
+        ? false
+        : true
+      : false
+
+/** The arguments of a function. Of one with several signatures, those of the last. */
+export type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : unknown[]
+
+/** What a function returns in the end. */
+export type ResultOf<F> = F extends (...args: never) => infer R ? Awaited<R> : unknown
 
 /** @throws {InvalidOption} for anything that doesn't do its work when it is called. */
 export function checkRunnable(fn: unknown): void {

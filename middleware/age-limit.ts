@@ -16,7 +16,7 @@ declare module '../lib/actor-options.js' {
      * How old a message may be, from its first sending, for it still to be run; `null` or 0 for any age.
      * @default null
      */
-    maxAge?: Duration | null
+    maxAge?: Duration | null | undefined
   }
 }
 
@@ -24,7 +24,7 @@ declareOptions({ maxAge: { wire: 'max_age', read: nullable(duration) } })
 
 export interface AgeLimitOptions {
   /** For actors and messages that don't say. @default null */
-  maxAge?: Duration | null
+  maxAge?: Duration | null | undefined
 }
 
 export class AgeLimit implements Middleware {

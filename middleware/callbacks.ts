@@ -15,10 +15,10 @@ declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /** The actor to call after a success. It must be declared in the worker that runs the message. */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
-    onSuccess?: ActorHandle<any, any> | string
+    onSuccess?: ActorHandle<any, any> | string | undefined
     /** The actor to call after each failed attempt. It must be declared in the worker that runs the message. */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
-    onFailure?: ActorHandle<any, any> | string
+    onFailure?: ActorHandle<any, any> | string | undefined
   }
 }
 

@@ -17,7 +17,7 @@ import { TimeLimit } from './time-limit.js'
 identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Retries, Results])
 
 /** @param options.results Where the broker keeps results, if it can. */
-export function defaultMiddleware({ results }: { results?: ResultBackend } = {}): Middleware[] {
+export function defaultMiddleware({ results }: { results?: ResultBackend | undefined } = {}): Middleware[] {
   return [
     new AgeLimit(), // first, so that nothing is begun for a message that is too old
     new TimeLimit(), // around all that runs the actor

@@ -17,7 +17,7 @@ declare module '../lib/actor-options.js' {
      * On a step of a pipeline: it doesn't take the result of the step before it. On an actor: its result isn't passed on.
      * @default false
      */
-    pipeIgnore?: boolean
+    pipeIgnore?: boolean | undefined
   }
 }
 

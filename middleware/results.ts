@@ -21,12 +21,12 @@ declare module '../lib/actor-options.js' {
      * Whether what the actor returns is kept.
      * @default false
      */
-    storeResults?: boolean
+    storeResults?: boolean | undefined
     /**
      * How long it is kept.
      * @default '10m'
      */
-    resultTtl?: Duration
+    resultTtl?: Duration | undefined
   }
 }
 
@@ -39,9 +39,9 @@ export interface ResultsOptions {
   /** Where results are kept. */
   backend: ResultBackend
   /** For actors and messages that don't say. @default false */
-  storeResults?: boolean
+  storeResults?: boolean | undefined
   /** For actors and messages that don't say. @default '10m' */
-  resultTtl?: Duration
+  resultTtl?: Duration | undefined
 }
 
 export class Results implements Middleware {

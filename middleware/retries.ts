@@ -44,43 +44,43 @@ declare module '../lib/actor-options.js' {
      * How often a failed message is run again; `null` for no limit.
      * @default 20
      */
-    maxRetries?: number | null
+    maxRetries?: number | null | undefined
     /**
      * The wait before the first retry; it doubles with each.
      * @default '15s'
      */
-    minBackoff?: Duration
+    minBackoff?: Duration | undefined
     /**
      * The longest wait, 7 days at most.
      * @default '7d'
      */
-    maxBackoff?: Duration
+    maxBackoff?: Duration | undefined
     /**
      * The actor to call once the retries are used up, with the message and `{ retries, max_retries }`.
      */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
-    onRetryExhausted?: ActorHandle<any, any> | string
+    onRetryExhausted?: ActorHandle<any, any> | string | undefined
   }
 
   interface ActorOptions {
     /** Errors that mean there is no point in another attempt: the message is dead-lettered at once. */
-    throws?: ErrorClass | readonly ErrorClass[]
+    throws?: ErrorClass | readonly ErrorClass[] | undefined
     /**
      * Decides in place of `maxRetries`: called with the number of retries so far (from 0) and the error; `true`
      * retries. Errors of your own classes come from threads as plain Errors with the same `name`.
      */
-    retryWhen?: (retries: number, error: Error) => boolean
+    retryWhen?: ((retries: number, error: Error) => boolean) | undefined
     /**
      * Whether the wait is drawn at random around the backoff, so that what failed together isn't retried together.
      * @default true
      */
-    jitter?: boolean
+    jitter?: boolean | undefined
     /**
      * Whether an attempt that found no slot of a rate limiter free (`RateLimitExceeded`) is a failed one, to be retried
      * like others as often as `maxRetries` says. Otherwise the message waits until there is a slot, however often.
      * @default false
      */
-    countRateLimitExceeded?: boolean
+    countRateLimitExceeded?: boolean | undefined
   }
 }
 
@@ -103,15 +103,15 @@ declareOptions({
 
 export interface RetriesOptions {
   /** For actors and messages that don't say. @default 20 */
-  maxRetries?: number | null
+  maxRetries?: number | null | undefined
   /** @default '15s' */
-  minBackoff?: Duration
+  minBackoff?: Duration | undefined
   /** @default '7d' */
-  maxBackoff?: Duration
+  maxBackoff?: Duration | undefined
   /** @default true */
-  jitter?: boolean
+  jitter?: boolean | undefined
   /** @default none */
-  retryWhen?: (retries: number, error: Error) => boolean
+  retryWhen?: ((retries: number, error: Error) => boolean) | undefined
 }
 
 export class Retries implements Middleware {

@@ -15,7 +15,7 @@ declare module '../lib/actor-options.js' {
      * Whether the actor is told at once when the worker shuts down.
      * @default false
      */
-    notifyShutdown?: boolean
+    notifyShutdown?: boolean | undefined
   }
 }
 
@@ -23,7 +23,7 @@ declareOptions({ notifyShutdown: { wire: 'notify_shutdown', read: flag } })
 
 export interface ShutdownNotificationsOptions {
   /** For actors and messages that don't say. @default false */
-  notifyShutdown?: boolean
+  notifyShutdown?: boolean | undefined
 }
 
 export class ShutdownNotifications implements Middleware {

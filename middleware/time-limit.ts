@@ -18,7 +18,7 @@ declare module '../lib/actor-options.js' {
      * How long an actor may run; `null` for no limit.
      * @default '10m'
      */
-    timeLimit?: Duration | null
+    timeLimit?: Duration | null | undefined
   }
 }
 
@@ -33,9 +33,9 @@ function limit(value: unknown, name: string): number {
 
 export interface TimeLimitOptions {
   /** For actors and messages that don't say. @default '10m' */
-  timeLimit?: Duration | null
+  timeLimit?: Duration | null | undefined
   /** How long an actor has to end after its signal was aborted, before its thread is terminated. @default '1s' */
-  grace?: Duration
+  grace?: Duration | undefined
 }
 
 export class TimeLimit implements Middleware {

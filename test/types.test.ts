@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { run } from './package/shell.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -13,18 +13,89 @@ const folder = join(root, 'test', 'types')
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 
 t.test('what the types infer and refuse is what the type tests say', { timeout: 60_000 }, async (t) => {
+  t.equal(await compile(t, { extends: '../../../tsconfig.json', include: ['../*.ts'] }), '')
+})
+
+function folderOf(t: Test): string {
   const project = mkdtempSync(join(folder, '.compile-'))
   t.teardown(() => rmSync(project, { recursive: true }))
-  writeFileSync(
-    join(project, 'tsconfig.json'),
-    JSON.stringify({ extends: '../../../tsconfig.json', include: ['../*.ts'] }),
-  )
-  const { code, out } = await run(process.execPath, [compiler, '-p', project, '--noEmit', '--pretty', 'false'], {
-    cwd: root,
-  })
-  t.equal(out, '')
-  t.equal(code, 0, 'the compiler ran to its end')
+  return project
+}
+
+/** Compiles a project in a folder beside the type tests; gives what is said of the files whose names match. */
+async function compile(t: Test, config: object, files = /./, project = folderOf(t)): Promise<string> {
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
+  const { out } = await run(process.execPath, [compiler, '-p', project, '--noEmit', '--pretty', 'false'], { cwd: root })
+  return out
+    .split(/\n(?=\S)/)
+    .filter((part) => files.test(part))
+    .join('\n')
+    .trim()
+}
+
+t.test(
+  'what may be left out may be undefined, where the compiler tells these apart',
+  { timeout: 60_000 },
+  async (t) => {
+    const exact = { extends: '../../../tsconfig.json', compilerOptions: { exactOptionalPropertyTypes: true } }
+    t.equal(await compile(t, { ...exact, include: ['../undefined.ts'] }, /^test\/types\//), '')
+  },
+)
+
+/** Functions that can't be actors, each with what the compiler says of it. */
+const refusals: readonly (readonly [code: string, says: string])[] = [
+  ['actor((when: Date) => {})', "args[0] is a Date: JSON can't carry it; send date.toISOString()."],
+  ['actor((n: number, user: { born?: Date }) => {})', "args[1].born is a Date: JSON can't carry it"],
+  ['actor((id: bigint) => {})', "args[0] is a bigint: JSON can't carry it; send it as a string."],
+  ['actor((ids: (string | bigint)[]) => {})', "args[0][] is a bigint: JSON can't carry it"],
+  ['actor((map: ReadonlyMap<string, number>) => {})', "args[0] is a Map: JSON can't carry it; send [...map]."],
+  ['actor((set: Set<string>) => {})', "args[0] is a Set: JSON can't carry it; send [...set]."],
+  ['actor((data: Buffer) => {})', "args[0] is binary: JSON can't carry it; send base64."],
+  ['actor((done: () => void) => {})', "args[0] is a function: JSON can't carry it; send data, not code."],
+  ['actor((key: symbol) => {})', "args[0] is a symbol: JSON can't carry it; send a string."],
+  ['actor((url: RegExp) => {})', "args[0] is a RegExp: JSON can't carry it; send its source."],
+  ['actor((later: Promise<number>) => {})', "args[0] is a promise: JSON can't carry it; await it first."],
+  ['class Money { add() {} }\nactor((sum: Money) => {})', "args[0].add is a function: JSON can't carry it"],
+  ['actor(() => new Date(), { storeResults: true })', "result is a Date: JSON can't carry it"],
+  ['actor(async () => ({ at: [1n] }), { storeResults: true })', "result.at[] is a bigint: JSON can't carry it"],
+  ['actor(function* () { yield 1 })', 'A generator function runs nothing when it is called: write an async function.'],
+  ['actor(async function* () { yield 1 })', 'A generator function runs nothing when it is called'],
+  ['actor(class { run() {} })', "A class can't be called: give a function."],
+]
+
+t.test('what JSON can not carry, and what does nothing, is refused in words', { timeout: 60_000 }, async (t) => {
+  const lines = (
+    await compileEach(
+      t,
+      refusals.map(([code]) => code),
+    )
+  ).map((text) => text.split('\n').at(-1))
+  for (const [index, [code, says]] of refusals.entries()) {
+    t.match(lines[index], /^ {2}Type '.*' is not assignable to type '?"/, code)
+    t.ok(lines[index]?.includes(`"${says}`), `${code}: ${says}`, { found: lines[index] })
+  }
 })
+
+/** Compiles each piece of code as a file of its own, and gives what is said of it. */
+async function compileEach(t: Test, codes: readonly string[]): Promise<string[]> {
+  const project = folderOf(t)
+  for (const [index, code] of codes.entries()) {
+    writeFileSync(join(project, `file-${index}-.ts`), `import { actor } from '../../../lib/index.js'\n${code}\n`)
+  }
+  const unused = { noUnusedLocals: false, noUnusedParameters: false }
+  const out = await compile(
+    t,
+    { extends: '../../../tsconfig.json', compilerOptions: unused, include: ['*.ts'] },
+    /./,
+    project,
+  )
+  const said = codes.map(() => '')
+  for (const part of out.split(/\n(?=\S)/)) {
+    const index = Number(/file-(\d+)-\.ts/.exec(part)?.[1])
+    said[index] = (said[index] ?? '') + part
+  }
+  return said
+}
 
 t.test('every @ts-expect-error says what should be', async (t) => {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {

@@ -13,13 +13,13 @@ export interface MemoryRateLimitsOptions {
    * Names the counters: all of that name in this process share them, those in worker threads included.
    * @default 'default'
    */
-  name?: string
+  name?: string | undefined
   /**
    * What times to live and waits go by: the clock of a MemoryBroker, to be moved with it. All of a name go by the one
    * that was given last.
    * @default real time
    */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 type Method = 'add' | 'incr' | 'decr' | 'incrAndSum' | 'read' | 'wait' | 'notify'

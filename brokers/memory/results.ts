@@ -13,7 +13,7 @@ export interface MemoryResultsOptions extends ResultBackendOptions {
    * What times to live and waits go by: the clock of a MemoryBroker, to be moved with it.
    * @default real time
    */
-  clock?: Clock
+  clock?: Clock | undefined
 }
 
 interface Kept {

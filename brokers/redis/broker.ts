@@ -40,20 +40,20 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
    * What all keys begin with; as Dramatiq's. On a Redis Cluster it must be hash-tagged: `'{dramatiq}'`.
    * @default 'dramatiq'
    */
-  namespace?: string
+  namespace?: string | undefined
   /**
    * How long a worker may be silent before its messages are given to others, 100 ms or more. The same for all that share
    * the queues.
    * @default '1m'
    */
-  heartbeatTimeout?: Duration
+  heartbeatTimeout?: Duration | undefined
   /**
    * Where delayed messages wait: `'native'`, in a sorted set that our workers look after; or `'dramatiq'`, in the
    * delay queue, for queues that only workers in Python consume. Those know one list a queue, so that priorities are
    * written into the messages but change nothing then.
    * @default 'native'
    */
-  delayQueue?: DelayQueue
+  delayQueue?: DelayQueue | undefined
 }
 
 const optionNames = [...brokerOptionNames, ...connectionOptionNames, 'namespace', 'heartbeatTimeout', 'delayQueue']

@@ -13,13 +13,13 @@ export interface RedisConnectionOptions {
    * a socket.
    * @default 'redis://127.0.0.1:6379/0', where neither `redis` nor `nodes` says otherwise
    */
-  url?: string
+  url?: string | undefined
   /** Options of ioredis, for what a URL can't say: `sentinels` and `name`, `tls`, `username`, `connectTimeout`, … */
-  redis?: Omit<RedisOptions, 'keyPrefix' | 'lazyConnect'>
+  redis?: Omit<RedisOptions, 'keyPrefix' | 'lazyConnect'> | undefined
   /** Some nodes of a Redis Cluster. The namespace must then be hash-tagged, such as `{dramatiq}`. */
-  nodes?: readonly (string | { host: string; port: number })[]
+  nodes?: readonly (string | { host: string; port: number })[] | undefined
   /** Options of ioredis for the cluster itself, such as `natMap`. */
-  cluster?: ClusterOptions
+  cluster?: ClusterOptions | undefined
 }
 
 /** The names of those settings. */

@@ -26,7 +26,7 @@ export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
    * for processes that hang or are stopped: one that is gone is noticed within a second, whatever this says.
    * @default '1m'
    */
-  heartbeatTimeout?: Duration
+  heartbeatTimeout?: Duration | undefined
 }
 
 /**

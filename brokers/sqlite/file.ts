@@ -11,13 +11,13 @@ export interface SQLiteFileOptions {
    * on one file share a connection.
    * @default './dramatis.db'
    */
-  path?: string | URL
+  path?: string | URL | undefined
   /**
    * What a commit waits for. `'normal'`: what was sent survives the crash of any process, and a power cut may take the
    * last moments. `'full'`: it survives a power cut as well, at the price of one disk flush a transaction.
    * @default 'normal'
    */
-  synchronous?: Synchronous
+  synchronous?: Synchronous | undefined
 }
 
 /** @throws {InvalidOption} for a path or a level of durability that can't be. */

@@ -9,7 +9,7 @@ export interface BarrierOptions {
    * How long the barrier stands after it was last touched.
    * @default '15m'
    */
-  ttl?: Duration
+  ttl?: Duration | undefined
 }
 
 export interface BarrierWaitOptions {
@@ -17,9 +17,9 @@ export interface BarrierWaitOptions {
    * Whether to wait for the others.
    * @default true
    */
-  block?: boolean
+  block?: boolean | undefined
   /** How long to wait for them; for ever without it. */
-  timeout?: Duration
+  timeout?: Duration | undefined
 }
 
 /** How long one wait at the backend lasts when there is no timeout: a connection that hangs is noticed. */

@@ -8,12 +8,12 @@ export interface BucketRateLimiterOptions {
    * How many slots a bucket holds.
    * @default 1
    */
-  limit?: number
+  limit?: number | undefined
   /**
    * How long a bucket lasts.
    * @default '1s'
    */
-  bucket?: Duration
+  bucket?: Duration | undefined
 }
 
 /**

@@ -8,13 +8,13 @@ export interface ConcurrentRateLimiterOptions {
    * How many may hold a slot at the same time. 1 makes a mutex.
    * @default 1
    */
-  limit?: number
+  limit?: number | undefined
   /**
    * After how long without a change the slots count as free: what a process that died held comes back then. Choose it
    * longer than any run.
    * @default '15m'
    */
-  ttl?: Duration
+  ttl?: Duration | undefined
 }
 
 /**

@@ -8,12 +8,12 @@ export interface WindowRateLimiterOptions {
    * How many slots there are in any stretch of time as long as the window.
    * @default 1
    */
-  limit?: number
+  limit?: number | undefined
   /**
    * How long the window is: whole seconds.
    * @default '1s'
    */
-  window?: Duration
+  window?: Duration | undefined
 }
 
 /**

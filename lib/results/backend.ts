@@ -30,7 +30,7 @@ export interface ResultBackendOptions {
    * What the keys begin with; as Dramatiq's.
    * @default 'dramatiq-results'
    */
-  namespace?: string
+  namespace?: string | undefined
 }
 
 export abstract class ResultBackend {
@@ -103,7 +103,7 @@ export abstract class ResultBackend {
    * when the backend was away), {ResultFailure} when the actor failed for good, {ConnectionFailed} when asked once and the
    * backend is away.
    */
-  async get(message: Message, { timeout = 10_000 }: { timeout?: Duration } = {}): Promise<unknown> {
+  async get(message: Message, { timeout = 10_000 }: { timeout?: Duration | undefined } = {}): Promise<unknown> {
     const patience = parseDuration(timeout, 'timeout')
     const key = this.keyOf(message)
     const which = `${message.actorName} (message ${message.messageId})`

@@ -236,7 +236,11 @@ function isAbort(error: Error, interruption: Interrupt): boolean {
  * it the actor is only asked.
  * @returns Whether the message was running.
  */
-export function interrupt(message: Message, error: Interrupt, { grace }: { grace?: Duration } = {}): boolean {
+export function interrupt(
+  message: Message,
+  error: Interrupt,
+  { grace }: { grace?: Duration | undefined } = {},
+): boolean {
   const execution = executionOf(message)
   execution?.interrupt(error, grace === undefined ? undefined : parseDuration(grace, 'grace'))
   return execution !== undefined

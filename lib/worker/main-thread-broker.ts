@@ -7,7 +7,7 @@ import type { Consumer, DeadLetterPage, QueueStats } from '../consumer.js'
 import { BrokerError } from '../errors.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
-import type { Middleware, MiddlewareClass } from '../middleware.js'
+import type { Middleware } from '../middleware.js'
 import { ResultBackend, type StoredResult } from '../results/backend.js'
 import type { Duration } from '../time.js'
 
@@ -19,7 +19,7 @@ export class MainThreadBroker extends Broker {
   }
 
   /** The module that adds a plugin beside one of the default chain does so in threads, too, where that chain isn't. */
-  override use(plugin: Middleware, where: { before?: MiddlewareClass; after?: MiddlewareClass } = {}): this {
+  override use(plugin: Middleware, where: Parameters<Broker['use']>[1] = {}): this {
     const beside = where.before ?? where.after
     const found = beside === undefined || this.middleware.some((one) => one instanceof beside)
     return super.use(plugin, found ? where : undefined)
@@ -53,7 +53,7 @@ export class MainThreadBroker extends Broker {
 }
 
 class MainThreadResults extends ResultBackend {
-  override get(message: Message, { timeout }: { timeout?: Duration } = {}): Promise<unknown> {
+  override get(message: Message, { timeout }: { timeout?: Duration | undefined } = {}): Promise<unknown> {
     const main = mainThread()
     if (!main) throw onlyThere()
     return main.call('results', '', [message.encode(), timeout])

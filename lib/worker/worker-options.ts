@@ -14,35 +14,35 @@ export interface WorkerOptions {
    * How many threads run actors; 0 runs them on the main event loop.
    * @default the number of cores
    */
-  threads?: number
+  threads?: number | undefined
   /**
    * How many messages each thread runs at once. More than one is for actors that wait (for a database, the network).
    * @default 8
    */
-  concurrency?: number
+  concurrency?: number | undefined
   /**
    * The queues to consume.
    * @default the queues of every actor that is declared on the broker
    */
-  queues?: readonly string[]
+  queues?: readonly string[] | undefined
   /**
    * How many messages of a queue the worker holds at most, running ones included.
    * @default what it can run at once, and besides what it is likely to start within 50 ms
    */
-  prefetch?: number
+  prefetch?: number | undefined
   /**
    * How long running messages may go on when the worker stops.
    * @default '25s'
    */
-  shutdownTimeout?: Duration
+  shutdownTimeout?: Duration | undefined
   /**
    * What each thread imports to find the actors: URLs (`import.meta.resolve('./actors.js')`), names of packages, or
    * paths, which are taken from the current folder.
    * @default the script the process was started with
    */
-  modules?: readonly (string | URL)[]
+  modules?: readonly (string | URL)[] | undefined
   /** The memory each thread may use; see Node's `worker_threads`. A thread that goes over it is replaced. */
-  resourceLimits?: ResourceLimits
+  resourceLimits?: ResourceLimits | undefined
 }
 
 /** Their names, for `refuseUnknown`. */

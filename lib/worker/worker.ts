@@ -231,7 +231,7 @@ export class Worker {
    * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs. It resolves 4 s after that
    * time at the latest: what can't be settled by then is delivered again once the worker counts as gone.
    */
-  stop({ timeout }: { timeout?: Duration } = {}): Promise<void> {
+  stop({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
     if (mainThread()) return Promise.resolve()
     this.#stopped ??= this.#stop(timeout === undefined ? this.shutdownTimeout : duration(timeout, 'timeout'))
     return this.#stopped
@@ -288,7 +288,7 @@ export class Worker {
   }
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
-  async join({ timeout }: { timeout?: Duration } = {}): Promise<void> {
+  async join({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, { timeout })))
     await this.#unsettled.none()
   }

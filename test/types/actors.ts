@@ -3,7 +3,7 @@
  * by `test/types.test.ts`.
  */
 import { expectTypeOf } from 'expect-type'
-import { type Actor, actor, type Message } from '../../lib/index.js'
+import { type Actor, type ActorOptions, actor, type Message, type Runnable } from '../../lib/index.js'
 
 interface Receipt {
   status: 'sent'
@@ -57,6 +57,79 @@ export async function argumentsAreThoseOfTheFunction(): Promise<void> {
   await sum.send(1, '2')
   // @ts-expect-error should be arguments here, too
   add.message()
+}
+
+export async function defaultsAndParametersAreInferred(): Promise<void> {
+  const resize = actor(async function resize(path: string, width = 800) {
+    return { path, width }
+  })
+  expectTypeOf(resize.send).parameters.toEqualTypeOf<[path: string, width?: number]>()
+  await resize.sendWithOptions({ args: ['cat.jpg'] })
+  // @ts-expect-error should be a number: that is what its default is
+  await resize.send('cat.jpg', '800')
+  // @ts-expect-error should be given a type, as any parameter
+  actor(function untyped(path) {
+    return path
+  })
+}
+
+enum Colour {
+  Red,
+  Green,
+}
+type UserId = string & { readonly __brand: 'user' }
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+interface Tree {
+  readonly name: string
+  readonly parent?: Tree | undefined
+  readonly children: Tree[]
+}
+
+export async function whateverHasTheShapeOfJSONIsTaken(): Promise<void> {
+  actor(function a(_tree: Tree, _json: Json, _colour: Colour, _id: UserId, _optional?: { a?: number }) {})
+  actor(function b(_unknown: unknown, _record: Record<string, unknown>, _object: object, _nothing: undefined) {})
+  // biome-ignore lint/suspicious/noExplicitAny: any is left to the check at run time
+  actor(function c(_any: any, _anys: any[], ..._rest: readonly (readonly [string, number | null])[]) {})
+  actor((tree: Tree): Tree => tree, { actorName: 'd', storeResults: true })
+  actor(async (): Promise<void> => {}, { actorName: 'e', storeResults: true })
+  actor(() => JSON.parse('{}'), { actorName: 'f', storeResults: true })
+  // A result that nobody keeps may be anything.
+  actor(() => new Date(), { actorName: 'g' })
+  actor(async () => new Map([[1, 2]]), { actorName: 'h', storeResults: false })
+}
+
+export async function genericFunctionsStayGeneric(): Promise<void> {
+  const same = actor(function same<T extends string>(text: T): T {
+    return text
+  })
+  expectTypeOf(same('a')).toEqualTypeOf<'a'>()
+  await same.send('a')
+  // @ts-expect-error should be a text, as the parameter is declared
+  await same.send(1)
+}
+
+function parse(text: string): number
+function parse(text: string, radix: number): bigint | number
+function parse(text: string, radix = 10): bigint | number {
+  return Number.parseInt(text, radix)
+}
+
+export async function ofOverloadsTheLastOneCounts(): Promise<void> {
+  const parsing = actor(parse)
+  expectTypeOf(parsing.send).parameters.toEqualTypeOf<[text: string, radix: number]>()
+  expectTypeOf(parsing('1')).toEqualTypeOf<number>()
+}
+
+export async function whoWrapsActorPassesTheCheckOn(): Promise<void> {
+  // biome-ignore lint/complexity/noBannedTypes: as in actor()
+  function task<F extends Function>(fn: F & Runnable<F>, options?: ActorOptions) {
+    return actor<F>(fn, { queueName: 'tasks', ...options })
+  }
+  const double = task(async (n: number, times = 2) => n * times, { actorName: 'double' })
+  expectTypeOf(double.send).parameters.toEqualTypeOf<[n: number, times?: number]>()
+  expectTypeOf(await (await double.send(1)).result()).toEqualTypeOf<number>()
+  // @ts-expect-error should be JSON, here as well
+  task((when: Date) => when.getTime(), { actorName: 'when' })
 }
 
 export async function resultsAreWhatTheFunctionReturns(): Promise<void> {
@@ -131,6 +204,12 @@ export async function manyAtOnce(): Promise<void> {
     ['b@example.com', 'Hi'],
   ])
   expectTypeOf(sent).toEqualTypeOf<Message<Receipt>[]>()
+  const list = [
+    ['c@example.com', 'Hi'],
+    ['d@example.com', 'Hi'],
+  ] as const
+  await sendEmail.sendMany(list)
+  await sendEmail.sendWithOptions({ args: list[0] })
   await add.sendMany([[1, 2]], { delay: '1m', priority: 2 })
   await tidy.sendMany([[], []])
 

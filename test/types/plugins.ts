@@ -1,6 +1,15 @@
 /** Plugins: any object with the hooks it cares about, and options of its own by declaration merging. */
 import { expectTypeOf } from 'expect-type'
-import { actor, type Broker, type Message, type Middleware, type Outcome, Retries, Worker } from '../../lib/index.js'
+import {
+  actor,
+  type Broker,
+  type Hooks,
+  type Message,
+  type Middleware,
+  type Outcome,
+  Retries,
+  Worker,
+} from '../../lib/index.js'
 
 declare module '../../lib/index.js' {
   interface MessageOptions {
@@ -35,6 +44,25 @@ export async function aPluginIsAnyObjectWithHooks(broker: Broker): Promise<void>
   broker.use(timing, { before: 'Retries' })
   // @ts-expect-error should be a function
   broker.use({ beforeAck: 'now' })
+}
+
+/** A class must say the types of its parameters itself, or take the type of the hook as a whole. */
+class Counting implements Middleware {
+  sent = 0
+  settled = 0
+  beforeEnqueue(message: Message, delay: number | undefined, broker: Broker): void {
+    this.sent += message.queueName === broker.location && delay === undefined ? 1 : 2
+  }
+  readonly afterAck: Hooks['afterAck'] = (message) => {
+    expectTypeOf(message).toEqualTypeOf<Message>()
+    this.settled++
+  }
+}
+
+export async function aPluginMayBeAClass(broker: Broker): Promise<void> {
+  broker.use(new Counting(), { after: Retries })
+  // @ts-expect-error should be an instance
+  broker.use(Counting)
 }
 
 export async function aPluginBringsOptions(): Promise<void> {

@@ -225,7 +225,7 @@ t.test(
   'a result that JSON cannot carry fails the message where it is wanted, and is dropped where it is not',
   async (t) => {
     const { actor, broker, work } = stage(t)
-    const make = () => new Map([[1, 2]])
+    const make = (): unknown => new Map([[1, 2]])
     const wanted = actor(make, { actorName: 'wanted', storeResults: true })
     const unwanted = actor(make, { actorName: 'unwanted' })
     await work()

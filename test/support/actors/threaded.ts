@@ -92,7 +92,7 @@ export const again = actor(
   { ...shared, maxRetries: 1 },
 )
 
-export const oddResult = actor(function oddResult() {
+export const oddResult = actor(function oddResult(): unknown {
   return () => 'a function'
 }, shared)
 
