@@ -139,6 +139,18 @@ function crash(error: unknown): void {
   post({ type: 'crashed', id, error: packError(error) })
 }
 
+/**
+ * A rejection that nobody handles. Left to Node it would become an uncaught exception, but not one of everything that can
+ * be thrown. A module that listens by itself handles it, and so does Node where a flag says how.
+ */
+function reject(reason: unknown): void {
+  if (process.listenerCount('unhandledRejection') === 1 && !nodeHandlesRejections) crash(reason)
+}
+
+const nodeHandlesRejections = [...process.execArgv, process.env.NODE_OPTIONS].some((option) =>
+  option?.includes('--unhandled-rejections'),
+)
+
 /** Called when the thread ends, and so within `process.exit()`. */
 function exiting(): void {
   const culprit = peekCurrent() as ThreadRun | undefined
@@ -214,6 +226,7 @@ async function load(): Promise<void> {
 /** Makes this thread one of a worker's pool. */
 export function serveThread(): void {
   process.on('uncaughtException', crash)
+  process.on('unhandledRejection', reject)
   process.on('exit', exiting)
   linkMainThread(main)
   linkTerminationGuard(guard)

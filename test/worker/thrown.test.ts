@@ -159,3 +159,20 @@ for (const threads of [0, 1]) {
     })
   })
 }
+
+t.test('what is thrown beside an actor’s promise ends its thread, and fails its message with that', async (t) => {
+  const worker = new Worker(broker, { threads: 1, concurrency: 1, modules })
+  t.teardown(async () => {
+    await worker.stop({ timeout: 0 })
+    await broker.flushAll()
+  })
+  await worker.start()
+  for (const [what, type, reason] of [
+    ['a Proxy', 'Error', /no Error was thrown: Proxy/],
+    ['nameless', 'PaymentRefused', /^too large$/],
+  ] as const) {
+    for (const how of ['promise', 'timer'] as const) {
+      t.match(await failureOf(await actors.flingAside.send(what, how)), { type, reason }, `${what} from a ${how}`)
+    }
+  }
+})

@@ -164,3 +164,17 @@ export const retryOnce = actor(
 )
 
 export const fine = actor(() => 'fine', { ...shared, actorName: 'fine' })
+
+/** Rejects where nobody waits, or throws from a timer. */
+export const flingAside = actor(
+  async function flingAside(what: string, how: 'promise' | 'timer') {
+    const thrown = (unreadable[what] ?? readable[what])?.()
+    if (how === 'promise') void Promise.reject(thrown)
+    else
+      setTimeout(() => {
+        throw thrown
+      }, 1)
+    await new Promise((resolve) => setTimeout(resolve, 60_000))
+  },
+  { ...shared, maxRetries: 0 },
+)
