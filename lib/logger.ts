@@ -7,6 +7,7 @@ import { type DestinationStream, pino } from 'pino'
 import { requireFrom } from './bundled.js'
 import { InvalidOption } from './errors.js'
 import { shared } from './registry.js'
+import { startTimer } from './time.js'
 
 /** Where dramatis logs: pino's own shape, so any pino logger (or a child of one) fits, as do small objects. */
 export interface Logger {
@@ -50,9 +51,24 @@ export function isDebugEnabled(): boolean {
  * reads what goes through that stream and nothing else, the log takes that way.
  */
 function standardError(): DestinationStream {
-  // PM2's cluster mode: it replaced `write` on the main thread, and reads its threads there.
-  const captured = Object.hasOwn(process.stderr, 'write') || process.env.exec_mode === 'cluster_mode'
-  return captured ? process.stderr : pino.destination({ dest: 2, sync: true })
+  return isCaptured() ? process.stderr : pino.destination({ dest: 2, sync: true })
+}
+
+/** PM2's cluster mode replaces `write` on the main thread, and reads its threads there. */
+function isCaptured(): boolean {
+  return Object.hasOwn(process.stderr, 'write') || process.env.exec_mode === 'cluster_mode'
+}
+
+/** How long a supervisor may take to write down the last lines, in milliseconds. */
+const longestFlush = 500
+
+/** Resolves once what was logged is written: to be awaited before `process.exit()`. Only a supervisor's log takes any time. */
+export async function flushLog(): Promise<void> {
+  if (!isCaptured()) return
+  await new Promise<void>((resolve) => {
+    startTimer(resolve, longestFlush)
+    process.stderr.write('', 'utf8', () => resolve())
+  })
 }
 
 /** pino-pretty, if the application has it: a dependency of development, which nobody installs in production. */

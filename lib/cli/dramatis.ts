@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
  */
 import { Command, InvalidArgumentError } from 'commander'
 import { loggable } from '../failure.js'
-import { getLogger } from '../logger.js'
+import { flushLog, getLogger } from '../logger.js'
 // The front door, so that there is a default broker.
 import '../index.js'
 import { loadError } from '../worker/load-hints.js'
@@ -50,6 +50,7 @@ const program = new Command('dramatis')
       } catch (error) {
         const { message } = loadError(modules[index] as string, error)
         getLogger().error({ err: loggable(error) }, message)
+        await flushLog()
         process.exit(1)
       }
     }

@@ -3,7 +3,7 @@
  */
 import { getBroker } from '../default-broker.js'
 import { loggable } from '../failure.js'
-import { getLogger } from '../logger.js'
+import { flushLog, getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import { messageOf } from '../thrown.js'
 import { Deadline, longestTimeout, startInterval, startTimer } from '../time.js'
@@ -64,6 +64,7 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   }
   const code = await ended
   clearInterval(stay)
+  await flushLog()
   process.exit(code)
 }
 
@@ -85,7 +86,8 @@ async function stop(worker: Worker, timeout: number, exitCode: number): Promise<
   return exitCode
 }
 
-function fail(error: unknown): never {
+async function fail(error: unknown): Promise<never> {
   getLogger().error({ err: loggable(error) }, `The worker could not start: ${messageOf(error)}`)
+  await flushLog()
   process.exit(1)
 }

@@ -53,6 +53,15 @@ t.test('where a supervisor has replaced the write of standard error, the log goe
   t.match(log(t, application(t), false, replaced), /^captured \{.*"Worker started"/)
 })
 
+t.test('what is logged last, before a process ends, is waited for there', async (t) => {
+  // As PM2 does it: by a stream that writes to a file, one chunk after the other.
+  const slowly = `process.stderr.write = (text, encoding, done) => setTimeout(() => { process.stdout.write(text); done?.() }, 50)
+    process.on('exit', () => console.log('ended'))
+    const { flushLog } = await import('${logger}')
+    setImmediate(() => flushLog().then(() => process.exit()))`
+  t.match(log(t, application(t), false, slowly), /"Worker started".*\n.*ended/)
+})
+
 t.test('whether debug is written is known without asking the logger each time', async (t) => {
   const before = getLogger()
   t.teardown(() => setLogger(before))
