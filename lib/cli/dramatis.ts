@@ -14,9 +14,8 @@ import { readModules, type WorkerOptions } from '../worker/worker-options.js'
 
 const { version } = createRequire(import.meta.url)('dramatis/package.json') as { version: string }
 
-interface Flags extends Pick<WorkerOptions, 'threads' | 'concurrency' | 'prefetch' | 'shutdownTimeout'> {
+interface Flags extends Pick<WorkerOptions, 'threads' | 'concurrency' | 'prefetch' | 'shutdownTimeout' | 'maxMemory'> {
   queues?: string[]
-  maxMemory?: number
 }
 
 const program = new Command('dramatis')
@@ -42,7 +41,7 @@ const program = new Command('dramatis')
     '\nThe broker is the one that a module gives to setBroker(), else the one that DRAMATIS_URL names\n' +
       '(sqlite:path, redis://…, memory:), else the SQLite file ./dramatis.db. DRAMATIS_LOG_LEVEL sets how much is logged.',
   )
-  .action(async (modules: string[], { maxMemory, ...flags }: Flags) => {
+  .action(async (modules: string[], flags: Flags) => {
     const urls = readModules(modules)
     for (const [index, url] of urls.entries()) {
       try {
@@ -57,7 +56,6 @@ const program = new Command('dramatis')
     await runWorker({
       ...flags,
       modules: urls,
-      ...(maxMemory ? { resourceLimits: { maxOldGenerationSizeMb: maxMemory } } : {}),
     })
   })
 

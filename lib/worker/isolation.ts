@@ -48,6 +48,10 @@ export class Isolation {
     return size
   }
 
+  get threads(): PoolThread[] {
+    return this.#groups.flatMap(({ thread }) => thread ?? [])
+  }
+
   has(thread: PoolThread): boolean {
     return this.#groups.some((group) => group.thread === thread)
   }
@@ -94,6 +98,7 @@ export class Isolation {
   /** Gives everything back. Returns the threads, which are to be ended. */
   stop(): PoolThread[] {
     this.#stopped = true
+    const { threads } = this
     const groups = this.#groups
     this.#groups = []
     for (const { executions } of groups) {
@@ -102,7 +107,7 @@ export class Isolation {
         if (!PoolThread.runOf(execution)) execution.fail(new GivenBack('the worker stops'))
       }
     }
-    return groups.flatMap(({ thread }) => thread ?? [])
+    return threads
   }
 
   #takeOut({ executions }: Group, execution: Execution): void {

@@ -5,17 +5,18 @@
 import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { packError, unpackError } from '../error-data.js'
-import { WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { type Service, threadService } from '../main-thread.js'
 import { TerminationGuard } from '../termination-guard.js'
 import { startTimer } from '../time.js'
 import { Activity } from './activity.js'
 import type { Execution } from './execution.js'
+import { obituary } from './losses.js'
 import { MissingActors } from './missing-actors.js'
 import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
 import { patience, ThreadLoading } from './thread-loading.js'
 import { threadProgram } from './thread-program.js'
+import { type HeapStatistics, megabytes } from './used-memory.js'
 
 /** One message on the thread. */
 export interface Run {
@@ -37,6 +38,8 @@ export interface Run {
 export interface ThreadEvents {
   /** Runs ended and slots are free. */
   onFree(thread: PoolThread): void
+  /** It collected its garbage, and uses so many megabytes. */
+  onCollected(thread: PoolThread, used: number): void
   /** It hasn't the actor that it was to run; the run is no longer there. */
   onMissing(thread: PoolThread, execution: Execution): void
   /** It is of no more use. The culprit is to blame, where it can be told (`'ended'` when it isn't there any more); `error` says for what. */
@@ -129,7 +132,7 @@ export class PoolThread {
       if (!this.ready) {
         loading.fail(this.#lastError ?? new Error(`the thread exited with code ${code} while loading`))
       } else if (!this.#gone && !this.#stopping) {
-        this.#events.onLost(this, this.#obituary(code), this.#whoExited())
+        this.#events.onLost(this, obituary(code, this.#lastError), this.#whoExited())
       }
       this.#gone = true
     })
@@ -167,6 +170,17 @@ export class PoolThread {
   blockedFor(run: Run): number {
     const { blockedBy, blockedSince } = this.activity
     return blockedBy === undefined || blockedBy === run.slot ? 0 : Math.max(1, Date.now() - blockedSince)
+  }
+
+  /** How much memory it uses, garbage included, in megabytes; nothing when it is no more. Where Node can tell. */
+  async usedMemory(): Promise<number> {
+    const thread = this.#thread as NodeThread & { getHeapStatistics(): Promise<HeapStatistics> }
+    return this.#gone ? 0 : thread.getHeapStatistics().then(megabytes, () => 0)
+  }
+
+  /** Has it collect its garbage. */
+  collect(): void {
+    this.#post({ type: 'collect' })
   }
 
   /** Ends it at once, whatever it does. */
@@ -230,6 +244,8 @@ export class PoolThread {
           unpackError(message.error),
           message.id === undefined ? undefined : (this.runs.get(message.id) ?? 'ended'),
         )
+      case 'collected':
+        return this.#events.onCollected(this, message.used)
       case 'call':
         return void this.#answer(message)
     }
@@ -274,14 +290,5 @@ export class PoolThread {
   #whoExited(): Run | 'ended' | undefined {
     const id = this.activity.exitedFor
     return typeof id === 'number' ? (this.runs.get(id) ?? 'ended') : id
-  }
-
-  #obituary(code: number): Error {
-    const cause = this.#lastError
-    const why =
-      (cause as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-        ? 'it ran out of memory (see resourceLimits)'
-        : (cause?.message ?? `it exited with code ${code}`)
-    return new WorkerThreadLost(`The thread that ran the message died: ${why}.`, cause && { cause })
   }
 }

@@ -42,6 +42,8 @@ export type ToThread =
   | { readonly type: 'run'; readonly tasks: TaskList }
   | { readonly type: 'abort'; readonly id: number; readonly reason: ErrorData }
   | { readonly type: 'answer'; readonly id: number; readonly result?: unknown; readonly error?: ErrorData }
+  /** Collect your garbage, and say what is left. */
+  | { readonly type: 'collect' }
   | { readonly type: 'stop' }
 
 /**
@@ -60,6 +62,8 @@ export type FromThread =
   | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
   /** The actor of a task isn't declared in this thread. */
   | { readonly type: 'missing'; readonly id: number }
+  /** What is left once the garbage is collected, in megabytes. */
+  | { readonly type: 'collected'; readonly used: number }
   /** The signal of a task was aborted: the thread isn't blocked. */
   | { readonly type: 'aborted'; readonly id: number }
   /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */

@@ -5,17 +5,19 @@
  * been told to stop and hadn't yet fail with what they were told; the others are given back to the queue, uncounted;
  * and when no culprit can be told, all that had begun are suspects and begin anew in isolation, where it comes out.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-import { type Interrupt, Shutdown, TimeLimitExceeded, WorkerThreadLost } from '../errors.js'
+import { type Interrupt, TimeLimitExceeded, WorkerThreadLost } from '../errors.js'
 import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
-import { backoff } from '../time.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 import { Isolation } from './isolation.js'
+import { asLost, BarrenThreads, finalInterruption, isSuspect } from './losses.js'
+import { canWatchMemory, MemoryWatch } from './memory-limit.js'
 import { PoolThread, type Run, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
   readonly threads: number
+  /** How much memory each of them may use, in megabytes. */
+  readonly maxMemory: number | undefined
   /** Called when there may be room for more. */
   readonly onFree: () => void
   /** Called when a thread is ready, and before one is stopped. */
@@ -27,9 +29,6 @@ export interface ThreadPoolOptions extends ThreadOptions {
 
 /** How often a blocked thread is asked again whether it is still the same message that blocks it, in milliseconds. */
 const lookAgain = 50
-
-/** How soon a thread is replaced that ended no message: the first at once, the next after half a second, up to a minute. */
-const replacement = { factor: 500, max: 60_000 }
 
 interface Waiting {
   readonly execution: Execution
@@ -44,10 +43,10 @@ export class ThreadPool implements Runner, ThreadEvents {
   #threads: PoolThread[] = []
   /** What came when no thread had room, because one had just been lost. */
   readonly #waiting: Waiting[] = []
-  /** How many threads were lost in a row that hadn't ended a single message. */
-  #barren = 0
+  readonly #barren = new BarrenThreads()
   readonly #stop = new AbortController()
   readonly #isolation: Isolation
+  readonly #memory: MemoryWatch | undefined
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options
@@ -58,6 +57,12 @@ export class ThreadPool implements Runner, ThreadEvents {
       onThreadStop: options.onThreadStop,
       onFatal: (error) => options.onFatal(toError(error)),
       onFree: options.onFree,
+    })
+    if (options.maxMemory === undefined || !canWatchMemory) return
+    this.#memory = new MemoryWatch({
+      limit: options.maxMemory,
+      threads: () => [...this.#threads, ...this.#isolation.threads],
+      onExceeded: (thread, error) => this.onLost(thread, error, undefined),
     })
   }
 
@@ -126,6 +131,10 @@ export class ThreadPool implements Runner, ThreadEvents {
       else execution.fail(this.#lacking(execution))
     }
     this.#options.onFree()
+  }
+
+  onCollected(thread: PoolThread, used: number): void {
+    this.#memory?.onCollected(thread, used)
   }
 
   onMissing(thread: PoolThread, execution: Execution): void {
@@ -222,27 +231,22 @@ export class ThreadPool implements Runner, ThreadEvents {
   #lose(thread: PoolThread, culprit: Run | 'ended' | undefined, reason: Error): void {
     const isolated = !this.#threads.includes(thread)
     const runs = [...thread.runs.values()]
-    const suspects = runs.filter((run) => this.#isSuspect(run, culprit)).map(({ execution }) => execution)
+    const inDoubt = culprit === undefined && !this.#stop.signal.aborted
+    const suspects = inDoubt ? runs.filter(isSuspect).map(({ execution }) => execution) : []
     this.#threads = this.#threads.filter((one) => one !== thread)
     thread.runs.clear()
     thread.destroy()
     if (isolated) this.#isolation.onLost(thread)
     else void this.#replace(thread.proven || culprit !== undefined)
     for (const run of runs) {
-      const { execution, heard } = run
-      const { interruption } = execution
+      const { execution } = run
+      const interruption = finalInterruption(run)
       if (run === culprit) execution.fail(reason)
-      else if (interruption && isFinal(interruption, heard)) execution.fail(interruption)
+      else if (interruption) execution.fail(interruption)
       else if (!suspects.includes(execution))
         execution.fail(new GivenBack('its thread was terminated for another message'))
     }
     if (suspects.length > 0) this.#suspect(thread, suspects, reason)
-  }
-
-  #isSuspect(run: Run, culprit: Run | 'ended' | undefined): boolean {
-    const { interruption } = run.execution
-    if (culprit || this.#stop.signal.aborted || !run.thread.hasBegun(run)) return false
-    return !interruption || (interruption instanceof TimeLimitExceeded && !run.heard)
   }
 
   #suspect(thread: PoolThread, suspects: readonly Execution[], reason: Error): void {
@@ -255,22 +259,17 @@ export class ThreadPool implements Runner, ThreadEvents {
   /** In place of a lost thread. One that dies of itself, time and again, is given time. */
   async #replace(wasOfUse: boolean): Promise<void> {
     const { signal } = this.#stop
-    this.#barren = wasOfUse ? 0 : this.#barren + 1
     try {
-      if (this.#barren > 1) await this.#rest(backoff(this.#barren - 2, replacement))
+      await this.#barren.rest(wasOfUse, signal)
       await this.#spawn()
     } catch (error) {
       if (!signal.aborted) this.#options.onFatal(toError(error))
     }
   }
 
-  async #rest(delay: number): Promise<void> {
-    getLogger().warn({ delay }, 'Worker threads die before they ended a message; the next one starts after a rest')
-    await pause(delay, undefined, { signal: this.#stop.signal, ref: false })
-  }
-
   async stop(): Promise<void> {
     this.#stop.abort()
+    this.#memory?.stop()
     const threads = this.#threads
     this.#threads = []
     for (const { execution } of this.#waiting.splice(0)) execution.fail(new GivenBack('the worker stops'))
@@ -285,13 +284,4 @@ export class ThreadPool implements Runner, ThreadEvents {
       }),
     )
   }
-}
-
-/** Whether a run that was interrupted ends with that, its thread being lost. A time limit it must have heard of: it may have been another's fault. */
-function isFinal(interruption: Interrupt, heard: boolean): boolean {
-  return !(interruption instanceof Shutdown) && (heard || !(interruption instanceof TimeLimitExceeded))
-}
-
-function asLost(cause: Error): WorkerThreadLost {
-  return new WorkerThreadLost(`The thread that ran the message died: ${cause.message}`, { cause })
 }

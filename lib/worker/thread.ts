@@ -28,6 +28,7 @@ import { Readiness } from './readiness.js'
 import { refuseListening } from './refuse-listening.js'
 import { Reports } from './reports.js'
 import { ThreadPlugins } from './thread-plugins.js'
+import { collectGarbage } from './used-memory.js'
 
 // Code of a bundle is loaded in every thread, and in those of others, too.
 const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
@@ -183,6 +184,8 @@ function hear(message: ToThread): void {
       return abort(message.id, unpackError(message.reason))
     case 'answer':
       return questions.answer(message)
+    case 'collect':
+      return post({ type: 'collected', used: collectGarbage() })
     case 'stop':
       return void close()
   }

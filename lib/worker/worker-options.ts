@@ -41,7 +41,17 @@ export interface WorkerOptions {
    * @default the script the process was started with
    */
   modules?: readonly (string | URL)[] | undefined
-  /** The memory each thread may use; see Node's `worker_threads`. A thread that goes over it is replaced. */
+  /**
+   * How many megabytes each thread may use, for its heap and its buffers. One that goes over it is ended and replaced; the
+   * message that did it fails with `WorkerThreadLost`. A function that never lets go of its thread may use up to 512 MB more
+   * before that is known. Below Node 22.16 it is V8's own limit of the heap (see `resourceLimits`), and buffers don't count.
+   * @default no limit
+   */
+  maxMemory?: number | undefined
+  /**
+   * V8's own limits for each thread; see Node's `worker_threads`. Prefer `maxMemory`: where something allocates quickly, Node
+   * may abort the whole process at V8's limit (Node 24 often does).
+   */
   resourceLimits?: ResourceLimits | undefined
 }
 
@@ -53,6 +63,7 @@ export const workerOptionNames = [
   'prefetch',
   'shutdownTimeout',
   'modules',
+  'maxMemory',
   'resourceLimits',
 ]
 

@@ -26,6 +26,7 @@ import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
 import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
+import { memoryLimits } from './memory-limit.js'
 import { readQueues } from './queues.js'
 import { emitInTime, grace, graces } from './shutdown.js'
 import { checkStore } from './store-check.js'
@@ -70,11 +71,11 @@ export class Worker {
 
   constructor(broker: Broker, options: WorkerOptions = {}) {
     refuseUnknown(options, workerOptionNames, 'a worker')
-    const { threads = availableParallelism(), concurrency = 8, shutdownTimeout = '25s', prefetch } = options
+    const { threads = availableParallelism(), concurrency = 8, shutdownTimeout = '25s', prefetch, maxMemory } = options
     this.broker = broker
     this.threads = count(threads, 'threads')
     this.concurrency = positive(concurrency, 'concurrency')
-    if (prefetch !== undefined) positive(prefetch, 'prefetch')
+    for (const [name, value] of Object.entries({ prefetch, maxMemory })) if (value !== undefined) positive(value, name)
     this.shutdownTimeout = duration(shutdownTimeout, 'shutdownTimeout')
     this.#options = options
     this.#runner =
@@ -92,7 +93,7 @@ export class Worker {
       concurrency: this.concurrency,
       modules,
       entries: entryModules(modules, this.#options.modules),
-      resourceLimits: this.#options.resourceLimits,
+      ...memoryLimits(this.#options),
       ownBroker: isFromEnvironment(this.broker),
       chain: () => chainForThreads(this.broker),
       services: forThreads(this.broker),

@@ -84,3 +84,31 @@ export const hoardLater = actor(
   },
   { ...shared, actorName: 'hoardLater', timeLimit: '1m' },
 )
+
+/** Takes memory for ever: more quickly than V8 can stop it, or bit by bit. */
+export const hoard = actor(
+  async (how: 'quickly' | 'slowly') => {
+    begin('culprit')
+    await wait(50)
+    const numbers: number[] = []
+    while (how === 'quickly') numbers.push(numbers.length + 0.5)
+    for (const hoarded: number[][] = []; ; await wait(5)) {
+      hoarded.push(Array.from({ length: 300_000 }, (_, index) => index + 0.5))
+    }
+  },
+  { ...shared, actorName: 'hoard', timeLimit: '1m' },
+)
+
+/** Makes so many megabytes of garbage that lives for a while. */
+export const litter = actor(
+  async (megabytes: number) => {
+    for (let round = 0; round < megabytes / 20; round++) {
+      const held: unknown[] = []
+      // Some 80 bytes each.
+      for (let index = 0; index < 250_000; index++) held.push({ index, text: `${index}` })
+      await wait(5)
+    }
+    return 'clean'
+  },
+  { ...shared, actorName: 'litter', timeLimit: '1m' },
+)
