@@ -39,9 +39,8 @@ export class Outcome {
   /** Why it was dead-lettered, when it was. */
   reason: string | undefined
   /** How many attempts there may be, for the log: set by whoever counts them, where a number is given. */
-  maxAttempts: number | undefined
-  #decision: Decision
-  #postponed = false
+  declare maxAttempts?: number | undefined
+  #decision: Decision | 'postpone'
   #decided = false
   /** What is sent in place of the message, while it is to be retried. */
   #copy: Entry | undefined
@@ -61,7 +60,7 @@ export class Outcome {
 
   /** What will happen to the message. A success is acknowledged and a failure dead-lettered, unless a plugin decides otherwise. */
   get decision(): Decision {
-    return this.#decision
+    return this.#decision === 'postpone' ? 'retry' : this.#decision
   }
 
   /** Whether a plugin decided, so that it isn't merely what comes of a success or a failure. */
@@ -94,7 +93,6 @@ export class Outcome {
    */
   retry(copy: Message, delay: Duration): void {
     this.#assertOpen()
-    this.#postponed = false
     this.#copy = { message: copy, delay: parseDuration(delay, 'delay'), stored: true }
     this.message = copy
     this.reason = undefined
@@ -104,7 +102,7 @@ export class Outcome {
 
   /** Whether the message goes back to wait, and no attempt is counted: nobody need be told that one failed. */
   get postponed(): boolean {
-    return this.#postponed
+    return this.#decision === 'postpone'
   }
 
   /**
@@ -113,7 +111,7 @@ export class Outcome {
    */
   postpone(copy: Message, delay: Duration): void {
     this.retry(copy, delay)
-    this.#postponed = true
+    this.#decision = 'postpone'
   }
 
   /**
@@ -122,7 +120,6 @@ export class Outcome {
    */
   deadLetter(reason: string): void {
     this.#assertOpen()
-    this.#postponed = false
     this.#copy = undefined
     this.reason = reason
     this.#decision = 'dead-letter'

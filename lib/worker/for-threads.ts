@@ -15,8 +15,11 @@ export type RelayedEntry = readonly [body: string, delay: number | undefined]
 
 /** What a thread has to know of the worker's broker when it starts. */
 export function chainForThreads(broker: Broker): ChainData {
-  const [actor] = broker.actors.values()
-  return { actor: actor && [actor.actorName, actor.queueName], senders: broker.chain.senders }
+  const actors = [...broker.actors.values()]
+  return {
+    actors: actors.map(({ actorName, queueName }) => [actorName, queueName] as const),
+    senders: broker.chain.senders,
+  }
 }
 
 /** The services of a worker on this broker, by name. */

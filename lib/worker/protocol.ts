@@ -100,8 +100,8 @@ export interface ThreadData {
 
 /** What a thread has to know of the worker's broker and its plugins. */
 export interface ChainData {
-  /** One of its actors, by which the thread finds the broker that stands for it: that actor's. */
-  readonly actor: readonly [actorName: string, queueName: string] | undefined
+  /** Its actors, by which the thread finds the broker that stands for it: theirs. */
+  readonly actors: readonly (readonly [actorName: string, queueName: string])[]
   /** The plugins that have a say in sending. */
   readonly senders: readonly string[]
 }

@@ -29,9 +29,7 @@ export class ThreadPlugins {
    * @throws {HookFailed}
    */
   async start(): Promise<void> {
-    const { actor } = this.#chain
-    const found = actor && findActor(...actor)
-    this.#named = found && boundBroker(found)
+    this.#named = this.#chain.actors.map(findBroker).find((broker) => broker !== undefined)
     const { broker } = this
     // Of what it lacks the main thread only warns: nothing waits for that.
     if (this.#chain.senders.length > 0) void this.#tell(broker)
@@ -59,6 +57,12 @@ export class ThreadPlugins {
     if (this.#looked?.senders !== senders) this.#looked = { senders, relays: lacks(senders, this.#chain.senders) }
     return this.#looked.relays
   }
+}
+
+/** The broker of an actor that the worker has, where it has one here: not every actor need be in every module. */
+function findBroker([actorName, queueName]: ChainData['actors'][number]): Broker | undefined {
+  const actor = findActor(actorName, queueName)
+  return actor && boundBroker(actor)
 }
 
 /** Whether there is one that does more than to change options, which can't be done from elsewhere. */

@@ -39,8 +39,6 @@ function testSending(kind: string, address: (t: Test) => string): void {
     }
     broker.use(new OnMain('on main')).use(new Refusal())
     t.teardown(() => broker.close())
-    relay.broker
-    sink.broker
 
     for (const threads of [0, 1]) {
       log.length = 0

@@ -1,16 +1,15 @@
 /**
- * Actors that need a slot of a rate limiter: imported by the test and, again, by its threads. The environment says where
- * messages and slots are kept.
+ * Actors that need a slot of a rate limiter: imported by the test and, again, by its threads. The address by which it is
+ * imported says where messages and slots are kept.
  */
 import { isMainThread } from 'node:worker_threads'
 import { MemoryBroker, MemoryRateLimits } from '../../../brokers/memory/index.js'
 import { RedisBroker, RedisRateLimits } from '../../../brokers/redis/index.js'
 import { SQLiteBroker, SQLiteRateLimits } from '../../../brokers/sqlite/index.js'
-import { setBroker } from '../../../lib/default-broker.js'
 import { actor, type Broker, current, getBroker, type RateLimitBackend } from '../../../lib/index.js'
 import { ConcurrentRateLimiter, WindowRateLimiter } from '../../../lib/rate-limits/index.js'
 
-const address = process.env.LIMITED_BROKER as string
+const address = new URL(import.meta.url).searchParams.get('at') as string
 
 function open(): [Broker, RateLimitBackend & { close?(): Promise<void> }] {
   if (address.startsWith('redis:')) return [new RedisBroker({ url: address }), new RedisRateLimits({ url: address })]
@@ -19,11 +18,10 @@ function open(): [Broker, RateLimitBackend & { close?(): Promise<void> }] {
 }
 
 export const [broker, backend] = open()
-setBroker(broker)
 
 const one = new ConcurrentRateLimiter(backend, 'one')
 const perSecond = new WindowRateLimiter(backend, 'per second', { limit: 2 })
-const shared = { storeResults: true, maxRetries: 3 } as const
+const shared = { broker, storeResults: true, maxRetries: 3 } as const
 
 /** Holds the only slot for a while; says which attempt it was. */
 export const exclusive = actor(

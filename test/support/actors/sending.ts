@@ -61,7 +61,8 @@ class InThreads extends Watching {}
 broker.use(new Watching('everywhere'))
 if (!isMainThread) broker.use(new InThreads('in threads'))
 
-const named = address.endsWith('.db') ? { broker } : {}
+// On the main thread several of these modules live side by side; in a thread the default broker is found, too.
+const named = isMainThread || address.endsWith('.db') ? { broker } : {}
 const shared = { ...named, maxRetries: 0, storeResults: true }
 
 export const sink = actor((what: string) => what, { ...shared, actorName: 'sink' })
