@@ -109,6 +109,7 @@ export class Lease {
   abandon(): void {
     this.#stop()
     this.#lock?.drop()
+    this.#lock = undefined
     this.#liveness.close()
   }
 
