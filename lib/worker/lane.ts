@@ -73,7 +73,7 @@ function persistent(consumer: Consumer, givingUp: AbortSignal): Consumer {
     over: `Settling messages of "${queueName}" again`,
   }
   const trouble = new Trouble(texts, { queueName })
-  const insist = async (settle: () => Promise<void>): Promise<void> => {
+  const again = async (settle: () => Promise<void>): Promise<void> => {
     const attempt = async (): Promise<void> => {
       try {
         await settle()
@@ -82,13 +82,16 @@ function persistent(consumer: Consumer, givingUp: AbortSignal): Consumer {
         throw error
       }
     }
+    await persist(attempt, givingUp)
+    trouble.over()
+  }
+  const insist = async (settle: () => Promise<void>): Promise<void> => {
     try {
       await settle()
     } catch (error) {
       if (isFinal(error)) throw error
       trouble.failed(error)
-      await persist(attempt, givingUp)
-      trouble.over()
+      await again(settle)
     }
   }
   return {

@@ -8,7 +8,7 @@ import {
   type RateLimiter,
   WindowRateLimiter,
 } from '../../lib/rate-limits/index.js'
-import { until } from '../brokers/contract/exam.js'
+import { inTime, until } from '../brokers/contract/exam.js'
 import type { Ask } from './contract.js'
 
 export function limiters(ask: Ask): void {
@@ -121,6 +121,22 @@ export function limiters(ask: Ask): void {
     t.equal(await barrier.wait({ block: false }), true)
     t.same(await waiting, [true, true])
   })
+
+  ask(
+    'a wait at a barrier, and what a limiter keeps, may be longer than the longest timer of Node',
+    async (t, backend) => {
+      for (const long of ['365d', Number.MAX_SAFE_INTEGER] as const) {
+        const barrier = new Barrier(backend, `barrier-${long}`, { ttl: long })
+        await barrier.create(2)
+        const waiting = barrier.wait({ timeout: long })
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        t.equal(await barrier.wait({ timeout: long }), true)
+        t.equal(await inTime(waiting, 'the last one'), true)
+        const mutex = new ConcurrentRateLimiter(backend, `mutex-${long}`, { limit: 1, ttl: long })
+        t.equal(await mutex.acquire(() => mutex.tryAcquire()), undefined)
+      }
+    },
+  )
 
   ask('a wait at a barrier gives up after its timeout', async (t, backend) => {
     const barrier = new Barrier(backend, 'barrier')

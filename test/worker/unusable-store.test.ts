@@ -1,5 +1,5 @@
 /** A worker looks at its store before it starts: what no waiting can mend ends it, with one clear error and code 1. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -146,4 +146,32 @@ t.test('a worker that is stopped while it looks at its store starts no more', as
   await worker.stop({ timeout: 0 })
   await starting
   t.same(worker.queues, [])
+})
+
+t.test('whatever becomes of its store later, a worker says so and goes on when that is mended', async (t) => {
+  const log = captureLog()
+  const folder = makeFolder(t)
+  const path = join(folder, 'queue.db')
+  const broker = new SQLiteBroker({ path })
+  t.teardown(() => broker.close())
+  const ran: number[] = []
+  const job = actor((n: number) => void ran.push(n), { actorName: 'job', broker })
+  const worker = new Worker(broker, { threads: 0 })
+  t.teardown(() => worker.stop({ timeout: 0 }))
+  await worker.start()
+  await job.send(1)
+  await until(() => ran.length === 1)
+
+  // As a volume that is unmounted.
+  renameSync(folder, `${folder}-away`)
+  const error = await job.send(2).catch((reason: unknown) => reason)
+  t.ok(error instanceof BrokerUnusable)
+  const said = (text: RegExp): boolean => log.some((line) => text.test(line.text))
+  await until(() => said(/^Can't take messages from "default"; trying again until it works/))
+  t.ok(log.find(({ text }) => text.startsWith("Can't take"))?.fields.err instanceof BrokerUnusable)
+
+  renameSync(`${folder}-away`, folder)
+  await until(() => said(/^Taking messages from "default" again/))
+  await job.send(3)
+  await until(() => ran.length === 2)
 })
