@@ -12,7 +12,7 @@ import { atMost, type Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
-import { isClientOption } from './client.js'
+import { connectTimeoutOf, isClientOption } from './client.js'
 import { Connection } from './connection.js'
 import { RedisConsumer } from './consumer.js'
 import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
@@ -106,7 +106,7 @@ export class RedisBroker extends Broker {
     this.#location = locationOf(where)
     this.#connection = Connection.open(where)
     this.#owner = { worker: this.workerId, keys: new Keys(namespace), link: this.#connection.commands }
-    this.#keeper = new Keeper(this.#owner, this.#hands, this)
+    this.#keeper = new Keeper(this.#owner, this.#hands, this, connectTimeoutOf(where))
     this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as Parcel[]), {
       most: mostAtOnce,
       eager: true,

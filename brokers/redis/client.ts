@@ -65,6 +65,11 @@ function withinTimers(options: object | undefined): object {
   return read
 }
 
+/** How long an attempt to connect may hang, in milliseconds, where the options say so. */
+export function connectTimeoutOf({ redis, cluster }: RedisConnectionOptions): number | undefined {
+  return redis?.connectTimeout ?? cluster?.redisOptions?.connectTimeout
+}
+
 /** What of a client keeps a process alive. */
 interface Insides {
   readonly stream?: { unref?(): void }
@@ -124,6 +129,11 @@ function askSentinelsAgain(client: Redis, pause: (times: number) => number, { is
       unrefAll(sentinel.client)
     }
   })
+}
+
+/** Whether the connection speaks RESP3. */
+export function speaksResp3(client: Client | undefined): boolean {
+  return (client as { condition?: { protocol?: number } } | undefined)?.condition?.protocol === 3
 }
 
 /** Lets go of what a cluster listens with, of which it tells nobody. */

@@ -44,25 +44,31 @@ export class Heartbeat {
   readonly #heartbeatTimeout: number
   readonly #surroundings: Surroundings
   /** How long one beat is after the other, in milliseconds. */
-  readonly #pause: number
+  readonly pause: number
+  /** How long a worker that lives may take to connect anew, and so to be heard of again, in milliseconds. */
+  readonly reconnecting: number
   #contact: Contact | undefined
+  /** Since when, by Redis's clock (ms), there has been contact on the present connection. */
+  #connectedSince = 0
   #reconnected = false
   #timer: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
   /** Hears of new connections no more. */
   #deafen = (): void => {}
 
-  constructor(owner: Owner, heartbeatTimeout: number, surroundings: Surroundings) {
+  /** @param connectTimeout How long an attempt to connect may hang, in milliseconds. */
+  constructor(owner: Owner, heartbeatTimeout: number, surroundings: Surroundings, connectTimeout = attempt.hangs) {
     this.#owner = owner
     this.#heartbeatTimeout = heartbeatTimeout
     this.#surroundings = surroundings
-    this.#pause = Math.max(10, Math.min(heartbeatTimeout / 4, longestPause))
+    this.pause = Math.max(10, Math.min(heartbeatTimeout / 4, longestPause))
+    this.reconnecting = connectTimeout + attempt.again
   }
 
   /** Begins to beat, at once and from then on. */
   start(): void {
     if (this.#timer) return
-    this.#timer = startInterval(() => this.#begin(), this.#pause).unref()
+    this.#timer = startInterval(() => this.#begin(), this.pause).unref()
     this.#deafen = this.#owner.link.onReconnect(() => {
       this.#reconnected = true
       this.#surroundings.onReconnect()
@@ -84,6 +90,15 @@ export class Heartbeat {
     return this.#contact !== undefined && this.#contact.last - this.#contact.since >= this.#contact.needed
   }
 
+  /**
+   * Whether a worker that has no connection is gone, rather than about to connect anew: whatever broke our own connection may
+   * have broken all others, and they may be back later than we are.
+   */
+  get tellsTheGone(): boolean {
+    if (this.#reconnected || this.#contact === undefined) return false
+    return this.#contact.last - this.#connectedSince >= this.reconnecting
+  }
+
   #begin(): void {
     this.#beating ??= this.#beat()
       .catch((error) => getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; trying again'))
@@ -96,9 +111,13 @@ export class Heartbeat {
     const hands = this.#surroundings.hands()
     if (hands.length === 0) return
     const { link, keys, worker } = this.#owner
+    // Only a connection that is there can be named.
+    if (link.identity === undefined) await link.call(async () => {})
     const marks = hands.map((hand) => hand.mark)
     const acks = hands.map((hand) => hand.acks)
-    const answer = (await link.run(script('heartbeat'), [keys.heartbeats, ...acks], [worker])) as number[]
+    const names = [keys.heartbeats, keys.connection(worker), ...acks]
+    const args = [worker, link.identity ?? '', Math.ceil(2 * this.#heartbeatTimeout)]
+    const answer = (await link.run(script('heartbeat'), names, args)) as number[]
     const [known, now, ...sizes] = answer as [number, number, ...number[]]
     if (known === 0 && hands.some(({ held }) => held.size > 0)) this.#warn()
     this.#keepContact(known, now)
@@ -114,22 +133,23 @@ export class Heartbeat {
    */
   #keepContact(known: number, now: number): void {
     const { since, last, needed } = this.#contact ?? { since: 0, last: 0, needed: 0 }
-    const same = last > 0 && known >= last && now >= last && now - last <= 2 * this.#pause
+    const same = last > 0 && known >= last && now >= last && now - last <= 2 * this.pause
     const unbroken = same && !(this.#reconnected && this.#isTight)
+    if (!same || this.#reconnected) this.#connectedSince = now
     this.#contact = unbroken ? { since, last: now, needed } : { since: now, last: now, needed: this.#needed() }
     this.#reconnected = false
   }
 
   /** Whether after a gap of two pauses others may be too late with their next beat, which was due a pause before. */
   get #isTight(): boolean {
-    return this.#heartbeatTimeout - 3 * this.#pause < attempt.hangs + attempt.again
+    return this.#heartbeatTimeout - 3 * this.pause < this.reconnecting
   }
 
   #needed(): number {
-    const longest = attempt.hangs + attempt.again + this.#pause
+    const longest = this.reconnecting + this.pause
     const needed = Math.min(this.#heartbeatTimeout, longest)
     // With a short timeout as with a long one, the others may still be waiting for their next attempt.
-    return this.#reconnected ? Math.max(needed, attempt.again + this.#pause) : needed
+    return this.#reconnected ? Math.max(needed, attempt.again + this.pause) : needed
   }
 
   #warn(): void {

@@ -4,11 +4,12 @@
  * time is over, and forgets workers that are long gone.
  */
 import { getLogger } from '../../lib/logger.js'
-import { atMost } from '../../lib/time.js'
+import { atMost, startTimer } from '../../lib/time.js'
 import type { Client } from './client.js'
 import type { Hand, Owner } from './hand.js'
 import { Heartbeat } from './heartbeat.js'
 import type { QueueKeys } from './keys.js'
+import { type Lost, LostWorkers } from './lost-workers.js'
 import { script } from './scripts.js'
 
 const sweepPause = 3_600_000
@@ -18,12 +19,13 @@ const mostLetters = 1000
 /** How long the end of a broker waits for Redis, at each of its steps, in milliseconds. */
 const lastPatience = 1000
 
-type Dead = readonly [worker: string, beat: number]
-
 export class Keeper {
   readonly #owner: Owner
   readonly #hands: ReadonlyMap<string, Hand>
   readonly #heartbeat: Heartbeat
+  readonly #lost: LostWorkers
+  /** Looks once more before the next heartbeat. */
+  #lookAgain: NodeJS.Timeout | undefined
   readonly #heartbeatTimeout: number
   readonly #deadMessageTtl: number
   /** Dead workers, by the heartbeat at which nothing of theirs was found any more on these queues. */
@@ -38,18 +40,21 @@ export class Keeper {
     owner: Owner,
     hands: ReadonlyMap<string, Hand>,
     { heartbeatTimeout, deadMessageTtl }: { heartbeatTimeout: number; deadMessageTtl: number },
+    connectTimeout?: number,
   ) {
     this.#owner = owner
     this.#hands = hands
     this.#heartbeatTimeout = heartbeatTimeout
     this.#deadMessageTtl = deadMessageTtl
-    this.#heartbeat = new Heartbeat(owner, heartbeatTimeout, {
+    const surroundings = {
       hands: () => this.#busyHands(),
       onReconnect: () => {
         for (const hand of this.#hands.values()) hand.doubt()
       },
       onBeat: () => this.#begin(),
-    })
+    }
+    this.#heartbeat = new Heartbeat(owner, heartbeatTimeout, surroundings, connectTimeout)
+    this.#lost = new LostWorkers(owner, this.#heartbeat, heartbeatTimeout)
   }
 
   /** Begins with the first consumer; goes on while there are consumers or something is, or may be, in hand. */
@@ -67,6 +72,7 @@ export class Keeper {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#lookAgain)
     if (!this.#started) return
     const hands = [...this.#hands.values()]
     await atMost(lastPatience, Promise.all([this.#heartbeat.stop(), this.#round]))
@@ -75,7 +81,11 @@ export class Keeper {
       if (hands.some(({ held }) => held.size > 0)) return
       const { link, keys, worker } = this.#owner
       // Redis knows better what is held: a fetch may be on its way.
-      const all = [keys.heartbeats, ...hands.flatMap(({ acks, delayQueueAcks }) => [acks, delayQueueAcks])]
+      const all = [
+        keys.heartbeats,
+        keys.connection(worker),
+        ...hands.flatMap(({ acks, delayQueueAcks }) => [acks, delayQueueAcks]),
+      ]
       await link.run(script('retire'), all, [worker], { timeout: lastPatience })
     } catch {
       // The name stays, and by it others find what may be held.
@@ -96,14 +106,14 @@ export class Keeper {
   async #keep(): Promise<void> {
     const hands = this.#busyHands()
     for (const hand of hands) await hand.reclaim()
-    const dead = await this.#dead()
-    for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, dead)
+    const lost = await this.#findLost()
+    for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, lost)
     if (Date.now() - this.#sweptAt > sweepPause) await this.#sweep()
   }
 
-  /** Recovers what dead workers held of a queue, and deletes what is over. */
-  async lookAfter({ queue }: Hand, known?: readonly Dead[]): Promise<void> {
-    await this.#recoverFrom(known ?? (await this.#dead()), queue)
+  /** Recovers what lost workers held of a queue, and deletes what is over. */
+  async lookAfter({ queue }: Hand, known?: readonly Lost[]): Promise<void> {
+    await this.#recoverFrom(known ?? (await this.#findLost()), queue)
     const { dead: letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries } = queue
     const tidy = [letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries]
     const { link } = this.#owner
@@ -112,60 +122,62 @@ export class Keeper {
     }
   }
 
-  async #recoverFrom(known: readonly Dead[], queue: QueueKeys): Promise<void> {
+  async #recoverFrom(known: readonly Lost[], queue: QueueKeys): Promise<void> {
     const { link, keys } = this.#owner
     const dead = known.filter((one) => !this.#isDone(one, queue))
     for (let at = 0; at < dead.length; at += mostAtOnce) {
       const some = dead.slice(at, at + mostAtOnce)
-      const acks = some.map(([worker]) => [keys.acks(worker, queue.queueName), keys.acks(worker, queue.delayQueueName)])
+      const acks = some.map(({ worker }) => [
+        keys.acks(worker, queue.queueName),
+        keys.acks(worker, queue.delayQueueName),
+      ])
       const holders = (await link.run(script('holders'), acks.flat(), [])) as number[]
       for (const [index, one] of some.entries()) {
         // The connection may have been lost and made anew since they were found.
-        if (!this.#heartbeat.tellsTheDead) return
-        if (holders[index] !== 0) await this.#recoverAll(one[0], queue)
-        if (this.#heartbeat.tellsTheDead) this.#setDone(one, queue)
+        if (!this.#lost.holds(one)) continue
+        if (holders[index] !== 0) await this.#recoverAll(one, queue)
+        if (this.#lost.holds(one)) this.#setDone(one, queue)
       }
     }
   }
 
-  #isDone([worker, beat]: Dead, { queueName }: QueueKeys): boolean {
+  #isDone({ worker, beat }: Lost, { queueName }: QueueKeys): boolean {
     const done = this.#done.get(worker)
     return done?.beat === beat && done.queues.has(queueName)
   }
 
-  #setDone([worker, beat]: Dead, { queueName }: QueueKeys): void {
+  #setDone({ worker, beat }: Lost, { queueName }: QueueKeys): void {
     const done = this.#done.get(worker)
     if (done?.beat === beat) done.queues.add(queueName)
     else this.#done.set(worker, { beat, queues: new Set([queueName]) })
   }
 
-  /** Workers that weren't heard of for too long, as far as that can be told. */
-  async #dead(): Promise<Dead[]> {
-    if (!this.#heartbeat.tellsTheDead) return []
-    const { link, keys } = this.#owner
-    const answer = (await link.run(script('dead-workers'), [keys.heartbeats], [this.#heartbeatTimeout])) as string[]
-    const dead: Dead[] = []
-    for (let at = 0; at < answer.length; at += 2) dead.push([answer[at] as string, Number(answer[at + 1])])
+  /** Workers that are lost, as far as that can be told. */
+  async #findLost(): Promise<readonly Lost[]> {
+    const { lost, silent, again } = await this.#lost.find()
     // What we remember of workers that Redis has forgotten, we forget too.
-    const present = new Set(dead.map(([worker]) => worker))
-    for (const worker of this.#done.keys()) if (!present.has(worker)) this.#done.delete(worker)
-    return dead
+    for (const worker of this.#done.keys()) if (silent && !silent.has(worker)) this.#done.delete(worker)
+    clearTimeout(this.#lookAgain)
+    if (again !== undefined && !this.#closed) this.#lookAgain = startTimer(() => this.#begin(), again).unref()
+    return lost
   }
 
-  async #recoverAll(worker: string, queue: QueueKeys): Promise<void> {
+  async #recoverAll(lost: Lost, queue: QueueKeys): Promise<void> {
+    const { worker } = lost
     const { heartbeats } = this.#owner.keys
     const { queueName, messages, lists, delayQueueName, delayQueueMessages, delayQueue } = queue
     const rest = [queue.taken, queue.deliveries, queue.begun, queue.wake]
     const acks = (name: string): string => this.#owner.keys.acks(worker, name)
-    await this.#recover([heartbeats, acks(queueName), messages, ...rest, ...lists], worker, queueName)
+    await this.#recover([heartbeats, acks(queueName), messages, ...rest, ...lists], lost, queueName)
     const delayKeys = [heartbeats, acks(delayQueueName), delayQueueMessages, ...rest, delayQueue]
-    await this.#recover(delayKeys, worker, delayQueueName)
+    await this.#recover(delayKeys, lost, delayQueueName)
   }
 
-  async #recover(keys: string[], worker: string, queueName: string): Promise<void> {
+  async #recover(keys: string[], lost: Lost, queueName: string): Promise<void> {
+    const { worker, silence } = lost
     let count = 0
-    for (let found = mostAtOnce; found === mostAtOnce && this.#heartbeat.tellsTheDead; count += found) {
-      const args = [worker, this.#heartbeatTimeout, mostAtOnce]
+    for (let found = mostAtOnce; found === mostAtOnce && this.#lost.holds(lost); count += found) {
+      const args = [worker, silence, mostAtOnce]
       found = (await this.#owner.link.run(script('recover'), keys, args)) as number
     }
     if (count > 0)
@@ -181,7 +193,7 @@ export class Keeper {
     this.#sweptAt = Date.now()
     const { keys, link } = this.#owner
     const silence = Math.max(this.#heartbeatTimeout, 60_000)
-    const dead = (await this.#dead()).map(([worker]) => worker)
+    const dead = (await this.#findLost()).map(({ worker }) => worker)
     if (dead.length === 0) return
     const holders = await link.call((client) => scanAll(client, `${escapeGlob(keys.acksPrefix)}*`), {
       timeout: 60_000,

@@ -27,6 +27,7 @@
  * | `<ns>:<q>:dead`           | hash       | id → why a dead letter was given up (JSON)                      |
  * | `<ns>:<q>:wake`           | list       | a token while there is something to do; idle workers block on it |
  * | `<ns>:wake:<w>`           | list       | a token for one process, that its idle loop look around         |
+ * | `<ns>:connection:<w>`     | string     | run id of the server, and there the id of the worker's connection; goes with its heartbeat |
  * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again, 15 minutes when it was |
  *
  * Every one of them begins with the namespace, so a hash-tagged one, `{dramatiq}`, keeps them in one slot of a
@@ -143,6 +144,11 @@ export class Keys {
   /** The mark that a call of sends leaves. */
   sent(call: string): string {
     return `${this.namespace}:sent:${call}`
+  }
+
+  /** By which connection a worker is known to Redis. */
+  connection(worker: string): string {
+    return `${this.namespace}:connection:${worker}`
   }
 
   /** What wakes the idle loop of one process. */

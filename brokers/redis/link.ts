@@ -5,7 +5,7 @@
  */
 import { BrokerUnusable, ConnectionFailed } from '../../lib/errors.js'
 import { startTimer } from '../../lib/time.js'
-import { type Client, hangUp, letGoOfSubscriber, loadClient, makeClient } from './client.js'
+import { type Client, hangUp, letGoOfSubscriber, loadClient, makeClient, speaksResp3 } from './client.js'
 import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, withoutCommand } from './failures.js'
 import type { CallOptions } from './insist.js'
 import { answers, quiet } from './liveness.js'
@@ -26,18 +26,17 @@ const respite = 2000
 export interface LinkOptions {
   /**
    * Looks at the server before anything else is asked of a new connection. If it throws, the connection isn't used,
-   * and everybody is told that.
+   * and everybody is told that. It gives back what becomes the `identity` of the link.
    */
-  readonly examine?: (client: Client, address: string) => Promise<void>
-  /**
-   * How often it is said again that Redis is away, in milliseconds.
-   * @default 60000
-   */
+  readonly examine?: (client: Client, address: string) => Promise<string | undefined>
+  /** How often it is said again that Redis is away, in milliseconds. @default 60000 */
   readonly reminder?: number
 }
 
 export class Link {
   readonly address: string
+  /** What tells the present connection from all others, where it was examined and that is known. */
+  identity: string | undefined
   readonly #options: RedisConnectionOptions
   readonly #examine: LinkOptions['examine']
   readonly #log: OutageLog
@@ -74,10 +73,9 @@ export class Link {
     return this.#options.nodes !== undefined
   }
 
-  /** Whether the connection speaks RESP3, and so can hear messages and run commands at the same time. */
+  /** Whether it can hear messages and run commands at the same time. */
   get hearsAndSpeaks(): boolean {
-    const { condition } = (this.#client ?? {}) as { condition?: { protocol?: number } }
-    return !this.isCluster && condition?.protocol === 3
+    return !this.isCluster && speaksResp3(this.#client)
   }
 
   /** Runs a script. Its answer has texts, or Buffers where `binary` is asked for. */
@@ -213,15 +211,15 @@ export class Link {
     const era = ++this.#era
     if (this.#refusal) return
     try {
-      await this.#examine?.(client, this.address)
+      const identity = await this.#examine?.(client, this.address)
+      if (era === this.#era && !this.#refusal) this.#isUp(identity)
     } catch (error) {
       if (era === this.#era) this.#refuse(error as Error)
-      return
     }
-    if (era === this.#era && !this.#refusal) this.#isUp()
   }
 
-  #isUp(): void {
+  #isUp(identity: string | undefined): void {
+    this.identity = identity
     this.#log.back()
     this.#up = true
     this.#heardAt = Date.now()
@@ -247,6 +245,7 @@ export class Link {
   #lost(): void {
     this.#era++
     this.#looking = undefined
+    this.identity = undefined
     this.#up = false
     this.#refusal = undefined
     this.#connectedAt = undefined

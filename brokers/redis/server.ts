@@ -12,15 +12,27 @@ const oldest = [6, 2] as const
  * Looks at the server that a client is connected to; of a cluster, at one of its nodes.
  *
  * @param told Eviction policies that were warned of already.
+ * @returns What tells this connection from all others: the run id of the server, and the id that it has there.
  * @throws {IncompatibleStore}
  */
-export async function examine(client: Client, address: string, told: Set<string>): Promise<void> {
+export async function examine(client: Client, address: string, told: Set<string>): Promise<string | undefined> {
   // Not everybody may ask.
-  const info = await client.info().catch(() => '')
+  const [info, id] = await Promise.all([client.info().catch(() => ''), connectionId(client)])
   checkVersion(info, address)
   const policy = evictionPolicy(info)
-  if (policy !== undefined) return warnOfEviction(policy, told)
-  // Nobody waits for this: the connection is fine whatever comes of it.
+  if (policy !== undefined) warnOfEviction(policy, told)
+  else askForEviction(client, told)
+  const [, server] = /^run_id:(\w+)/m.exec(info) ?? []
+  return server !== undefined && id !== undefined ? `${server}:${id}` : undefined
+}
+
+/** Ids are a server's own, so that on a cluster nobody can say whose it is. */
+function connectionId(client: Client): Promise<number | undefined> | undefined {
+  return 'nodes' in client ? undefined : client.client('ID').catch(() => undefined)
+}
+
+/** Nobody waits for this: the connection is fine whatever comes of it. */
+function askForEviction(client: Client, told: Set<string>): void {
   client.config('GET', 'maxmemory-policy').then(
     (answer) => warnOfEviction(`${(answer as unknown[])[1]}`, told),
     () => {},

@@ -164,7 +164,7 @@ await withRedis((server) => {
 
   t.test('a server that may not be used refuses everything, until there is another', async (t) => {
     let tooOld = true
-    const examine = async (): Promise<void> => {
+    const examine = async (): Promise<undefined> => {
       if (tooOld) throw new IncompatibleStore('too old')
     }
     const link = new Link({ url: server.url }, 'a test', { examine })

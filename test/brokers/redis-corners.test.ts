@@ -211,7 +211,7 @@ await withRedis((server) => {
     t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'nor does it come back')
     const left = await redis.keys(`${broker.namespace}:*`)
     t.same(
-      left.filter((key) => !/heartbeats|:wake|:sent:/.test(key)),
+      left.filter((key) => !/heartbeats|:wake|:connection:|:sent:/.test(key)),
       [],
     )
     await broker.enqueue(note('next'))

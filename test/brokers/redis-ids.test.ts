@@ -52,7 +52,7 @@ await withRedis((server) => {
 
   /** What is left of a queue, but for tokens that expire. */
   async function left({ namespace }: RedisBroker): Promise<string[]> {
-    return (await redis.keys(`${namespace}:*`)).filter((key) => !/:wake|:sent:|heartbeats/.test(key))
+    return (await redis.keys(`${namespace}:*`)).filter((key) => !/:wake|:sent:|:connection:|heartbeats/.test(key))
   }
 
   const sorted = (deliveries: readonly Delivery[]): unknown[] => deliveries.map(nameOf).sort()

@@ -91,6 +91,7 @@ await withRedis((server) => {
     let reconnect = (): void => {}
     let beats = 0
     const link = {
+      identity: 'server:1',
       run: async () => answer,
       onReconnect: (listener: () => void) => {
         reconnect = listener
@@ -137,7 +138,7 @@ await withRedis((server) => {
         })
       return name === 'tidy' ? 0 : []
     }
-    const link = { run, onReconnect: () => () => {} } as unknown as Link
+    const link = { identity: 'server:1', run, onReconnect: () => () => {} } as unknown as Link
     const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
     hand.consumers++
     const hands = new Map([[queueName, hand]])

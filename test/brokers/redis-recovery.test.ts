@@ -1,13 +1,12 @@
 /** What becomes of the messages of a worker that dies, or seems to. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { createInterface } from 'node:readline'
 import { type Test, t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
+import { type Child, startWorker } from '../support/redis-workers.js'
+import { consume, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
 captureLog()
 
@@ -15,22 +14,8 @@ await withRedis((server) => {
   const redis = server.client()
   const open = opener(server.url)
 
-  /** A worker process that takes what there is; resolves when it holds it. */
-  async function worker(t: Test, { namespace }: RedisBroker, heartbeatTimeout: number): Promise<Child> {
-    const script = new URL('../support/redis-child.ts', import.meta.url).pathname
-    const args = ['--import=tsx', script, server.url, namespace, queueName, `${heartbeatTimeout}`]
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-    t.teardown(() => child.kill('SIGKILL'))
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-    const line = async (): Promise<string> => (await inTime(lines.next(), 'a line of the child')).value as string
-    return { child, line, held: JSON.parse(await line()) as Child['held'] }
-  }
-
-  interface Child {
-    child: ChildProcess
-    line: () => Promise<string>
-    held: { names: unknown[]; counts: number[] }
-  }
+  const worker = (t: Test, { namespace }: RedisBroker, heartbeatTimeout: number): Promise<Child> =>
+    startWorker(t, { url: server.url, namespace, heartbeatTimeout })
 
   t.test('a process killed with messages in hand: others get them, counted, while they sleep', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
@@ -112,7 +97,9 @@ await withRedis((server) => {
     )
     for (const delivery of deliveries) await heir.ack(delivery, [])
     t.same(
-      (await redis.keys(`${broker.namespace}:*`)).filter((key) => !/heartbeats|acks|:wake|:sent:/.test(key)),
+      (await redis.keys(`${broker.namespace}:*`)).filter(
+        (key) => !/heartbeats|acks|:wake|:connection:|:sent:/.test(key),
+      ),
       [],
     )
   })

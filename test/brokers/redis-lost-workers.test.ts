@@ -1,0 +1,115 @@
+/** A worker that was killed, and one that is only paused: Redis tells them apart, since the one has no connection any more. */
+import { randomUUID } from 'node:crypto'
+import { type Test, t } from 'tap'
+import { Hand } from '../../brokers/redis/hand.js'
+import { Heartbeat } from '../../brokers/redis/heartbeat.js'
+import type { RedisBroker } from '../../brokers/redis/index.js'
+import { Keys } from '../../brokers/redis/keys.js'
+import type { Link } from '../../brokers/redis/link.js'
+import { captureLog } from '../support/log.js'
+import { opener } from '../support/redis-brokers.js'
+import { withRedis } from '../support/redis-server.js'
+import { startWorker } from '../support/redis-workers.js'
+import { consume, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
+
+captureLog()
+
+/** A heartbeat every 3.5 s; whoever has no connection is lost when it was silent for that and as long as connecting takes. */
+const heartbeatTimeout = 14_000
+const redisOptions = { connectTimeout: 100 }
+
+await withRedis((server) => {
+  const redis = server.client()
+  const open = opener(server.url)
+  const settings = { heartbeatTimeout, redis: redisOptions }
+  const key = ({ namespace }: RedisBroker): string => `${namespace}:__heartbeats__`
+  const now = async (): Promise<number> => Number((await redis.time())[0]) * 1000
+  const start = (t: Test, { namespace }: RedisBroker) =>
+    startWorker(t, { url: server.url, namespace, heartbeatTimeout })
+  /** Those in whose place nobody takes anything yet. */
+  const workers = async (broker: RedisBroker): Promise<string[]> =>
+    (await redis.zrange(key(broker), '0', '-1')).filter((worker) => worker !== broker.workerId)
+
+  t.test('what a killed worker held comes back soon, what a stopped one holds stays', async (t) => {
+    const broker = open(t, settings)
+    const consumer = consume(broker)
+    await broker.enqueue(note('stopped'))
+    const stopped = await start(t, broker)
+    const [paused] = await workers(broker)
+    await broker.enqueue(note('killed'))
+    const killed = await start(t, broker)
+    stopped.child.kill('SIGSTOP')
+    killed.child.kill('SIGKILL')
+
+    const delivery = await takeOne(consumer)
+
+    t.equal(nameOf(delivery), 'killed')
+    t.equal(delivery.deliveryCount, 2)
+    const age = (await now()) - Number(await redis.zscore(key(broker), `${paused}`))
+    t.ok(age > 5000 && age < heartbeatTimeout, `the one that is stopped has been silent for as long: ${age} ms`)
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
+    t.equal(await redis.scard(`${broker.namespace}:__acks__.${paused}.${queueName}`), 1)
+  })
+
+  t.test('a connection that was broken for everybody is no sign of death until all had time to be back', async (t) => {
+    let [now, last, gap] = [1_000_000, 0, 15]
+    let reconnect = (): void => {}
+    const run = async (): Promise<number[]> => {
+      const known = last
+      last = now += gap
+      return [known, now]
+    }
+    const onReconnect = (listener: () => void): (() => void) => {
+      reconnect = listener
+      return () => {}
+    }
+    const keys = new Keys('ns')
+    const link = { identity: 'server:1', run, onReconnect } as unknown as Link
+    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
+    const surroundings = { hands: () => [hand], onReconnect: () => {}, onBeat: () => {} }
+    const heartbeat = new Heartbeat(hand.owner, 40, surroundings, 100)
+    /** How long it takes by Redis's clock, with a beat each 10 ms. */
+    const wait = async (): Promise<number> => {
+      const from = now
+      await until(() => heartbeat.tellsTheGone, 'the contact')
+      return now - from
+    }
+    heartbeat.start()
+    t.equal(heartbeat.tellsTheGone, false)
+    t.ok((await wait()) >= 2000, 'as long as an attempt to connect and the pause before the next')
+    reconnect()
+    t.equal(heartbeat.tellsTheGone, false, 'others may be about to connect, too')
+    t.ok((await wait()) >= 2000)
+    gap = 30
+    await until(() => !heartbeat.tellsTheGone, 'the gap to be noticed')
+    gap = 15
+    t.ok((await wait()) >= 1900, 'nor is it one after a time without answers')
+    await heartbeat.stop()
+  })
+
+  t.test('where nobody may ask who is connected, heartbeats decide', async (t) => {
+    const user = randomUUID()
+    const can = ['+@read', '+@write', '+@scripting', '+@connection', '+time', '+info', '-client|list', '-client|id']
+    await redis.call('ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', ...can)
+    const url = server.url.replace('redis://', `redis://${user}:secret@`)
+    const broker = open(t, { url, heartbeatTimeout: 400 })
+    await broker.enqueueMany(notes(2))
+    const { child } = await startWorker(t, { url, namespace: broker.namespace, heartbeatTimeout: 400 })
+    child.kill('SIGKILL')
+    t.equal((await take(consume(broker), 2)).length, 2)
+  })
+
+  t.test('a worker that ends in good order leaves no connection behind, and one that goes on renews it', async (t) => {
+    const broker = open(t)
+    await broker.enqueue(note('x'))
+    const consumer = consume(broker)
+    await consumer.ack(await takeOne(consumer), [])
+    const connection = `${broker.namespace}:connection:${broker.workerId}`
+    await until(async () => (await redis.exists(connection)) === 1, 'the connection')
+    const before = await redis.get(connection)
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await until(async () => (await redis.get(connection)) !== before, 'the next one')
+    await broker.close()
+    t.equal(await redis.exists(connection), 0)
+  })
+})

@@ -1,0 +1,26 @@
+/** Workers in processes of their own, to be killed or stopped: see `redis-child.ts`. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
+import { inTime, queueName } from '../brokers/contract/exam.js'
+
+export interface Child {
+  readonly child: ChildProcess
+  /** The next line it says. */
+  readonly line: () => Promise<string>
+  readonly held: { readonly names: unknown[]; readonly counts: number[] }
+}
+
+/** A worker process that takes what there is; resolves when it holds it. */
+export async function startWorker(
+  t: Test,
+  { url, namespace, heartbeatTimeout }: { url: string; namespace: string; heartbeatTimeout: number },
+): Promise<Child> {
+  const script = new URL('./redis-child.ts', import.meta.url).pathname
+  const args = ['--import=tsx', script, url, namespace, queueName, `${heartbeatTimeout}`]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const line = async (): Promise<string> => (await inTime(lines.next(), 'a line of the child')).value as string
+  return { child, line, held: JSON.parse(await line()) as Child['held'] }
+}
