@@ -85,12 +85,12 @@ export class Connection {
 
   /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
   async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
-    for (const deadline = Date.now() + patience; ; await pause(randomPause())) {
+    for (const deadline = performance.now() + patience; ; await pause(randomPause())) {
       if (this.#users === 0) throw new BrokerClosed()
       try {
         return run(this.#opened().statements)
       } catch (error) {
-        if (!isBusy(error) || Date.now() >= deadline) throw explain(error, this.path)
+        if (!isBusy(error) || performance.now() >= deadline) throw explain(error, this.path)
       }
     }
   }
@@ -237,7 +237,7 @@ export class Connection {
 
   /** Puts jobs back for a moment; those that ran out of patience are told so. */
   #postpone(jobs: Job<unknown>[], error: unknown): void {
-    const now = Date.now()
+    const now = performance.now()
     const waiting = jobs.filter((job) => now < job.deadline)
     for (const job of jobs) if (now >= job.deadline) job.expire(explain(error, this.path))
     this.#jobs = [...waiting, ...this.#jobs]

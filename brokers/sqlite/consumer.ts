@@ -63,10 +63,10 @@ export class SQLiteConsumer implements Consumer {
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
 
   async take(limit: number): Promise<readonly Delivery[]> {
-    const deadline = Date.now() + longestWait
+    const deadline = performance.now() + longestWait
     while (!this.#closed && limit > 0) {
       const deliveries = await this.#tryToTake(limit)
-      if (deliveries.length > 0 || this.#closed || Date.now() >= deadline) return deliveries
+      if (deliveries.length > 0 || this.#closed || performance.now() >= deadline) return deliveries
       await this.#sleep(deadline)
     }
     return []
@@ -121,7 +121,7 @@ export class SQLiteConsumer implements Consumer {
         resolve()
       }
       // This timer keeps the process alive, as a connection to a server would: somebody awaits work.
-      const timer = startTimer(wake, Math.max(1, Math.min(due.at, deadline) - Date.now()))
+      const timer = startTimer(wake, Math.max(1, Math.min(due.at - Date.now(), deadline - performance.now())))
       const stop = connection.watcher.watchOthers(wake)
       this.#sleepers.add(wake)
     })

@@ -19,6 +19,7 @@ export interface JobOptions<T> {
 
 export class Job<T> {
   readonly promise: Promise<T>
+  /** By `performance.now()`, which goes on evenly when the system's clock is set. */
   readonly deadline: number
   readonly persistent: boolean
   readonly isIdle: ((statements: Statements) => boolean) | undefined
@@ -39,7 +40,7 @@ export class Job<T> {
       this.resolve = resolve
       this.reject = reject
     })
-    this.deadline = options.patience === undefined ? Number.POSITIVE_INFINITY : Date.now() + options.patience
+    this.deadline = options.patience === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.patience
     this.persistent = options.persistent ?? false
     this.isIdle = options.isIdle
     this.idleValue = options.idleValue

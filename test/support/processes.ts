@@ -36,7 +36,8 @@ export class Child {
   /** Waits until what it has said fulfils a condition. Rejects when it ends before. */
   async until(condition: (lines: readonly string[]) => boolean): Promise<void> {
     while (!condition(this.lines)) {
-      if (this.process.exitCode !== null) throw new Error(`The child ended with ${this.process.exitCode}.`)
+      const { exitCode, signalCode } = this.process
+      if (exitCode !== null || signalCode !== null) throw new Error(`The child ended with ${signalCode ?? exitCode}.`)
       await new Promise<void>((resolve) => {
         this.#changed = resolve
       })

@@ -5,12 +5,11 @@
  * argv: path, prefix of the names, count
  */
 import { once } from 'node:events'
-import { writeSync } from 'node:fs'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
+import { say } from './say.js'
 
 const [path, prefix, count] = process.argv.slice(2) as [string, string, string]
-const say = (line: string): void => void writeSync(1, `${line}\n`)
 
 const broker = new SQLiteBroker({ path, middleware: [], enqueueTimeout: '1m' })
 say('ready')

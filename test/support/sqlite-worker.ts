@@ -7,15 +7,14 @@
  * out:  "took <name> <messageId> <deliveryCount>", "acked <name>"
  */
 import { once } from 'node:events'
-import { writeSync } from 'node:fs'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import type { Delivery } from '../../lib/consumer.js'
 import { Message } from '../../lib/message.js'
+import { say } from './say.js'
 
 const [path, heartbeatTimeout, hold, step = 0] = process.argv.slice(2) as [string, string, string?, string?]
 const { now } = Date
 Date.now = () => now() + Number(step)
-const say = (line: string): void => void writeSync(1, `${line}\n`)
 
 const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout: Number(heartbeatTimeout) })
 const consumer = broker.consume('exam', { prefetch: 20 })
