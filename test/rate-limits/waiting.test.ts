@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
+import { until } from '../support/memory.js'
 import { withRedis } from '../support/redis-server.js'
 import { makePath } from '../support/sqlite-files.js'
 
@@ -17,7 +18,7 @@ function testWaiting(kind: string, address: (t: Test) => string): void {
   t.test(`messages that wait for a slot are all done, and none has failed (${kind})`, { buffered: true }, async (t) => {
     const at = encodeURIComponent(address(t))
     const url = new URL(`../support/actors/limited.ts?at=${at}`, import.meta.url).href
-    const { broker, backend, exclusive, limited }: Module = await import(url)
+    const { broker, backend, exclusive, limited, told }: Module = await import(url)
     t.teardown(async () => {
       await backend.close?.()
       await broker.close()
@@ -44,7 +45,14 @@ function testWaiting(kind: string, address: (t: Test) => string): void {
         .filter((id) => ids.has(id))
       t.ok(waits.length >= 4, 'those that waited say so')
       t.equal(new Set(waits).size, waits.length, 'once each')
+      const { messageId } = await told.send()
+      const its = (): (typeof log)[0] | undefined =>
+        log.find(({ fields }) => fields.messageId === messageId && fields.delay)
+      await until(() => its() !== undefined, 'the line of the message that waits a minute')
+      const delay = its()?.fields.delay as number
+      t.ok(delay >= 60_000 && delay <= 60_500, `what the error says of the time arrives: ${delay}`)
       await worker.stop({ timeout: 0 })
+      await broker.flushAll()
     }
   })
 }

@@ -8,6 +8,7 @@ import {
   type Middleware,
   type Outcome,
   Retries,
+  type Settlement,
   Worker,
 } from '../../lib/index.js'
 
@@ -26,6 +27,15 @@ const timing: Middleware = {
     expectTypeOf(message).toEqualTypeOf<Message>()
     expectTypeOf(next).returns.resolves.toBeUnknown()
     return next()
+  },
+  aroundActor(message, next, broker) {
+    expectTypeOf(broker).toEqualTypeOf<Broker>()
+    expectTypeOf(next).returns.resolves.toBeUnknown()
+    return message.args.length > 0 ? next() : undefined
+  },
+  afterSettleMessage(_, settlement) {
+    expectTypeOf(settlement).toEqualTypeOf<Settlement>()
+    expectTypeOf(settlement.decision).toEqualTypeOf<'ack' | 'retry' | 'dead-letter' | 'skip' | 'requeue'>()
   },
   afterProcessMessage(message, outcome, broker) {
     expectTypeOf(outcome).toEqualTypeOf<Outcome>()

@@ -6,7 +6,7 @@ import { isMainThread } from 'node:worker_threads'
 import { MemoryBroker, MemoryRateLimits } from '../../../brokers/memory/index.js'
 import { RedisBroker, RedisRateLimits } from '../../../brokers/redis/index.js'
 import { SQLiteBroker, SQLiteRateLimits } from '../../../brokers/sqlite/index.js'
-import { actor, type Broker, current, getBroker, type RateLimitBackend } from '../../../lib/index.js'
+import { actor, type Broker, current, getBroker, type RateLimitBackend, RateLimitExceeded } from '../../../lib/index.js'
 import { ConcurrentRateLimiter, WindowRateLimiter } from '../../../lib/rate-limits/index.js'
 
 const address = new URL(import.meta.url).searchParams.get('at') as string
@@ -31,6 +31,14 @@ export const exclusive = actor(
       return current().message.options.retries ?? 0
     }),
   { ...shared, actorName: 'exclusive' },
+)
+
+/** Is told when to come back. */
+export const told = actor(
+  () => {
+    throw new RateLimitExceeded('elsewhere', { retryAfter: 60_000 })
+  },
+  { ...shared, actorName: 'told' },
 )
 
 /** Comes through twice a second. */
