@@ -5,9 +5,13 @@
  * later is somebody who doesn't want to wait.
  */
 import { constants } from 'node:os'
+import { startInterval } from '../time.js'
 
 /** How long a repetition is the same wish, in milliseconds from the first signal. */
 const sameWish = 1000
+
+/** How exactly it is known when a later signal came, in milliseconds. */
+const exactness = 50
 
 export interface StopSignalHandlers {
   /** The first signal came. */
@@ -22,12 +26,19 @@ export interface StopSignalHandlers {
  */
 export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers): void {
   let firstAt: number | undefined
+  // A signal is only heard of when the event loop turns, which an actor may have blocked since it came. That was after
+  // the last turn but one at the earliest: timers of a turn are called before its signals.
+  let turns = { last: 0, lastButOne: 0 }
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now()
     if (firstAt === undefined) {
       firstAt = now
+      turns = { last: now, lastButOne: now }
+      startInterval(() => {
+        turns = { last: performance.now(), lastButOne: turns.last }
+      }, exactness).unref()
       onStop(signal)
-    } else if (now - firstAt >= sameWish && signal !== 'SIGUSR2') {
+    } else if (turns.lastButOne - firstAt >= sameWish && signal !== 'SIGUSR2') {
       // nodemon sends SIGUSR2 anew with each file that changes; it waits for the end all the same.
       onStopNow(128 + constants.signals[signal])
     }

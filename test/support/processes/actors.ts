@@ -31,6 +31,18 @@ export const brief = actor(
   { ...shared, actorName: 'brief' },
 )
 
+/** Blocks its event loop for a while as soon as the process is asked to stop. */
+export const blocking = actor(
+  async () => {
+    const asked = new Promise<void>((resolve) => process.once('SIGTERM', () => setImmediate(resolve)))
+    say('blocking began')
+    await asked
+    for (const end = performance.now() + 2000; performance.now() < end; );
+    return 'done'
+  },
+  { ...shared, actorName: 'blocking' },
+)
+
 /** Runs for longer than any test. */
 export const endless = actor(
   async () => {
