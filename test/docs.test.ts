@@ -86,6 +86,7 @@ function problemWith(command: string, { document }: Block, help: string): string
     case 'npm': {
       const [verb, ...names] = rest
       if (verb === 'install' || verb === 'ci') return names.every(isPackage) ? undefined : `unknown package in ${names}`
+      if (verb === 'init' || verb === 'pkg') return undefined
       const script = verb === 'run' ? names[0] : verb
       return manifest.scripts[script as string] ? undefined : `package.json has no script "${script}"`
     }

@@ -58,7 +58,9 @@ export class Workshop {
       if (this.#missing(block)) continue
       const file = join(this.#folder, 'pages', pathOf(block))
       mkdirSync(dirname(file), { recursive: true })
-      const whole = `${block.setup}\n${block.code}\n${block.finish}\nexport {}\n`
+      // What the compiler does for imports, for the names of modules.
+      const code = block.code.replaceAll(/(modules: \['[^']+)\.ts'/g, "$1.js'")
+      const whole = `${block.setup}\n${code}\n${block.finish}\nexport {}\n`
       const server = this.#servers.get('redis')
       const url = typeof server === 'object' ? server.url : undefined
       writeFileSync(file, url ? whole.replaceAll('redis://localhost:6379', url) : whole)
