@@ -1,6 +1,7 @@
 /**
  * Holds off the termination of a worker thread while it is inside of a native call that would not survive it: some
- * native modules (`libsql` is one) abort the whole process when V8 is told to stop in the middle of them.
+ * native modules (`libsql` and `better-sqlite3` are two) abort the whole process when V8 is told to stop in the middle of
+ * them.
  *
  * Two numbers in shared memory: the thread says that it is inside, the main thread that nobody may enter any more. Each
  * writes its own before it reads the other's, so one of them always sees the other.

@@ -5,6 +5,7 @@
 // Not one that bundlers follow: they can't bundle a binary.
 import { ownRequire as require } from '../../lib/bundled.js'
 import { DependencyMissing } from '../../lib/errors.js'
+import { guardThreads } from './guarded.js'
 import { type LibSQL, openLibSQL } from './libsql.js'
 
 export type Value = string | number | null | Uint8Array
@@ -85,13 +86,13 @@ export function loadBetterSQLite3(): Driver {
   const BetterSQLite3 = require('better-sqlite3') as new (path: string) => Database
   // Its binary, which may have been made for another Node, is looked for only now.
   new BetterSQLite3(':memory:').close()
-  return { name: 'better-sqlite3', open: (path) => new BetterSQLite3(path) }
+  return { name: 'better-sqlite3', open: guardThreads((path) => new BetterSQLite3(path)) }
 }
 
 /** The package `libsql`. Throws whatever keeps it from being loaded. */
 export function loadLibSQL(): Driver {
   const LibSQL = require('libsql') as LibSQL
-  return { name: 'libsql', open: (path) => openLibSQL(LibSQL, path) }
+  return { name: 'libsql', open: guardThreads((path) => openLibSQL(LibSQL, path)) }
 }
 
 /** Loading `node:sqlite` warns that it is experimental, which is nothing our users can act on. Only that one is kept back. */

@@ -2,7 +2,6 @@
  * The package `libsql` behind the interface of driver.ts. It is modelled on better-sqlite3; what it does differently is
  * evened out here.
  */
-import { enterNative, leaveNative } from '../../lib/termination-guard.js'
 import type { Database, Parameters, Statement } from './driver.js'
 
 interface LibSQLStatement {
@@ -32,7 +31,7 @@ class OpenFailed extends Error {
 }
 
 export function openLibSQL(LibSQL: LibSQL, path: string): Database {
-  return new LibSQLConnection(native(() => construct(LibSQL, path)))
+  return new LibSQLConnection(construct(LibSQL, path))
 }
 
 function construct(LibSQL: LibSQL, path: string): LibSQLDatabase {
@@ -55,13 +54,11 @@ class LibSQLConnection implements Database {
   }
 
   exec(sql: string): void {
-    const database = this.#opened()
-    native(() => database.exec(sql))
+    this.#opened().exec(sql)
   }
 
   prepare(sql: string): Statement {
-    const database = this.#opened()
-    const statement = new PreparedStatement(native(() => database.prepare(sql)))
+    const statement = new PreparedStatement(this.#opened().prepare(sql))
     this.#statements.push(statement)
     return statement
   }
@@ -75,10 +72,8 @@ class LibSQLConnection implements Database {
     if (!database) return
     this.#database = undefined
     for (const statement of this.#statements.splice(0)) statement.release()
-    native(() => {
-      if (database.inTransaction) database.exec('ROLLBACK')
-      database.close()
-    })
+    if (database.inTransaction) database.exec('ROLLBACK')
+    database.close()
   }
 
   #opened(): LibSQLDatabase {
@@ -95,21 +90,18 @@ class PreparedStatement implements Statement {
   }
 
   run(...values: Parameters): { readonly changes: number } {
-    const statement = this.#prepared()
-    return native(() => statement.run(bind(values)))
+    return this.#prepared().run(bind(values))
   }
 
   get(...values: Parameters): unknown {
-    const statement = this.#prepared()
-    const row = native(() => statement.get(bind(values)))
+    const row = this.#prepared().get(bind(values))
     if (row === undefined) return undefined
     const { _metadata, ...columns } = row
     return withBytes(columns)
   }
 
   all(...values: Parameters): unknown[] {
-    const statement = this.#prepared()
-    return native(() => statement.all(bind(values))).map(withBytes)
+    return this.#prepared().all(bind(values)).map(withBytes)
   }
 
   release(): void {
@@ -138,16 +130,6 @@ function withBytes(row: Record<string, unknown>): Record<string, unknown> {
     if (value instanceof ArrayBuffer) row[name] = new Uint8Array(value)
   }
   return row
-}
-
-/** A thread that is terminated inside of libsql takes the whole process with it. */
-function native<T>(call: () => T): T {
-  enterNative()
-  try {
-    return call()
-  } finally {
-    leaveNative()
-  }
 }
 
 function closed(): Error {
