@@ -11,6 +11,7 @@ import { TerminationGuard } from '../termination-guard.js'
 import { startTimer } from '../time.js'
 import { Activity } from './activity.js'
 import type { Execution } from './execution.js'
+import { farewell, tellLingering } from './farewell.js'
 import { obituary } from './losses.js'
 import { MissingActors } from './missing-actors.js'
 import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
@@ -58,9 +59,6 @@ export interface ThreadOptions {
   /** What this worker offers its threads, before what everybody does. */
   readonly services: Readonly<Record<string, Service>>
 }
-
-/** How long a thread that was told to stop may take for its own clean-up, in milliseconds. */
-const farewell = 2000
 
 export class PoolThread {
   readonly id: number
@@ -244,6 +242,8 @@ export class PoolThread {
           unpackError(message.error),
           message.id === undefined ? undefined : (this.runs.get(message.id) ?? 'ended'),
         )
+      case 'lingering':
+        return tellLingering(this.id, message)
       case 'collected':
         return this.#events.onCollected(this, message.used)
       case 'call':

@@ -68,6 +68,8 @@ export type FromThread =
   | { readonly type: 'aborted'; readonly id: number }
   /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */
   | { readonly type: 'crashed'; readonly id: number | undefined; readonly error: ErrorData }
+  /** Told to stop it did, but doesn't end by itself: these keep its event loop alive. It ends all the same now. */
+  | { readonly type: 'lingering'; readonly after: number; readonly resources: readonly string[] }
   /** The thread wants something that only the main thread has. */
   | {
       readonly type: 'call'

@@ -12,6 +12,7 @@ import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
 import { linkTerminationGuard } from '../termination-guard.js'
 import { Activity, Heartbeat } from './activity.js'
+import { endSoon } from './farewell.js'
 import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import {
@@ -200,13 +201,14 @@ async function close(): Promise<void> {
   } catch (error) {
     getLogger().warn({ err: error }, 'The broker of a worker thread did not close cleanly')
   }
-  port.close()
+  endSoon(port, readyReason === 'served')
 }
 
 // — Loading ——————————————————————————————————————————————————————————————————————————————————————————————
 
+let readyReason: ReadyReason = 'loaded'
+
 async function load(): Promise<void> {
-  let reason: ReadyReason = 'loaded'
   for (const module of modules) {
     try {
       const loading = (): Promise<unknown> => loadModule(module, required.includes(module))
@@ -216,14 +218,14 @@ async function load(): Promise<void> {
     }
     if (!entries.includes(module)) continue
     post({ type: 'loaded' })
-    reason = await readiness.arrive(patience)
+    readyReason = await readiness.arrive(patience)
   }
   try {
     await plugins.start()
   } catch (error) {
     return post({ type: 'failed', module: undefined, error: packError(error) })
   }
-  post({ type: 'ready', reason })
+  post({ type: 'ready', reason: readyReason })
 }
 
 /** Makes this thread one of a worker's pool. */

@@ -29,6 +29,7 @@ import { LocalQueue } from './local-queue.js'
 import { memoryLimits } from './memory-limit.js'
 import { readQueues } from './queues.js'
 import { emitInTime, grace, graces } from './shutdown.js'
+import { SlotWatch } from './slot-watch.js'
 import { checkStore } from './store-check.js'
 import { ThreadPool } from './thread-pool.js'
 import { Unsettled } from './unsettled.js'
@@ -55,6 +56,7 @@ export class Worker {
   readonly #local = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
   readonly #unsettled = new Unsettled()
+  readonly #slotWatch: SlotWatch
   /** Aborts when it is told to stop. */
   readonly #stopping = new AbortController()
   /** Ends what is tried over and over, once the worker gave up. */
@@ -83,6 +85,13 @@ export class Worker {
         ? new InlineRunner({ broker, concurrency: this.concurrency, inHand: this.#inHand })
         : this.#makePool()
     this.#executor = new Executor(broker, this.#runner, this.#inHand)
+    this.#slotWatch = new SlotWatch({
+      broker,
+      executions: () => this.#inHand.executions(),
+      isFull: () => this.#active > 0 && this.#active >= this.#runner.slots,
+      waiting: () => this.#local.size,
+      queues: () => this.queues,
+    })
   }
 
   #makePool(): ThreadPool {
@@ -164,6 +173,7 @@ export class Worker {
     if (!this.#stopped) await this.#runner.start()
     if (this.#stopped) return this.#stopped
     this.#state = 'running'
+    this.#slotWatch.start()
     for (const queueName of queues) {
       await this.#consume(queueName)
       if (this.#stopped) return this.#stopped
@@ -243,6 +253,7 @@ export class Worker {
     const started = this.#state === 'running'
     this.#state = 'stopping'
     this.#stopping.abort()
+    this.#slotWatch.stop()
     const running = new Deadline(timeout)
     const end = new Deadline(timeout + graces)
     getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
@@ -262,7 +273,7 @@ export class Worker {
     await this.#unsettled.none(grace.least)
     this.#state = 'stopped'
     this.#inHand.close()
-    this.#tellUnsettled()
+    this.#unsettled.tell()
     const rest = Math.max(grace.least, end.left - grace.broker)
     if (started) await emitInTime('afterWorkerShutdown', () => chain.emit('afterWorkerShutdown', this), rest)
     getLogger().info({}, 'Worker stopped')
@@ -278,14 +289,6 @@ export class Worker {
     } catch (error) {
       getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly')
     }
-  }
-
-  #tellUnsettled(): void {
-    const { count } = this.#unsettled
-    if (count === 0) return
-    const text =
-      'Messages could not be settled before the worker stopped; others get them once this worker counts as gone'
-    getLogger().warn({ count }, text)
   }
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
