@@ -14,6 +14,8 @@ const causesShare = 1536
 /** How many causes and inner errors are told of. */
 const mostCauses = 5
 const mostInner = 10
+/** How much of a summary an error's own message may take, in bytes. */
+const longestSummary = 7000
 /** How much of an inner error's message stands in a line about the outer one. */
 const shortMessage = 500
 
@@ -63,7 +65,8 @@ export function textOf(error: unknown): string {
 
 /** `Type: message`, in one line, with the errors in it and what caused it. */
 export function summary(error: Error): string {
-  let text = headline(error)
+  // Room is left for what is said of its causes, and of its attempts.
+  let text = cut(headline(error), longestSummary)
   const inner = messageOf(error) ? innerTexts(error) : []
   if (inner.length > 0) text += ` (${inner.join('; ')})`
   for (const cause of causesOf(error)) {

@@ -8,6 +8,8 @@ import { inspect, types } from 'node:util'
 export const longestText = 8192
 
 const longestName = 200
+/** How long a note of what is missing can be. */
+const longestNote = 60
 const mostClasses = 20
 
 const encoder = new TextEncoder()
@@ -16,18 +18,21 @@ let space: Uint8Array | undefined
 
 /**
  * A text cut to so many bytes of UTF-8 (8 KiB at most), with a note of how much is missing. No character is split, and
- * the rest of the text isn't held in memory by what is kept.
+ * the rest of the text isn't held in memory by what is kept. A text that was cut before stays as it is, if it fits, and
+ * else has one note of all that is missing.
  */
 export function cut(text: string, most = longestText): string {
   if (text.length * 3 <= most) return text
+  const note = /… \((\d+) more characters\)$/.exec(text.slice(-longestNote))
+  const length = text.length - (note?.[0].length ?? 0)
   space ??= new Uint8Array(longestText)
-  const kept = encoder.encodeInto(text.slice(0, most), space.subarray(0, most))
-  if (kept.read === text.length) return text
+  const kept = encoder.encodeInto(text.slice(0, Math.min(length, most)), space.subarray(0, most))
+  if (kept.read === length) return text
   // The slice may have left half of a surrogate pair, which was encoded as one character of three bytes.
   const last = text.charCodeAt(kept.read - 1)
   const halves = last >= 0xd800 && last <= 0xdbff ? 1 : 0
   const head = decoder.decode(space.subarray(0, kept.written - 3 * halves))
-  return `${head}… (${text.length - kept.read + halves} more characters)`
+  return `${head}… (${length - kept.read + halves + Number(note?.[1] ?? 0)} more characters)`
 }
 
 /** A property of anything; `undefined` where it can't be read. */

@@ -15,6 +15,9 @@ t.test('a text is cut by its bytes, splits no character, and says how much is mi
   for (let most = 1; most < 14; most++) t.notMatch(cut('a😀b😀c', most), /\p{Cs}/u, `${most} bytes`)
   t.match(cut('a\ud83d'.repeat(9000)), /more characters\)$/, 'halves of characters cut no worse')
   t.equal(cut(''), '')
+  const once = cut('x'.repeat(9000))
+  t.equal(cut(once), once, 'what was cut stays so')
+  t.equal(cut(once, 100), `${'x'.repeat(100)}… (8900 more characters)`, 'and what is missing is told in all')
 })
 
 t.test('the same error comes out as went in, as far as it is plain', async (t) => {
@@ -66,6 +69,16 @@ t.test(
   },
 )
 
+t.test('one of ours with a long message is cut like any, and still says what it wants', async (t) => {
+  const again = new errors.Retry({ message: 'x'.repeat(1e5), delay: '5s' })
+  const skip = new errors.SkipMessage('x'.repeat(1e5), { fail: true })
+  for (const read of [toError, crossed]) {
+    t.match(read(again), { name: 'Retry', delay: '5s', message: /^x{8192}… \(91808 more characters\)$/ })
+    t.match(read(skip), { name: 'SkipMessage', fail: true })
+    t.ok(read(again) instanceof errors.Retry && read(skip) instanceof errors.SkipMessage)
+  }
+})
+
 t.test('a class of the same name is none of ours', async (t) => {
   class SkipMessage extends Error {}
   for (const error of [new SkipMessage('no'), crossed(new SkipMessage('no'))]) {
@@ -84,6 +97,8 @@ t.test('a summary doesn’t say twice what a message tells of its cause', async 
   )
   t.equal(textOf(new AggregateError([cause, new Error('no')])), 'disk full; no')
   const many = new AggregateError(Array.from({ length: 50 }, (_, index) => new Error(`no. ${index}`)))
+  const long = toError(new Error('x'.repeat(40e6), { cause }))
+  t.match(summary(long), /^Error: x{6900,}… \(3999\d{4} more characters\) \(caused by Error: disk full\)$/)
   t.match(textOf(many), /^no\. 0; .*no\. 9; and 40 more$/)
 })
 
