@@ -7,6 +7,7 @@
 
 import type { ActorOptions, MessageOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
+import { checkBroker } from './checks.js'
 import { callDirectly } from './current.js'
 import { declare, declareOn, maySendBeside } from './declarations.js'
 import { getBroker, peekSetBroker } from './default-broker.js'
@@ -14,7 +15,7 @@ import { checkSerializable } from './encoder.js'
 import { ActorExists, InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
-import { expected, readActorOptions, readMessageOptions } from './options.js'
+import { checkSettings, expected, readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
 import { type ArgumentsOf, checkRunnable, type ResultOf, type Runnable } from './runnable.js'
 import { type Duration, parseDuration, show } from './time.js'
@@ -79,6 +80,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
 
   constructor({ actorName, queueName = 'default', broker, ...rest }: ActorOptions) {
     checkActorName(actorName)
+    if (broker !== undefined) checkBroker(broker)
     checkQueueName(queueName)
     if (/\.[DX]Q$/.test(queueName)) {
       throw new InvalidName(
@@ -119,12 +121,13 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   }
 
   messageWithOptions(...[given = {}]: SendArguments<A>): Message<R> {
+    checkMessageOptions(given)
     const { args = [], kwargs, delay: _, options, ...own } = given as Partial<SendOptions<A>>
     if (!Array.isArray(args)) {
       throw new InvalidOption(`Expected "args" to be an array, as in { args: [1, 2] }; got ${show(args)}.`, 'args')
     }
-    checkObject(kwargs, 'kwargs')
-    checkObject(options, 'options')
+    if (kwargs !== undefined) checkMessageOptions(kwargs, 'kwargs')
+    if (options !== undefined) checkMessageOptions(options, 'options')
     const wire = readMessageOptions(own, `a message for "${this.actorName}"`)
     if (!options) return this.#make(args, kwargs, wire)
     checkSerializable(options, 'options')
@@ -144,6 +147,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   }
 
   async sendMany(argLists: readonly Readonly<A>[], options: Omit<SendOptions<A>, 'args'> = {}): Promise<Message<R>[]> {
+    checkArgumentLists(argLists, options)
     const messages = argLists.map((args) =>
       this.messageWithOptions(...([{ ...options, args }] as unknown as SendArguments<A>)),
     )
@@ -172,9 +176,25 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   }
 }
 
-function checkObject(value: unknown, name: string): void {
-  if (value === undefined || (typeof value === 'object' && !Array.isArray(value))) return
-  throw expected('an object', value, name)
+function checkMessageOptions(value: unknown, name = 'options'): void {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+  const such = name === 'kwargs' ? '{ verbose: true }' : "{ args: [1, 2], delay: '5m' }"
+  throw expected(`an object, such as ${such}`, value, name)
+}
+
+function checkArgumentLists(argLists: unknown, options: unknown): void {
+  const what = 'an array of lists of arguments, as in [[1, 2], [3, 4]]'
+  if (!Array.isArray(argLists)) throw expected(what, argLists, 'argLists')
+  for (const [index, args] of argLists.entries()) {
+    if (!Array.isArray(args)) throw expected('an array of arguments, as in [1, 2]', args, `argLists[${index}]`)
+  }
+  checkMessageOptions(options)
+  if ('args' in (options as object)) {
+    throw new InvalidOption(
+      'Expected no "args" among the options of sendMany: the lists are its first argument.',
+      'args',
+    )
+  }
 }
 
 function readDelay(delay: Duration | undefined): number | undefined {
@@ -200,6 +220,7 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
   type A = ArgumentsOf<F>
   type R = ResultOf<F>
   checkRunnable(fn)
+  checkSettings(options, 'an actor')
   const call = fn as unknown as (...args: A) => unknown
   if (options.actorName === undefined) checkNameIsKept(fn.name)
   const handle = new Handle<A, R>({ actorName: fn.name, ...options })
@@ -240,6 +261,7 @@ export function remoteActor<A extends readonly unknown[] = unknown[], R = unknow
   actorName: string,
   options: Omit<ActorOptions, 'actorName'> = {},
 ): ActorHandle<A, R> {
+  checkSettings(options, 'a remote actor')
   const handle = new Handle<A, R>({ ...options, actorName })
   if (options.broker) handle.bind(options.broker)
   return handle

@@ -5,7 +5,7 @@
 import { Chain } from './chain.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
 import { isReplaced, whereDeclared } from './declarations.js'
-import { type Body, getEncoder, type WireMessage } from './encoder.js'
+import { type Body, checkSerializable, getEncoder, type WireMessage } from './encoder.js'
 import {
   ActorExists,
   ActorNotFound,
@@ -22,7 +22,7 @@ import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
 import { count, declareOptions, duration, expected, refuseUnknown } from './options.js'
 import type { Entry } from './outcome.js'
-import { canonicalQueueName, checkQueueName } from './queue-names.js'
+import { canonicalQueueName, checkActorName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import { messageOf } from './thrown.js'
@@ -81,6 +81,7 @@ export abstract class Broker {
     this.enqueueTimeout = duration(enqueueTimeout, 'enqueueTimeout')
     this.maxMessageSize = count(maxMessageSize, 'maxMessageSize')
     this.deadMessageTtl = duration(deadMessageTtl, 'deadMessageTtl')
+    if (!Array.isArray(middleware)) throw expected('an array of plugins', middleware, 'middleware')
     for (const plugin of middleware) this.use(plugin)
   }
 
@@ -118,8 +119,8 @@ export abstract class Broker {
    * class takes the place of the first.
    */
   use(plugin: Middleware, where?: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined }): this {
-    if (plugin.actorOptions) declareOptions(plugin.actorOptions)
     const replaced = this.chain.add(plugin, where)?.results
+    if (plugin.actorOptions) declareOptions(plugin.actorOptions)
     // Nobody else would close it, and its connection or its file stay open.
     if (replaced && !this.middleware.some(({ results }) => results === replaced)) this.#notify(replaced.close())
     return this
@@ -153,6 +154,9 @@ export abstract class Broker {
    * @throws {ActorExists} when another has its name.
    */
   declareActor(actor: AnyActor): void {
+    if (typeof actor !== 'function' || !('actorName' in actor)) {
+      throw expected('an actor, as actor() makes it', actor, 'actor')
+    }
     const twin = this.#actors.get(actor.actorName)
     if (twin === actor) return
     if (twin && !isReplaced(twin)) throw new ActorExists(actor.actorName, [whereDeclared(twin), whereDeclared(actor)])
@@ -164,6 +168,7 @@ export abstract class Broker {
 
   /** @throws {ActorNotFound} */
   getActor(actorName: string): AnyActor {
+    checkActorName(actorName)
     const actor = this.#actors.get(actorName)
     if (!actor) throw new ActorNotFound(actorName, this.#actors.keys())
     return actor
@@ -182,7 +187,10 @@ export abstract class Broker {
    * @param options.delay How long until it may run. @default at once
    * @throws {MessageTooLarge} {EnqueueTimeout} {ConnectionFailed}
    */
-  async enqueue(message: Message, { delay }: { delay?: Duration | undefined } = {}): Promise<Message> {
+  async enqueue(message: Message, options: { delay?: Duration | undefined } = {}): Promise<Message> {
+    refuseUnknown(options, ['delay'], 'enqueue()')
+    checkContents(message)
+    const { delay } = options
     await this.enqueueEntries([{ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') }])
     return message
   }
@@ -190,8 +198,12 @@ export abstract class Broker {
   /** Stores many messages in one go: all of them or, when it rejects, none. */
   async enqueueMany(
     messages: readonly Message[],
-    { delay }: { delay?: Duration | undefined } = {},
+    options: { delay?: Duration | undefined } = {},
   ): Promise<readonly Message[]> {
+    refuseUnknown(options, ['delay'], 'enqueueMany()')
+    if (!Array.isArray(messages)) throw expected('an array of messages', messages, 'messages')
+    for (const message of messages) checkContents(message)
+    const { delay } = options
     const milliseconds = delay === undefined ? undefined : parseDuration(delay, 'delay')
     if (messages.length > 0) await this.enqueueEntries(messages.map((message) => ({ message, delay: milliseconds })))
     return messages
@@ -292,8 +304,11 @@ export abstract class Broker {
    * Starts to consume a queue.
    * @param options.prefetch How many messages the consumer will hold at most, a hint for brokers that push.
    */
-  consume(queueName: string, { prefetch = 1 }: { prefetch?: number | undefined } = {}): Consumer {
+  consume(queueName: string, options: { prefetch?: number | undefined } = {}): Consumer {
     this.assertOpen()
+    refuseUnknown(options, ['prefetch'], 'consume()')
+    const { prefetch = 1 } = options
+    if (count(prefetch, 'prefetch') === 0) throw expected('a whole number from 1 up', prefetch, 'prefetch')
     this.declareQueue(queueName)
     return this.makeConsumer(queueName, { prefetch })
   }
@@ -315,13 +330,13 @@ export abstract class Broker {
   /** How many messages the queue holds, by state. */
   async stats(queueName: string): Promise<QueueStats> {
     this.assertOpen()
-    return this.readStats(canonicalQueueName(queueName))
+    return this.readStats(readQueueName(queueName))
   }
 
   /** Removes every message from a queue: ready, delayed, in hand and dead. */
   async flush(queueName: string): Promise<void> {
     this.assertOpen()
-    await this.clear(canonicalQueueName(queueName))
+    await this.clear(readQueueName(queueName))
   }
 
   /** Flushes every declared queue. */
@@ -335,7 +350,10 @@ export abstract class Broker {
    * @param options.timeout How long, also while the broker is away; for ever without it.
    * @throws {QueueJoinTimeout} {ConnectionFailed} when the broker is away and there is no timeout.
    */
-  async join(queueName: string, { timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
+  async join(queueName: string, options: { timeout?: Duration | undefined } = {}): Promise<void> {
+    refuseUnknown(options, ['timeout'], 'join()')
+    const name = readQueueName(queueName)
+    const { timeout } = options
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const deadline = Date.now() + patience
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
@@ -343,7 +361,7 @@ export abstract class Broker {
       let cause: ConnectionFailed | undefined
       try {
         const left = timeout === undefined ? undefined : Math.max(0, deadline - Date.now())
-        if (await this.isEmpty(canonicalQueueName(queueName), left)) return
+        if (await this.isEmpty(name, left)) return
       } catch (error) {
         if (!(error instanceof ConnectionFailed) || timeout === undefined) throw error
         cause = error
@@ -377,10 +395,10 @@ export abstract class Broker {
     options: { limit?: number | undefined; cursor?: string | undefined } = {},
   ): Promise<DeadLetterPage> {
     this.assertOpen()
-    refuseUnknown(options, ['limit', 'cursor'], 'deadLetters')
+    refuseUnknown(options, ['limit', 'cursor'], 'deadLetters()')
     const { limit = 100, cursor } = options
     if (cursor !== undefined && typeof cursor !== 'string') throw badCursor(cursor)
-    return this.readDeadLetters(canonicalQueueName(queueName), count(limit, 'limit'), cursor)
+    return this.readDeadLetters(readQueueName(queueName), count(limit, 'limit'), cursor)
   }
 
   /** Puts a dead letter back on its queue, delivered as if for the first time. Says whether it was still there. */
@@ -449,6 +467,20 @@ export abstract class Broker {
 }
 
 markInstances(Broker, 'broker')
+
+/** The queue itself, for any of its three names. */
+function readQueueName(name: unknown): string {
+  checkQueueName(name)
+  return canonicalQueueName(name)
+}
+
+/** Checks what whoever made a message by hand put into it. */
+function checkContents(message: Message): void {
+  assertMessage(message)
+  checkSerializable(message.args, 'args')
+  checkSerializable(message.kwargs, 'kwargs')
+  checkSerializable(message.options, 'options')
+}
 
 function readLetterId(id: unknown): string {
   if (typeof id !== 'string') throw expected('the id of a dead letter, as deadLetters() gives it', id, 'id')

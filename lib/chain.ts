@@ -8,6 +8,7 @@ import { loggable, toError } from './failure.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
 
@@ -88,8 +89,11 @@ export class Chain {
    */
   add(
     plugin: Middleware,
-    { before, after }: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined } = {},
+    where: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined } = {},
   ): Middleware | undefined {
+    checkAnchors(where)
+    const { before, after } = where
+    checkPlugin(plugin, hookNames)
     const kind = plugin.constructor
     const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => isSameClass(other.constructor, kind))
     const anchor = before ?? after

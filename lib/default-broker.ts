@@ -2,6 +2,7 @@
  * Which broker is meant when none is named.
  */
 import type { Broker } from './broker.js'
+import { checkBroker } from './checks.js'
 import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
 import { shared } from './registry.js'
@@ -47,8 +48,11 @@ export function isFromEnvironment(broker: Broker): boolean {
 /**
  * Makes `broker` the default. It may come before or after the import of the actors: those that were given no broker belong
  * to whichever is the default when they are used.
+ *
+ * @throws {InvalidOption} for anything but a broker.
  */
 export function setBroker(broker: Broker): void {
+  checkBroker(broker)
   state.chosen = broker
   state.set = broker
 }

@@ -1,6 +1,7 @@
 /**
  * How a message becomes bytes and bytes a message: JSON as Python's Dramatiq writes it, unless replaced.
  */
+import { checkMethods } from './checks.js'
 import { DecodeError, NotSerializable } from './errors.js'
 import { shared } from './registry.js'
 import { classNameOf, messageOf } from './thrown.js'
@@ -84,6 +85,7 @@ export function getEncoder(): Encoder {
 
 /** Replaces the encoder, for this thread of this process. */
 export function setEncoder(replacement: Encoder): void {
+  checkMethods(replacement, ['encode', 'decode'], 'encoder', 'an encoder')
   state.encoder = replacement
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { type DestinationStream, pino } from 'pino'
 import { requireFrom } from './bundled.js'
+import { checkMethods } from './checks.js'
 import { InvalidOption } from './errors.js'
 import { shared } from './registry.js'
 import { startTimer } from './time.js'
@@ -103,6 +104,7 @@ function readLevel(): string {
 
 /** Replaces the logger, for this thread of this process. */
 export function setLogger(replacement: Logger): void {
+  checkMethods(replacement, ['debug', 'info', 'warn', 'error'], 'logger', "a logger such as pino's")
   state.logger = replacement
   const look = (): void => {
     if (state.logger === replacement) state.debugs = replacement.isLevelEnabled?.('debug') ?? true

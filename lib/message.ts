@@ -5,9 +5,10 @@ import type { Broker } from './broker.js'
 import { getBroker } from './default-broker.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
+import { expected, refuseUnknown } from './options.js'
 import { markInstances } from './registry.js'
 import { messageOf } from './thrown.js'
-import type { Duration } from './time.js'
+import { type Duration, show } from './time.js'
 import { uuid } from './uuid.js'
 
 /** The fields of a message, as its constructor and `with()` take them. */
@@ -43,7 +44,9 @@ export class Message<R = unknown> implements MessageFields {
   #count = -1
   #name = ''
 
+  /** @throws {InvalidOption} for a field that is missing or of another kind. */
   constructor(fields: MessageFields) {
+    if (typeof fields !== 'object' || fields === null) throw expected('the fields of a message', fields, 'fields')
     this.queueName = fields.queueName
     this.actorName = fields.actorName
     this.args = fields.args
@@ -51,11 +54,28 @@ export class Message<R = unknown> implements MessageFields {
     this.options = fields.options ?? nothing
     this.messageId = fields.messageId ?? uuid()
     this.messageTimestamp = fields.messageTimestamp ?? Date.now()
+    if (!this.#isWhole()) explainFields(this)
     Object.freeze(this)
+  }
+
+  /** The quick answer, since every message comes by here. */
+  #isWhole(): boolean {
+    return (
+      typeof this.queueName === 'string' &&
+      typeof this.actorName === 'string' &&
+      typeof this.messageId === 'string' &&
+      typeof this.messageTimestamp === 'number' &&
+      Array.isArray(this.args) &&
+      typeof this.kwargs === 'object' &&
+      typeof this.options === 'object' &&
+      !Array.isArray(this.kwargs) &&
+      !Array.isArray(this.options)
+    )
   }
 
   /** A copy with some fields changed; `options` are replaced, not merged. */
   with(changes: { readonly [K in keyof MessageFields]?: MessageFields[K] | undefined }): Message<R> {
+    refuseUnknown(changes, fieldNames, 'with()')
     const {
       queueName = this.queueName,
       actorName = this.actorName,
@@ -155,7 +175,9 @@ export class Message<R = unknown> implements MessageFields {
    * @throws {ResultTimeout} when there is none in that time, {ResultMissing} when asked once and there is none,
    * {ResultFailure} when the actor failed for good.
    */
-  async result({ timeout = 10_000 }: { timeout?: Duration | undefined } = {}): Promise<R> {
+  async result(options: { timeout?: Duration | undefined } = {}): Promise<R> {
+    refuseUnknown(options, ['timeout'], 'result()')
+    const { timeout = 10_000 } = options
     const broker = this.#origin ?? getBroker()
     const backend = broker.results
     if (!backend) {
@@ -167,11 +189,28 @@ export class Message<R = unknown> implements MessageFields {
   }
 }
 
+const fieldNames = ['queueName', 'actorName', 'args', 'kwargs', 'options', 'messageId', 'messageTimestamp']
+
+/** @throws {InvalidOption} */
+function explainFields(message: MessageFields): never {
+  for (const name of ['queueName', 'actorName', 'messageId'] as const) {
+    if (typeof message[name] !== 'string') throw expected('a text', message[name], name)
+  }
+  if (!Array.isArray(message.args)) throw expected('an array of arguments', message.args, 'args')
+  for (const name of ['kwargs', 'options'] as const) {
+    const value: unknown = message[name]
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw expected('an object', value, name)
+  }
+  throw expected('milliseconds since the epoch, a number', message.messageTimestamp, 'messageTimestamp')
+}
+
 markInstances(Message, 'message')
 
 /** Whether a message may be sent as it is; messages of other versions or shapes are refused early. */
 export function assertMessage(value: unknown): asserts value is Message {
   if (!(value instanceof Message)) {
-    throw new DramatisError('Expected a Message; make one with actor.message(…) or new Message({ … }).')
+    throw new DramatisError(
+      `Expected a Message; got ${show(value)}. Make one with actor.message(…) or new Message({ … }).`,
+    )
   }
 }

@@ -31,7 +31,9 @@ const knownOnWire = shared(
  * a plugin that brings options must be imported before the actors that use them.
  */
 export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): void {
+  checkSettings(specs, 'declareOptions')
   for (const [name, spec] of Object.entries(specs)) {
+    if (typeof spec?.read !== 'function') throw expected("an option's spec, { wire, read(value, name) {} }", spec, name)
     known.set(name, spec)
     if (spec.wire !== undefined) knownOnWire.set(spec.wire, { name, spec })
   }
@@ -122,10 +124,23 @@ export function checkWireOptions(options: Readonly<Record<string, unknown>>): vo
 }
 
 /**
- * Checks that an object of settings has no key but these; for constructors (`new Worker(broker, { … })`).
+ * Checks that settings are an object, as in `{ timeout: '5s' }`, and none of the values that are nearly one.
  * @throws {InvalidOption}
  */
-export function refuseUnknown(options: object, names: readonly string[], where: string): void {
+export function checkSettings(options: unknown, where: string): asserts options is object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return
+  throw new InvalidOption(
+    `Expected the options of ${where} to be an object, as in { name: value }; got ${show(options)}.`,
+    'options',
+  )
+}
+
+/**
+ * Checks that settings are an object that has no key but these; for constructors (`new Worker(broker, { … })`).
+ * @throws {InvalidOption}
+ */
+export function refuseUnknown(options: unknown, names: readonly string[], where: string): asserts options is object {
+  checkSettings(options, where)
   const hint = names.length > 0 ? ` The options there are: ${names.join(', ')}.` : ''
   for (const name of Object.keys(options)) if (!names.includes(name)) unknownOption(name, names, where, hint)
 }
@@ -170,11 +185,14 @@ function unknownOption(name: string, names: Iterable<string>, where: string, hin
   throw new InvalidOption(`Unknown option "${name}"${near === undefined ? ' ' : ', '}${text}`, name)
 }
 
-/** The name that is the fewest edits away, if it is near enough to be what was meant. */
-export function nearest(name: string, names: Iterable<string>): string | undefined {
+/**
+ * The name that is the fewest edits away, if it is near enough to be what was meant.
+ * @param most How many edits at most, where that is less than what is allowed a name of that length.
+ */
+export function nearest(name: string, names: Iterable<string>, most = Number.POSITIVE_INFINITY): string | undefined {
   let best: string | undefined
   // Of a short name hardly anything would be left.
-  let fewest = Math.max(1, Math.min(Math.max(2, Math.round(name.length * 0.4)), name.length - 2)) + 1
+  let fewest = Math.min(most, Math.max(1, Math.min(Math.max(2, Math.round(name.length * 0.4)), name.length - 2))) + 1
   for (const candidate of names) {
     const edits = distance(name.toLowerCase(), candidate.toLowerCase())
     if (edits < fewest) [best, fewest] = [candidate, edits]

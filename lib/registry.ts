@@ -42,6 +42,11 @@ export function shared<T extends object>(name: string, make: () => T): T {
   return part as T
 }
 
+/** Whether a value is an instance of the class that was marked with that name, in whatever copy. */
+export function hasMark(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && Symbol.for(`dramatis.${name}`) in value
+}
+
 /** Makes `instanceof` of a class true for the instances of every copy of it, by a mark that they inherit. */
 export function markInstances(kind: abstract new (...args: never[]) => object, name: string): void {
   const mark = Symbol.for(`dramatis.${name}`)

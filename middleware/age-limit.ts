@@ -7,7 +7,7 @@ import { SkipMessage } from '../lib/errors.js'
 import { getLogger } from '../lib/logger.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, duration, effective, nullable } from '../lib/options.js'
+import { declareOptions, duration, effective, nullable, refuseUnknown } from '../lib/options.js'
 import type { Duration } from '../lib/time.js'
 
 declare module '../lib/actor-options.js' {
@@ -31,7 +31,9 @@ export class AgeLimit implements Middleware {
   readonly essential = true
   readonly #maxAge: number | null
 
-  constructor({ maxAge = null }: AgeLimitOptions = {}) {
+  constructor(options: AgeLimitOptions = {}) {
+    refuseUnknown(options, ['maxAge'], 'AgeLimit')
+    const { maxAge = null } = options
     this.#maxAge = nullable(duration)(maxAge, 'maxAge')
   }
 

@@ -2,7 +2,9 @@
  * The chain that every broker carries unless it is given another. `before…` hooks run from top to bottom, `after…`
  * hooks from bottom to top.
  */
+
 import type { Middleware } from '../lib/middleware.js'
+import { refuseUnknown } from '../lib/options.js'
 import { identifyClasses } from '../lib/registry.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import { AgeLimit } from './age-limit.js'
@@ -17,7 +19,9 @@ import { TimeLimit } from './time-limit.js'
 identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Retries, Results])
 
 /** @param options.results Where the broker keeps results, if it can. */
-export function defaultMiddleware({ results }: { results?: ResultBackend | undefined } = {}): Middleware[] {
+export function defaultMiddleware(options: { results?: ResultBackend | undefined } = {}): Middleware[] {
+  refuseUnknown(options, ['results'], 'defaultMiddleware()')
+  const { results } = options
   return [
     new AgeLimit(), // first, so that nothing is begun for a message that is too old
     new TimeLimit(), // around all that runs the actor

@@ -9,9 +9,9 @@ import type { SkipMessage } from '../lib/errors.js'
 import { textOf, tracebackToKeep } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
-import { declareOptions, duration, effective, flag } from '../lib/options.js'
+import { declareOptions, duration, effective, expected, flag, refuseUnknown } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
-import type { ResultBackend } from '../lib/results/backend.js'
+import { ResultBackend } from '../lib/results/backend.js'
 import { cut } from '../lib/thrown.js'
 import type { Duration } from '../lib/time.js'
 
@@ -50,7 +50,10 @@ export class Results implements Middleware {
   readonly #storeResults: boolean
   readonly #resultTtl: number
 
-  constructor({ backend, storeResults = false, resultTtl = '10m' }: ResultsOptions) {
+  constructor(options: ResultsOptions) {
+    checkBackend(options)
+    refuseUnknown(options, ['backend', 'storeResults', 'resultTtl'], 'Results')
+    const { backend, storeResults = false, resultTtl = '10m' } = options
     this.results = backend
     this.#storeResults = flag(storeResults, 'storeResults')
     this.#resultTtl = duration(resultTtl, 'resultTtl')
@@ -85,4 +88,10 @@ export class Results implements Middleware {
   #ttl(message: Message, actor: AnyActor | undefined): number {
     return effective(message, actor, 'resultTtl', this.#resultTtl)
   }
+}
+
+function checkBackend(options: unknown): void {
+  const backend = (options as Partial<ResultsOptions> | undefined)?.backend
+  if (backend instanceof ResultBackend) return
+  throw expected('a results backend, as in { backend: new RedisResults({ url }) }', backend ?? options, 'backend')
 }

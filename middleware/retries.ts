@@ -28,6 +28,7 @@ import {
   expected,
   flag,
   nullable,
+  refuseUnknown,
 } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import { postpone, withoutWaits } from '../lib/rate-limits/postponement.js'
@@ -124,13 +125,10 @@ export class Retries implements Middleware {
   /** Those of messages that have used up their attempts. */
   readonly #exhausted = new WeakSet<Outcome>()
 
-  constructor({
-    maxRetries = 20,
-    minBackoff = '15s',
-    maxBackoff = '7d',
-    jitter = true,
-    retryWhen,
-  }: RetriesOptions = {}) {
+  constructor(options: RetriesOptions = {}) {
+    refuseUnknown(options, ['maxRetries', 'minBackoff', 'maxBackoff', 'jitter', 'retryWhen'], 'Retries')
+    const { maxRetries = 20, minBackoff = '15s', maxBackoff = '7d', jitter = true, retryWhen } = options
+    if (retryWhen !== undefined) callback(retryWhen, 'retryWhen')
     this.#maxRetries = nullable(count)(maxRetries, 'maxRetries')
     this.#minBackoff = duration(minBackoff, 'minBackoff')
     this.#maxBackoff = duration(maxBackoff, 'maxBackoff')

@@ -5,7 +5,7 @@
  */
 import { Shutdown } from '../lib/errors.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, effective, flag } from '../lib/options.js'
+import { declareOptions, effective, flag, refuseUnknown } from '../lib/options.js'
 import { interrupt } from '../lib/worker/execution.js'
 import type { Worker } from '../lib/worker/worker.js'
 
@@ -29,7 +29,9 @@ export interface ShutdownNotificationsOptions {
 export class ShutdownNotifications implements Middleware {
   readonly #notifyShutdown: boolean
 
-  constructor({ notifyShutdown = false }: ShutdownNotificationsOptions = {}) {
+  constructor(options: ShutdownNotificationsOptions = {}) {
+    refuseUnknown(options, ['notifyShutdown'], 'ShutdownNotifications')
+    const { notifyShutdown = false } = options
     this.#notifyShutdown = flag(notifyShutdown, 'notifyShutdown')
   }
 

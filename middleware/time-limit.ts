@@ -8,7 +8,7 @@
 import type { Broker } from '../lib/broker.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, duration, effective, expected, nullable } from '../lib/options.js'
+import { declareOptions, duration, effective, expected, nullable, refuseUnknown } from '../lib/options.js'
 import type { Duration } from '../lib/time.js'
 import { limitTime } from '../lib/worker/execution.js'
 
@@ -43,7 +43,9 @@ export class TimeLimit implements Middleware {
   readonly #timeLimit: number | null
   readonly #grace: number
 
-  constructor({ timeLimit = '10m', grace = '1s' }: TimeLimitOptions = {}) {
+  constructor(options: TimeLimitOptions = {}) {
+    refuseUnknown(options, ['timeLimit', 'grace'], 'TimeLimit')
+    const { timeLimit = '10m', grace = '1s' } = options
     this.#timeLimit = nullable(limit)(timeLimit, 'timeLimit')
     this.#grace = duration(grace, 'grace')
   }

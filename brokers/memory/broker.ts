@@ -42,7 +42,10 @@ export class MemoryBroker extends Broker {
     const clock = new VirtualClock({ progress: () => activity.steps, busy: () => activity.inHand > 0 })
     super({
       ...options,
-      middleware: options.middleware ?? defaultMiddleware({ results: new MemoryResults({ clock }) }),
+      middleware:
+        options.middleware === undefined
+          ? defaultMiddleware({ results: new MemoryResults({ clock }) })
+          : options.middleware,
     })
     this.#activity = activity
     this.clock = clock

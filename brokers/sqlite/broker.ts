@@ -51,7 +51,10 @@ export class SQLiteBroker extends Broker {
       throw new InvalidOption(`Expected "heartbeatTimeout" to be 100 ms or more; got ${timeout}.`, 'heartbeatTimeout')
     super({
       ...rest,
-      middleware: rest.middleware ?? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) }),
+      middleware:
+        rest.middleware === undefined
+          ? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) })
+          : rest.middleware,
     })
     this.#connection = connect({ path, synchronous })
     this.#lease = new Lease(this.#connection, timeout)

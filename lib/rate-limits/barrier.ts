@@ -1,5 +1,6 @@
+import { checkMethods } from '../checks.js'
 import { ConnectionFailed } from '../errors.js'
-import { count, expected, refuseUnknown } from '../options.js'
+import { count, expected, flag, refuseUnknown } from '../options.js'
 import { type Duration, parseDuration } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
 import { readSpan } from './rate-limiter.js'
@@ -46,6 +47,7 @@ export class Barrier {
     options: BarrierOptions = {},
   ) {
     if (typeof key !== 'string' || key === '') throw expected("a text that isn't empty", key, 'key')
+    checkMethods(backend, ['incr', 'wait'], 'backend', 'a rate limit backend, such as new MemoryRateLimits()')
     refuseUnknown(options, ['ttl'], 'a Barrier')
     this.ttl = readSpan(options.ttl ?? '15m', 'ttl')
   }
@@ -62,7 +64,10 @@ export class Barrier {
    * when their timeout is over first; with `block: false` they get `false` at once.
    * @throws {ConnectionFailed} when the backend was away at the end of the time given.
    */
-  async wait({ block = true, timeout }: BarrierWaitOptions = {}): Promise<boolean> {
+  async wait(options: BarrierWaitOptions = {}): Promise<boolean> {
+    refuseUnknown(options, ['block', 'timeout'], 'wait()')
+    const { timeout } = options
+    const block = flag(options.block ?? true, 'block')
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const { backend, key, ttl } = this
     const events = `${key}@events`

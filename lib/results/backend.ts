@@ -1,12 +1,14 @@
 /**
  * Where results are kept: the contract, and what is the same whatever keeps them (the names, the values, the waiting).
  */
+
 import { createHash } from 'node:crypto'
 import { checkSerializable } from '../encoder.js'
 import { ConnectionFailed, ResultError, ResultFailure, ResultMissing, ResultTimeout } from '../errors.js'
 import type { Message } from '../message.js'
-import { expected } from '../options.js'
+import { checkSettings, expected, refuseUnknown } from '../options.js'
 import { canonicalQueueName } from '../queue-names.js'
+import { markInstances } from '../registry.js'
 import { type Duration, parseDuration, show } from '../time.js'
 
 /** How a failure is told: the class name of the error, its message and its stack. */
@@ -36,7 +38,9 @@ export interface ResultBackendOptions {
 export abstract class ResultBackend {
   readonly namespace: string
 
-  constructor({ namespace = 'dramatiq-results' }: ResultBackendOptions = {}) {
+  constructor(options: ResultBackendOptions = {}) {
+    checkSettings(options, 'a results backend')
+    const { namespace = 'dramatiq-results' } = options
     if (typeof namespace !== 'string' || namespace === '') {
       throw expected("a text that isn't empty", namespace, 'namespace')
     }
@@ -103,7 +107,9 @@ export abstract class ResultBackend {
    * when the backend was away), {ResultFailure} when the actor failed for good, {ConnectionFailed} when asked once and the
    * backend is away.
    */
-  async get(message: Message, { timeout = 10_000 }: { timeout?: Duration | undefined } = {}): Promise<unknown> {
+  async get(message: Message, options: { timeout?: Duration | undefined } = {}): Promise<unknown> {
+    refuseUnknown(options, ['timeout'], 'get()')
+    const { timeout = 10_000 } = options
     const patience = parseDuration(timeout, 'timeout')
     const key = this.keyOf(message)
     const which = `${message.actorName} (message ${message.messageId})`
@@ -194,3 +200,5 @@ function parse(value: string): unknown {
     throw new ResultError(`Expected the stored result to be JSON; got ${show(value)}.`, { cause })
   }
 }
+
+markInstances(ResultBackend, 'results')

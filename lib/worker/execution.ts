@@ -2,11 +2,13 @@
  * One run of one message, and how it is interrupted. Middleware asks for an interruption by the message; who runs it,
  * inline or on a thread, is the runner's affair.
  */
+
 import type { Consumer, Delivery } from '../consumer.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
-import type { Message } from '../message.js'
+import { assertMessage, type Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
+import { expected, refuseUnknown } from '../options.js'
 import { read } from '../thrown.js'
 import { type Clock, type Duration, parseDuration } from '../time.js'
 import { executionOf } from './in-hand.js'
@@ -236,13 +238,13 @@ function isAbort(error: Error, interruption: Interrupt): boolean {
  * it the actor is only asked.
  * @returns Whether the message was running.
  */
-export function interrupt(
-  message: Message,
-  error: Interrupt,
-  { grace }: { grace?: Duration | undefined } = {},
-): boolean {
+export function interrupt(message: Message, error: Interrupt, options: { grace?: Duration | undefined } = {}): boolean {
+  assertMessage(message)
+  if (!(error instanceof Interrupt)) throw expected('an Interrupt, such as new Shutdown()', error, 'error')
+  refuseUnknown(options, ['grace'], 'interrupt()')
+  const grace = options.grace === undefined ? undefined : parseDuration(options.grace, 'grace')
   const execution = executionOf(message)
-  execution?.interrupt(error, grace === undefined ? undefined : parseDuration(grace, 'grace'))
+  execution?.interrupt(error, grace)
   return execution !== undefined
 }
 

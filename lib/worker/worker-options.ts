@@ -1,11 +1,14 @@
 /**
  * What a worker can be told, and how it is read.
  */
+
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
+import { checkBroker } from '../checks.js'
 import { InvalidOption } from '../errors.js'
-import { count, expected } from '../options.js'
+import { count, expected, refuseUnknown } from '../options.js'
+import { checkQueueName } from '../queue-names.js'
 import { type Duration, show } from '../time.js'
 import { entryScript } from './entry.js'
 
@@ -55,8 +58,8 @@ export interface WorkerOptions {
   resourceLimits?: ResourceLimits | undefined
 }
 
-/** Their names, for `refuseUnknown`. */
-export const workerOptionNames = [
+/** Their names. */
+const workerOptionNames = [
   'threads',
   'concurrency',
   'queues',
@@ -71,6 +74,35 @@ export const workerOptionNames = [
 export function positive(value: unknown, name: string): number {
   if (count(value, name) === 0) throw expected('a whole number from 1 up', value, name)
   return value as number
+}
+
+/** What Node takes as the limits of a thread. */
+const limitNames = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb']
+
+/**
+ * Checks what isn't read one by one: that there is a broker, and that lists are lists.
+ * @throws {InvalidOption}
+ */
+export function checkWorkerOptions(broker: unknown, options: unknown): void {
+  checkBroker(broker)
+  refuseUnknown(options, workerOptionNames, 'a worker')
+  const { queues, modules, resourceLimits } = options as WorkerOptions
+  if (queues !== undefined) checkQueues(queues)
+  if (modules !== undefined) readModules(modules)
+  if (resourceLimits === undefined) return
+  refuseUnknown(resourceLimits, limitNames, '"resourceLimits"')
+  for (const [name, value] of Object.entries(resourceLimits)) {
+    if (value !== undefined && !(typeof value === 'number' && value > 0))
+      throw expected('megabytes, a number', value, name)
+  }
+}
+
+function checkQueues(queues: unknown): void {
+  if (!Array.isArray(queues) || queues.length === 0) {
+    const what = "an array of at least one queue, as in ['default'] (without it: those of every declared actor)"
+    throw expected(what, queues, 'queues')
+  }
+  for (const name of queues) checkQueueName(name)
 }
 
 /**

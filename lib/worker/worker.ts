@@ -33,7 +33,7 @@ import { SlotWatch } from './slot-watch.js'
 import { checkStore } from './store-check.js'
 import { ThreadPool } from './thread-pool.js'
 import { Unsettled } from './unsettled.js'
-import { positive, readModules, type WorkerOptions, workerOptionNames } from './worker-options.js'
+import { checkWorkerOptions, positive, readModules, type WorkerOptions } from './worker-options.js'
 
 interface Waiting {
   readonly delivery: Delivery
@@ -72,7 +72,7 @@ export class Worker {
   }
 
   constructor(broker: Broker, options: WorkerOptions = {}) {
-    refuseUnknown(options, workerOptionNames, 'a worker')
+    checkWorkerOptions(broker, options)
     const { threads = availableParallelism(), concurrency = 8, shutdownTimeout = '25s', prefetch, maxMemory } = options
     this.broker = broker
     this.threads = count(threads, 'threads')
@@ -242,7 +242,9 @@ export class Worker {
    * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs. It resolves 4 s after that
    * time at the latest: what can't be settled by then is delivered again once the worker counts as gone.
    */
-  stop({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
+  stop(options: { timeout?: Duration | undefined } = {}): Promise<void> {
+    refuseUnknown(options, ['timeout'], 'stop()')
+    const { timeout } = options
     if (mainThread()) return Promise.resolve()
     this.#stopped ??= this.#stop(timeout === undefined ? this.shutdownTimeout : duration(timeout, 'timeout'))
     return this.#stopped
@@ -292,8 +294,9 @@ export class Worker {
   }
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
-  async join({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
-    await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, { timeout })))
+  async join(options: { timeout?: Duration | undefined } = {}): Promise<void> {
+    refuseUnknown(options, ['timeout'], 'join()')
+    await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, options)))
     await this.#unsettled.none()
   }
 }
