@@ -251,7 +251,7 @@ t.test('workers', async (t) => {
       { threads: 0, resourceLimits: { stackSizeMb: '4' } },
       /^Expected "stackSizeMb" to be megabytes, a number; got "4"/,
     ],
-    [{ threads: 0, resourceLimits: { maxMemory: 4 } }, /^Unknown option "maxMemory"/],
+    [{ threads: 0, resourceLimits: { maxHeap: 4 } }, /^Unknown option "maxHeap"/],
   ])
   const worker = new Worker(broker, { threads: 0 })
   await refuses(t, (value) => worker.join(value), notAnObject('join\\(\\)'))
