@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
 import { checkBroker } from '../checks.js'
 import { InvalidOption } from '../errors.js'
-import { count, expected, refuseUnknown } from '../options.js'
+import { count, duration, expected, refuseUnknown } from '../options.js'
 import { checkQueueName } from '../queue-names.js'
 import { type Duration, show } from '../time.js'
 import { entryScript } from './entry.js'
@@ -95,6 +95,12 @@ export function checkWorkerOptions(broker: unknown, options: unknown): void {
     if (value !== undefined && !(typeof value === 'number' && value > 0))
       throw expected('megabytes, a number', value, name)
   }
+}
+
+/** The timeout of a call, in milliseconds, where it has one. */
+export function readTimeout(options: { timeout?: Duration | undefined }, where: string): number | undefined {
+  refuseUnknown(options, ['timeout'], where)
+  return options.timeout === undefined ? undefined : duration(options.timeout, 'timeout')
 }
 
 function checkQueues(queues: unknown): void {

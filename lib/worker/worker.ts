@@ -14,7 +14,7 @@ import { BrokerClosed, DramatisError, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
-import { count, duration, refuseUnknown } from '../options.js'
+import { count, duration } from '../options.js'
 import { shared } from '../registry.js'
 import { atMost, Deadline, type Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
@@ -33,15 +33,14 @@ import { SlotWatch } from './slot-watch.js'
 import { checkStore } from './store-check.js'
 import { ThreadPool } from './thread-pool.js'
 import { Unsettled } from './unsettled.js'
-import { checkWorkerOptions, positive, readModules, type WorkerOptions } from './worker-options.js'
+import { checkWorkerOptions, positive, readModules, readTimeout, type WorkerOptions } from './worker-options.js'
 
 interface Waiting {
   readonly delivery: Delivery
   readonly lane: Lane
 }
 
-/** Whether a worker was started in this process. */
-const boot = shared('boot', () => ({ done: false }))
+const boot = shared('first worker of the process', () => ({ done: false }))
 
 export class Worker {
   readonly broker: Broker
@@ -243,10 +242,9 @@ export class Worker {
    * time at the latest: what can't be settled by then is delivered again once the worker counts as gone.
    */
   stop(options: { timeout?: Duration | undefined } = {}): Promise<void> {
-    refuseUnknown(options, ['timeout'], 'stop()')
-    const { timeout } = options
+    const timeout = readTimeout(options, 'stop()') ?? this.shutdownTimeout
     if (mainThread()) return Promise.resolve()
-    this.#stopped ??= this.#stop(timeout === undefined ? this.shutdownTimeout : duration(timeout, 'timeout'))
+    this.#stopped ??= this.#stop(timeout)
     return this.#stopped
   }
 
@@ -295,7 +293,7 @@ export class Worker {
 
   /** Waits until every queue it consumes is empty and nothing is in hand. */
   async join(options: { timeout?: Duration | undefined } = {}): Promise<void> {
-    refuseUnknown(options, ['timeout'], 'join()')
+    readTimeout(options, 'join()')
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, options)))
     await this.#unsettled.none()
   }
