@@ -8,6 +8,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { testBundles } from './package/bundles.js'
+import { testCopies } from './package/copies.js'
 import { testEntries } from './package/entries.js'
 import * as shell from './package/shell.js'
 
@@ -99,6 +100,7 @@ t.test('npx dramatis runs the actors of a module', async (t) => {
 
 testEntries(folder)
 testBundles(folder)
+testCopies(folder)
 
 t.test('a TypeScript entry runs under tsx, threads included', async (t) => {
   await serviceWorks(t, ['--import=tsx', 'service.ts'])
