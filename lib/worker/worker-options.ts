@@ -1,10 +1,10 @@
 /**
  * What a worker can be told, and how it is read.
  */
-
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
+import { requireFrom } from '../bundled.js'
 import { checkBroker } from '../checks.js'
 import { InvalidOption } from '../errors.js'
 import { count, duration, expected, refuseUnknown } from '../options.js'
@@ -123,6 +123,25 @@ export function readModules(modules: readonly (string | URL)[] | undefined): str
     if (module instanceof URL) return module.href
     if (typeof module !== 'string' || module === '')
       throw new InvalidOption(`Expected a module to be a path or a URL; got ${show(module)}.`, 'modules')
-    return /^\.{0,2}[/\\]|^[a-zA-Z]:[\\/]/.test(module) ? pathToFileURL(resolve(module)).href : module
+    return /^\.{0,2}[/\\]|^[a-zA-Z]:[\\/]/.test(module) ? pathToFileURL(resolve(module)).href : locatePackage(module)
   })
+}
+
+/**
+ * A package as threads can import it. They do so from where dramatis lies, which needn't see what the application has
+ * (pnpm, a workspace): then it is found from the current folder.
+ */
+function locatePackage(name: string): string {
+  if (/^[a-z]+:/.test(name)) return name
+  try {
+    import.meta.resolve(name)
+    return name
+  } catch {
+    // Not from here; or this is a bundle, where that is unknown.
+  }
+  try {
+    return pathToFileURL(requireFrom(join(process.cwd(), '_')).resolve(name)).href
+  } catch {
+    return name
+  }
 }

@@ -131,3 +131,17 @@ t.test('modules that are given are taken as they are meant, whatever the script 
   for (const wrong of ['./actors.js', [], {}])
     t.throws(() => readModules(wrong as never), { message: /array of at least one module, as in \['\.\/actors\.js'\]/ })
 })
+
+t.test('a package that only the application sees is found from the current folder', async (t) => {
+  const folder = project(t, {
+    'node_modules/@app/actors/package.json': '{ "name": "@app/actors", "type": "module", "exports": "./actors.js" }',
+    'node_modules/@app/actors/actors.js': '',
+  })
+  const before = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(before))
+  t.same(readModules(['@app/actors', 'tap']), [
+    pathToFileURL(join(folder, 'node_modules/@app/actors/actors.js')).href,
+    'tap',
+  ])
+})
