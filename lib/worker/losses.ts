@@ -8,6 +8,9 @@ import type { Run } from './pool-thread.js'
 /** How soon a thread is replaced that ended no message: the first at once, the next after half a second, up to a minute. */
 const replacement = { factor: 500, max: 60_000 }
 
+/** How often it is tried to replace a lost thread whose script fails before it calls `runWorker()`. */
+export const mostAttempts = 6
+
 /** Threads that were lost in a row and hadn't ended a single message. */
 export class BarrenThreads {
   #count = 0

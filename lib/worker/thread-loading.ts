@@ -27,6 +27,14 @@ export function patience(): number {
 /** How often it is said that a thread isn't ready yet, in milliseconds. */
 const slow = 10_000
 
+/** Failures of scripts whose modules had been loaded: what they wait for (a database) may be there the next time. */
+const passing = new WeakSet<Error>()
+
+/** Whether a thread that could not be started may be, another time. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof Error && passing.has(error)
+}
+
 export class ThreadLoading {
   /** Resolves once actors can run there, rejects with a `ModuleLoadError`. */
   readonly done: Promise<void>
@@ -71,7 +79,9 @@ export class ThreadLoading {
 
   /** It won't get ready any more. */
   fail(cause: Error): void {
-    this.#reject(new ModuleLoadError('of the worker', { cause }))
+    const error = new ModuleLoadError('of the worker', { cause })
+    if (this.#loaded) passing.add(error)
+    this.#reject(error)
   }
 
   #getReady(reason: ReadyReason): void {

@@ -6,13 +6,14 @@
  * and when no culprit can be told, all that had begun are suspects and begin anew in isolation, where it comes out.
  */
 import { type Interrupt, TimeLimitExceeded, WorkerThreadLost } from '../errors.js'
-import { toError } from '../failure.js'
+import { loggable, toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 import { Isolation } from './isolation.js'
-import { asLost, BarrenThreads, finalInterruption, isSuspect } from './losses.js'
+import { asLost, BarrenThreads, finalInterruption, isSuspect, mostAttempts } from './losses.js'
 import { canWatchMemory, MemoryWatch } from './memory-limit.js'
 import { PoolThread, type Run, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
+import { mayPass } from './thread-loading.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
   readonly threads: number
@@ -84,7 +85,13 @@ export class ThreadPool implements Runner, ThreadEvents {
   async #spawn(): Promise<void> {
     const thread = new PoolThread(this.#options, this)
     this.#threads.push(thread)
-    await thread.start()
+    try {
+      await thread.start()
+    } catch (error) {
+      this.#threads = this.#threads.filter((one) => one !== thread)
+      thread.destroy()
+      throw error
+    }
     if (this.#stop.signal.aborted) return
     await this.#options.onThreadReady(thread.id)
     this.onFree(thread)
@@ -259,11 +266,15 @@ export class ThreadPool implements Runner, ThreadEvents {
   /** In place of a lost thread. One that dies of itself, time and again, is given time. */
   async #replace(wasOfUse: boolean): Promise<void> {
     const { signal } = this.#stop
-    try {
-      await this.#barren.rest(wasOfUse, signal)
-      await this.#spawn()
-    } catch (error) {
-      if (!signal.aborted) this.#options.onFatal(toError(error))
+    for (let attempts = 1, soon = wasOfUse; ; attempts++, soon = false) {
+      try {
+        await this.#barren.rest(soon, signal)
+        return await this.#spawn()
+      } catch (error) {
+        if (signal.aborted) return
+        if (!mayPass(error) || attempts === mostAttempts) return this.#options.onFatal(toError(error))
+        getLogger().warn({ err: loggable(error) }, 'A worker thread could not be replaced; trying again')
+      }
     }
   }
 

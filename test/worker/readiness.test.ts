@@ -1,4 +1,5 @@
 /** When threads begin to run actors: not before the application in them is where the main thread's was. */
+import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { Message } from '../../lib/message.js'
 import { until } from '../support/memory.js'
@@ -15,13 +16,13 @@ async function backlog({ actor }: Scene, size: number): Promise<Message<number>[
   return actor<number>('add').sendMany(Array.from({ length: size }, (_, index) => [index, 1]))
 }
 
-async function allRight(t: Test, { broker }: Scene, sums: readonly Message<number>[]): Promise<void> {
+async function allRight(t: Test, { broker }: Scene, sums: readonly Message<number>[], dead = 0): Promise<void> {
   t.same(
     await all(sums),
     sums.map((_, index) => index + 1),
   )
   await broker.join('default', patience)
-  t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead: 0 })
+  t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead })
 }
 
 for (const script of ['unawaited.ts', 'unawaited.cjs']) {
@@ -50,6 +51,24 @@ t.test('the same holds for the thread that replaces a lost one', async (t) => {
     worker.log.filter(({ msg }) => /No actor named|doesn't have the actor/.test(msg)),
     [],
   )
+})
+
+t.test('a replacement whose script fails before it calls runWorker() is tried again', async (t) => {
+  const stage = scene(t)
+  const worker = stage.start('flaky-start.ts', { threads: 1 })
+  await t.rejects((await stage.actor('quit').send()).result(patience), { name: 'ResultFailure' })
+  await worker.logged(/could not be replaced; trying again/)
+  await allRight(t, stage, await backlog(stage, 20), 1)
+})
+
+t.test('modules that are named wait for runWorker(), too, where it was called from one of them', async (t) => {
+  const stage = scene(t)
+  const sums = await backlog(stage, 20)
+  const connected = await stage.actor<boolean>('isConnected').sendMany(Array.from({ length: 20 }, () => []))
+  const modules = [fileURLToPath(new URL('../support/processes/unawaited.ts', import.meta.url))]
+  stage.start('unawaited.ts', { threads: 1, modules })
+  t.same(new Set(await all(connected)), new Set([true]))
+  await allRight(t, stage, sums)
 })
 
 t.test('a script that calls runWorker() on the main thread only is ready when it has nothing left to do', async (t) => {

@@ -1,0 +1,18 @@
+/** An application whose start fails in the second thread of the process, and in no other: something was away for a moment. */
+import { appendFileSync, readFileSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+import { runWorker } from '../../../lib/index.js'
+import './actors.js'
+
+const starts = `${process.env.DRAMATIS_URL?.replace('sqlite:', '')}.starts`
+
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    appendFileSync(starts, '.')
+    await new Promise(setImmediate)
+    if (readFileSync(starts, 'utf8').length === 2) throw new Error('the database is away')
+  }
+  await runWorker(JSON.parse(process.env.WORKER_OPTIONS ?? '{}'))
+}
+
+void main()
