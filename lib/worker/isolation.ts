@@ -36,6 +36,8 @@ export class Isolation {
   readonly #options: IsolationOptions
   #groups: Group[] = []
   #stopped = false
+  /** Threads that aren't needed any more and are on their way out. */
+  readonly #leaving = new Set<Promise<void>>()
 
   constructor(options: IsolationOptions) {
     this.#options = options
@@ -84,7 +86,9 @@ export class Isolation {
     for (const execution of group.executions) if (!PoolThread.runOf(execution)) this.#takeOut(group, execution)
     if (group.executions.size > 0) return
     this.#end(group)
-    void this.#dismiss(thread)
+    const leaving = this.#dismiss(thread)
+    this.#leaving.add(leaving)
+    void leaving.finally(() => this.#leaving.delete(leaving))
   }
 
   /** The thread is lost; its messages are no longer there. */
@@ -93,6 +97,11 @@ export class Isolation {
     if (!group) return
     for (const execution of group.executions) this.#takeOut(group, execution)
     this.#end(group)
+  }
+
+  /** Resolves when the threads that are on their way out are gone. */
+  async left(): Promise<void> {
+    await Promise.all(this.#leaving)
   }
 
   /** Gives everything back. Returns the threads, which are to be ended. */

@@ -294,5 +294,6 @@ export class ThreadPool implements Runner, ThreadEvents {
         else await thread.stop()
       }),
     )
+    await this.#isolation.left()
   }
 }
