@@ -1,4 +1,5 @@
 /** The drivers behave alike behind the one face that the broker knows. */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
@@ -15,6 +16,12 @@ import {
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { DependencyMissing } from '../../lib/errors.js'
 import { makePath } from '../support/sqlite-files.js'
+
+interface Package {
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, { optional?: boolean }>>
+}
 
 const ofNode = loadNodeSQLite()
 const lack = { 'better-sqlite3': lacks(loadBetterSQLite3), libsql: lacks(loadLibSQL) }
@@ -67,6 +74,25 @@ t.test('node:sqlite', { skip: ofNode ? false : `Node ${process.version} has none
 t.test('better-sqlite3', { skip: lack['better-sqlite3'] }, (t) => examine(t, loadBetterSQLite3()))
 
 t.test('libsql', { skip: lack.libsql }, (t) => examine(t, loadLibSQL()))
+
+t.test('installing this repository compiles nothing, and installing the package brings no driver', async (t) => {
+  const read = (name: string): Package & { packages: Record<string, { hasInstallScript?: boolean }> } =>
+    JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'))
+  const scripts = Object.entries(read('package-lock.json').packages).filter(
+    ([, { hasInstallScript }]) => hasInstallScript,
+  )
+  // Its script only looks whether the binary that the registry has works.
+  t.same(
+    scripts.map(([path]) => path),
+    ['node_modules/esbuild'],
+  )
+  const { dependencies, peerDependencies, peerDependenciesMeta } = read('package.json')
+  for (const name of ['libsql', 'better-sqlite3']) {
+    t.notOk(dependencies[name])
+    t.ok(peerDependencies[name])
+    t.ok(peerDependenciesMeta[name]?.optional, name)
+  }
+})
 
 t.test("Node's own is preferred where there is one, then better-sqlite3", async (t) => {
   t.equal(loadDriver().name, ofNode ? 'node:sqlite' : lack['better-sqlite3'] ? 'libsql' : 'better-sqlite3')
