@@ -187,9 +187,7 @@ t.test('docs/retries-and-errors.md lists every error class', async (t) => {
 })
 
 t.test('docs/workers.md lists every option of a worker', async (t) => {
-  const list = read('lib/worker/worker-options.ts').match(
-    /^const workerOptionNames = \[([\s\S]*?)\]/m,
-  )?.[1] as string
+  const list = read('lib/worker/worker-options.ts').match(/^const workerOptionNames = \[([\s\S]*?)\]/m)?.[1] as string
   const names = [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)
   t.same(rows('docs/workers.md', 'Options').toSorted(), names.toSorted())
 })
