@@ -152,13 +152,13 @@ export class Execution {
 
   /** What it did so far is void; its time doesn't run until it is resumed. */
   suspend(): void {
-    if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.end()
     this.interruption = undefined
   }
 
-  /** Begins anew. */
+  /** Begins anew, with all of its time. */
   resume(): void {
+    this.#ended = false
     if (this.#allowed) watchLater(this)
   }
 

@@ -23,6 +23,7 @@ async function steadily(culprit: Message<unknown>): Promise<Message<number>[]> {
 for (const [name, send] of [
   ['computes', () => actors.computeLater.send(3000)],
   ['runs microtasks for ever', () => actors.microtasks.send()],
+  ['begins to block just before its limit', () => actors.blockAtLast.send()],
 ] as const) {
   t.test(`an actor that ${name} after an await ends as TimeLimitExceeded; those beside it end well`, async (t) => {
     await work(t)

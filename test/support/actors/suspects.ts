@@ -42,6 +42,16 @@ export const computeLater = actor(
   { ...shared, actorName: 'computeLater' },
 )
 
+/** Blocks its thread for ever, shortly before its time is over. */
+export const blockAtLast = actor(
+  async () => {
+    begin('culprit')
+    await wait(320)
+    for (;;);
+  },
+  { ...shared, actorName: 'blockAtLast' },
+)
+
 /** Awaits what is there already, for ever: nothing else gets its turn. */
 export const microtasks = actor(
   async () => {
