@@ -257,8 +257,7 @@ export abstract class Broker {
 
   /** What comes after messages were stored: hooks. They can't fail a send that is done; what they throw is logged. */
   afterEnqueue(entries: readonly Entry[], chain = this.chain): Promise<void> | undefined {
-    if (!chain.has('afterEnqueue')) return undefined
-    return this.#emitEach(entries, false, chain).catch(() => {})
+    return chain.has('afterEnqueue') ? this.#emitEach(entries, false, chain) : undefined
   }
 
   async #emitEach(entries: readonly Entry[], before: boolean, chain: Chain): Promise<void> {

@@ -3,8 +3,9 @@
  * where they belong. What each hook means stands in middleware.ts.
  */
 import type { Broker } from './broker.js'
-import { DramatisError, HookFailed, RateLimitExceeded, Retry, SkipMessage } from './errors.js'
+import { DramatisError, HookFailed } from './errors.js'
 import { loggable, toError } from './failure.js'
+import { afterTheFact, isIntent, mayIntend } from './hook-failures.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
@@ -255,24 +256,12 @@ export class Chain {
     const error = toError(thrown)
     if (isIntent(error) && mayIntend.has(hook)) throw error
     getLogger().error({ err: loggable(error), plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
-    // Once a message is settled nothing is left to be stopped.
-    if (!plugin.essential || hook === 'afterSettleMessage') return
+    if (!plugin.essential || afterTheFact.has(hook)) return
     // What belongs to the actor's work (a transaction that doesn't commit) fails as the actor does, and is retried like it.
     if (hook === 'aroundActor') throw error
     throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
   }
 }
-
-/**
- * `SkipMessage`, `Retry` and `RateLimitExceeded` say what shall happen; they aren't failures, whoever throws them, as long as it can still
- * happen: around the actor and before. After it, a plugin says it to the `Outcome`.
- */
-function isIntent(error: unknown): boolean {
-  return error instanceof SkipMessage || error instanceof Retry || error instanceof RateLimitExceeded
-}
-
-/** Around the actor and before it. */
-const mayIntend: ReadonlySet<HookName> = new Set<HookName>(['beforeProcessMessage', 'aroundProcess', 'aroundActor'])
 
 function isOf(plugin: object, kind: MiddlewareClass): boolean {
   return plugin instanceof kind || isSameClass(plugin.constructor, kind)

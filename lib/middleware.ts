@@ -9,7 +9,8 @@
  *
  * When a hook fails, that is logged with the plugin's name. A plugin that only watches can't hurt a message: its
  * failure goes no further. One that moves messages or keeps what the sender waits for says `essential = true`:
- * then its failure stops what was going on — a `send` rejects, a message isn't acknowledged but delivered again.
+ * then its failure stops what was going on — a `send` rejects, a message isn't acknowledged but delivered again. Where
+ * that is stored already (`afterEnqueue`, `afterAck`, `afterNack`, `afterSettleMessage`) nothing is left to be stopped.
  */
 import type { Actor } from './actor.js'
 import type { Broker } from './broker.js'

@@ -217,11 +217,7 @@ export class Executor implements Onlooker {
     // What has to wait comes by many times; the reason was logged when it arose.
     if (why.delay > 0) getLogger().debug({ ...fields, delay: why.delay }, text)
     else getLogger().info(fields, text)
-    try {
-      await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
-    } catch {
-      // Logged by the chain. Nothing was done that could be stopped.
-    }
+    await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
     const delay = why.delay > 0 ? why.delay : undefined
     await consumer.requeue(delivery, delay === undefined ? undefined : { delay })
     await settled(this.broker, message, { decision: 'requeue', reason: why.message, delay })
@@ -259,6 +255,7 @@ export class Executor implements Onlooker {
     try {
       if (message) return await deadLetter(this.#owed(delivery, consumer, message), rejection)
     } catch (hookError) {
+      // Of `beforeNack`: nothing is stored yet.
       if (!(hookError instanceof HookFailed)) throw hookError
     }
     await consumer.deadLetter(delivery, reasonOf(rejection), [])

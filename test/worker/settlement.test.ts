@@ -118,6 +118,45 @@ t.test('a failing afterSettleMessage changes nothing, essential or not', async (
   t.ok(staged.log.some(({ level, text }) => level === 'error' && text === 'afterSettleMessage of failing failed'))
 })
 
+t.test(
+  'what an essential plugin does not manage once it is stored undoes nothing, and is told to the others',
+  async (t) => {
+    const told: string[] = []
+    const tell = (hook: string) => (message: Message) =>
+      void told.push(`${hook} ${message.args[0] ?? message.actorName}`)
+    const fail = async (): Promise<void> => {
+      throw new Error('too late')
+    }
+    const watcher = { name: 'listener', afterEnqueue: tell('enqueued'), afterAck: tell('ack'), afterNack: tell('nack') }
+    const failing = { name: 'failing', essential: true, afterEnqueue: fail, afterAck: fail, afterNack: fail }
+    // The last is called first.
+    const staged = await setUp(t, watcher, failing)
+    await staged.work()
+    const sent = (how: string, options?: Record<string, unknown>) => send(staged, how, options)
+    await sent('ends well')
+    await sent('fails twice', { retries: 1 })
+    await sent('skips')
+    await sent('is refused', { time_limit: 'soon' })
+    await until(() => staged.watcher.seen.length >= 4)
+    await staged.broker.join('default')
+    t.same(staged.watcher.seen.map(({ name, decision }) => `${name}: ${decision}`).sort(), [
+      'ends well: ack',
+      'fails twice: dead-letter',
+      'is refused: dead-letter',
+      'skips: skip',
+    ])
+    t.equal((await staged.broker.stats('default')).dead, 2)
+    t.same(told.filter((line) => !line.startsWith('enqueued')).sort(), [
+      'ack ends well',
+      'ack skips',
+      'nack fails twice',
+      'nack is refused',
+    ])
+    t.equal(told.filter((line) => line.startsWith('enqueued')).length, 4)
+    t.notOk(staged.log.some(({ text }) => /Not acknowledged|could not be settled/.test(text)))
+  },
+)
+
 t.test('each message has one line at debug, with its attempt, its duration and what became of it', async (t) => {
   const staged = await setUp(t)
   await staged.work()
