@@ -94,8 +94,8 @@ export class Worker {
   }
 
   #makePool(): ThreadPool {
-    const { chain } = this.broker
-    const modules = readModules(this.#options.modules)
+    // In a thread it never starts one, and there the process's script can't be told where the thread runs code of ours.
+    const modules = mainThread() ? [] : readModules(this.#options.modules)
     return new ThreadPool({
       threads: this.threads,
       concurrency: this.concurrency,
@@ -107,7 +107,7 @@ export class Worker {
       services: forThreads(this.broker),
       onFree: () => this.#dispatch(),
       onThreadReady: (threadId) =>
-        emitInTime('afterWorkerThreadBoot', () => chain.emit('afterWorkerThreadBoot', threadId, this)),
+        emitInTime('afterWorkerThreadBoot', () => this.broker.chain.emit('afterWorkerThreadBoot', threadId, this)),
       onThreadStop: (threadId) => this.#onThreadStop(threadId),
       onFatal: (error) => this.onFatal(error),
     })

@@ -36,6 +36,12 @@ for (const script of ['unawaited.ts', 'unawaited.cjs']) {
   })
 }
 
+t.test('a script that makes its worker itself serves the threads that import it', async (t) => {
+  const stage = scene(t)
+  stage.start('own-worker.ts', { threads: 2 })
+  await allRight(t, stage, await backlog(stage, 20))
+})
+
 t.test('the same holds for the thread that replaces a lost one', async (t) => {
   const stage = scene(t)
   const worker = stage.start('unawaited.ts', { threads: 1, concurrency: 4 })
