@@ -6,9 +6,12 @@
  * They stay in the worker's hands meanwhile, since another worker wouldn't know what they are suspected of; but they
  * don't count as held, and take nobody's place.
  */
+import { loggable } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { type Execution, GivenBack } from './execution.js'
+import { mostAttempts, restAfter } from './losses.js'
 import { PoolThread } from './pool-thread.js'
+import { mayPass } from './thread-loading.js'
 
 /** So many are told apart at the first go; of more, groups are. */
 const groups = 8
@@ -140,7 +143,7 @@ export class Isolation {
     this.#groups = this.#groups.filter(({ thread, executions }) => thread || executions.size > 0)
   }
 
-  async #run(group: Group): Promise<void> {
+  async #run(group: Group, attempt = 1): Promise<void> {
     const thread = this.#options.makeThread(group.executions.size)
     group.thread = thread
     try {
@@ -148,10 +151,8 @@ export class Isolation {
       if (this.#stopped) return
       await this.#options.onThreadReady(thread.id)
     } catch (error) {
-      if (this.#stopped) return
-      for (const execution of group.executions) execution.fail(new GivenBack('no thread could be made for it'))
-      this.onLost(thread)
-      return this.#options.onFatal(error)
+      thread.destroy()
+      return this.#failed(group, thread, error, attempt)
     }
     if (this.#stopped || !this.#groups.includes(group)) return
     for (const execution of group.executions) {
@@ -160,6 +161,21 @@ export class Isolation {
     }
     // All of them may have been interrupted meanwhile.
     this.onFree(thread)
+  }
+
+  /** Its script failed before it was ready. What it needs may be there the next time. */
+  async #failed(group: Group, thread: PoolThread, error: unknown, attempt: number): Promise<void> {
+    if (this.#stopped) return
+    if (mayPass(error) && attempt < mostAttempts) {
+      getLogger().warn({ err: loggable(error) }, 'A worker thread for suspects could not be started; trying again')
+      await restAfter(attempt)
+      if (this.#stopped) return
+      // All of them may have been interrupted meanwhile.
+      return group.executions.size > 0 ? this.#run(group, attempt + 1) : this.#end(group)
+    }
+    for (const execution of group.executions) execution.fail(new GivenBack('no thread could be made for it'))
+    this.onLost(thread)
+    this.#options.onFatal(error)
   }
 
   async #dismiss(thread: PoolThread): Promise<void> {

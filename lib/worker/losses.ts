@@ -11,6 +11,11 @@ const replacement = { factor: 500, max: 60_000 }
 /** How often it is tried to replace a lost thread whose script fails before it calls `runWorker()`. */
 export const mostAttempts = 6
 
+/** A pause before the next attempt at a thread that could not be started. It keeps no process alive. */
+export async function restAfter(attempt: number): Promise<void> {
+  await pause(backoff(attempt - 1, replacement), undefined, { ref: false })
+}
+
 /** Threads that were lost in a row and hadn't ended a single message. */
 export class BarrenThreads {
   #count = 0

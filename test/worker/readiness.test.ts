@@ -67,6 +67,20 @@ t.test('a replacement whose script fails before it calls runWorker() is tried ag
   await allRight(t, stage, await backlog(stage, 20), 1)
 })
 
+t.test('so is that of a thread on which a suspect shall run alone', async (t) => {
+  const stage = scene(t)
+  process.env.FAILING_STARTS = '4' // Those of the replacement, and of a thread for each of the two.
+  t.teardown(() => delete process.env.FAILING_STARTS)
+  const worker = stage.start('flaky-start.ts', { threads: 1 })
+  await allRight(t, stage, await backlog(stage, 2))
+  const innocent = await stage.actor('brief').send()
+  const culprit = await stage.actor('quitElsewhere').send()
+  await t.rejects(culprit.result(patience), { name: 'ResultFailure' })
+  t.equal(await innocent.result(patience), 'done')
+  await worker.logged(/for suspects could not be started; trying again/)
+  await allRight(t, stage, await backlog(stage, 20), 1)
+})
+
 t.test('modules that are named wait for runWorker(), too, where it was called from one of them', async (t) => {
   const stage = scene(t)
   const sums = await backlog(stage, 20)

@@ -1,5 +1,5 @@
 /** Actors for workers in processes of their own; what they do is seen in their results, and in the lines they print. */
-import { isMainThread, threadId } from 'node:worker_threads'
+import { isMainThread, MessageChannel, threadId } from 'node:worker_threads'
 import { actor, current } from '../../../lib/index.js'
 
 const shared = { storeResults: true, maxRetries: 0 } as const
@@ -77,3 +77,16 @@ export const onMail = actor((a: number) => a, { ...shared, actorName: 'onMail', 
 
 /** Takes its thread along. */
 export const quit = actor(() => process.exit(3), { ...shared, actorName: 'quit' })
+
+const { port1, port2 } = new MessageChannel()
+port2.on('message', () => process.exit(4)).unref()
+
+/** Takes its thread along in a callback that belongs to no message, as those of a shared connection are. */
+export const quitElsewhere = actor(
+  async () => {
+    await wait(300)
+    port1.postMessage('exit')
+    await wait(600_000)
+  },
+  { ...shared, actorName: 'quitElsewhere' },
+)
