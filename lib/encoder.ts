@@ -208,6 +208,12 @@ const advice: Readonly<Record<string, string>> = {
   number: 'JSON has no such number; send null or a string',
 }
 
+function describe(value: object): string {
+  const kind = classNameOf(value) ?? 'object'
+  if (kind === 'Object') return 'is an object with a toJSON() method'
+  return `is ${/^[AEIOU]/i.test(kind) ? 'an' : 'a'} ${kind}`
+}
+
 function explain(value: unknown, path: string, ancestors: Set<object>): void {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return
   if (typeof value !== 'object') throw refuse(`is ${show(value)}`, path, advice[typeof value] as string)
@@ -216,9 +222,8 @@ function explain(value: unknown, path: string, ancestors: Set<object>): void {
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) explain(value[index], `${path}[${index}]`, ancestors)
   } else if (!isPlainObject(value)) {
-    const kind = classNameOf(value) ?? 'object'
     const instead = value instanceof Date ? 'send date.toISOString()' : 'send a plain object, such as { ...value }'
-    throw refuse(`is a ${kind}, which would arrive as something else`, path, instead)
+    throw refuse(`${describe(value)}, which would arrive as something else`, path, instead)
   } else {
     for (const [key, property] of Object.entries(value)) {
       const inner = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`

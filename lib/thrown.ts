@@ -111,6 +111,8 @@ export function messageOf(thrown: unknown): string {
   const message = read(thrown, 'message')
   if (typeof message === 'string') return cut(message)
   if (isError(thrown)) return message === undefined ? '' : display(message)
+  // `throw Promise.reject(error)`: nobody else will handle it, and unhandled it would end the thread, or the process.
+  if (types.isPromise(thrown)) Promise.prototype.then.call(thrown, undefined, () => {})
   return `A value that is no Error was thrown: ${display(thrown)}`
 }
 

@@ -144,6 +144,8 @@ t.test('what a broker is asked', async (t) => {
   )
   await refuses(t, (value) => broker.enqueue(new Message({ ...fields, args: [value] })), [
     [new Date(), /^args\[0\] is a Date, which would arrive as something else/],
+    [new Error('no'), /^args\[0\] is an Error, which would arrive/],
+    [{ toJSON: () => 1 }, /^args\[0\] is an object with a toJSON\(\) method, which would arrive/],
     [1n, /^args\[0\] is 1n/],
   ])
   const delays: Case[] = [

@@ -87,6 +87,7 @@ export const readable: Record<string, () => unknown> = {
 
 /** What can't. */
 export const unreadable: Record<string, () => unknown> = {
+  'a rejected promise': () => Promise.reject(new Error('inner')),
   'a name that is a symbol': () => withProperty('name', { value: Symbol('name') }),
   'a name that throws': () => withProperty('name', { get: fail }),
   'a message that throws': () => withProperty('message', { get: fail }),
