@@ -5,8 +5,9 @@ import { getBroker } from '../default-broker.js'
 import { loggable } from '../failure.js'
 import { flushLog, getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
+import { shared } from '../registry.js'
 import { messageOf } from '../thrown.js'
-import { Deadline, longestTimeout, startInterval, startTimer } from '../time.js'
+import { atMost, Deadline, longestTimeout, startInterval } from '../time.js'
 import { grace, graces } from './shutdown.js'
 import { listenForStopSignals } from './signals.js'
 import { Worker } from './worker.js'
@@ -15,11 +16,39 @@ import type { WorkerOptions } from './worker-options.js'
 /** How long the broker of an idle worker may take to close, in milliseconds. */
 const longestClose = 5000
 
+/** One worker of `runWorker()`. */
+class Running {
+  readonly worker: Worker
+  /** Resolves with the exit code it asks for, once it is through. */
+  readonly ended: Promise<number>
+  #resolve: (exitCode: number) => void = () => {}
+  #ending = false
+  /** Whether it has no more use for its broker. */
+  isStopped = false
+
+  constructor(worker: Worker) {
+    this.worker = worker
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  end(timeout: number, exitCode: number): void {
+    if (this.#ending) return
+    this.#ending = true
+    void stop(this, timeout).then(() => this.#resolve(exitCode))
+  }
+}
+
+/** What `runWorker()` runs in this process, and the code that it is going to end with. */
+const all = shared('workers of the process', () => ({ running: new Set<Running>(), exitCode: 0 }))
+
 /**
  * Runs a worker until it is asked to stop (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
  * 0 after a shutdown in good order, 1 when the worker could not start or go on. A second signal, a second or more after
- * the first, ends it at once. In a thread of the worker's pool, which imports the
- * same script, it serves that thread and resolves when the thread is told to stop.
+ * the first, ends it at once. Called more than once, for workers with options of their own, the process ends with the last
+ * of them; where one can't start or go on, the others stop in good order. In a thread of the worker's pool, which imports
+ * the same script, it serves that thread and resolves when the thread is told to stop.
  *
  * @example
  * import { runWorker } from 'dramatis'
@@ -35,24 +64,18 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   } catch (error) {
     return fail(error)
   }
-  const ended = new Promise<number>((resolve) => {
-    let ending = false
-    const end = (timeout: number, exitCode: number): void => {
-      if (ending) return
-      ending = true
-      void stop(worker, timeout, exitCode).then(resolve)
-    }
-    worker.onFatal = (error) => {
-      getLogger().error({ err: error }, `The worker can't go on: ${error.message}`)
-      end(0, 1)
-    }
-    listenForStopSignals({
-      onStop(signal) {
-        getLogger().info({ signal }, 'Asked to stop; a second signal, a second or more later, stops it at once')
-        end(worker.shutdownTimeout, 0)
-      },
-      onStopNow: (exitCode) => process.exit(exitCode),
-    })
+  const one = new Running(worker)
+  all.running.add(one)
+  worker.onFatal = (error) => {
+    getLogger().error({ err: error }, `The worker can't go on: ${error.message}`)
+    one.end(0, 1)
+  }
+  listenForStopSignals({
+    onStop(signal) {
+      getLogger().info({ signal }, 'Asked to stop; a second signal, a second or more later, stops it at once')
+      one.end(worker.shutdownTimeout, 0)
+    },
+    onStopNow: (exitCode) => process.exit(exitCode),
   })
   // The timers and sockets that would keep the process alive are all unref'ed or the broker's; a worker is to stay.
   const stay = startInterval(() => {}, longestTimeout)
@@ -60,34 +83,46 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
     await worker.start()
   } catch (error) {
     await worker.stop({ timeout: 0 }).catch(() => {})
-    return fail(error)
+    return fail(error, one)
   }
-  const code = await ended
+  const code = await one.ended
   clearInterval(stay)
-  await flushLog()
-  process.exit(code)
+  return leave(code, one)
 }
 
-/** Stops a worker and closes its broker. The process ends when the time for that is over, whatever it hangs on. */
-async function stop(worker: Worker, timeout: number, exitCode: number): Promise<number> {
+/**
+ * Stops a worker, and closes its broker unless another worker uses it. Resolves when the time for that is over, whatever it
+ * hangs on.
+ */
+async function stop(one: Running, timeout: number): Promise<void> {
+  const { worker } = one
   const deadline = new Deadline(timeout + graces)
-  const last = (): void => {
-    getLogger().warn({}, 'The worker could not stop in time; the process ends all the same')
-    process.exit(exitCode)
-  }
-  startTimer(last, timeout + graces)
-  try {
+  const steps = async (): Promise<void> => {
     await worker.stop({ timeout })
+    one.isStopped = true
+    for (const other of all.running) if (!other.isStopped && other.worker.broker === worker.broker) return
     // Nobody waits for longer than this where the time is plenty.
     await worker.broker.close({ timeout: Math.min(longestClose, Math.max(grace.least, deadline.left - grace.least)) })
+  }
+  try {
+    if (await atMost(timeout + graces, steps())) return
+    getLogger().warn({}, 'The worker could not stop in time; the process ends all the same')
   } catch (error) {
     getLogger().warn({ err: error }, 'The broker did not close cleanly')
   }
-  return exitCode
 }
 
-async function fail(error: unknown): Promise<never> {
+function fail(error: unknown, one?: Running): Promise<never> {
   getLogger().error({ err: loggable(error) }, `The worker could not start: ${messageOf(error)}`)
+  return leave(1, one)
+}
+
+/** Ends the process, if this was the last of its workers. When one failed the others stop: a supervisor starts them all anew. */
+async function leave(exitCode: number, one?: Running): Promise<never> {
+  if (one) all.running.delete(one)
+  all.exitCode = Math.max(all.exitCode, exitCode)
+  if (exitCode !== 0) for (const other of all.running) other.end(other.worker.shutdownTimeout, exitCode)
+  if (all.running.size > 0) return new Promise(() => {})
   await flushLog()
-  process.exit(1)
+  process.exit(all.exitCode)
 }
