@@ -93,7 +93,7 @@ function surround(fn: (...args: never[]) => unknown, message: Message, broker: B
 
 function invoke(fn: (...args: never[]) => unknown, message: Message): unknown {
   const result = call(fn, message)
-  if (typeof result === 'object' && result !== null) refuseGenerator(result, message.actorName)
+  refuseGenerator(result, message.actorName)
   return result
 }
 

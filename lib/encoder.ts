@@ -211,7 +211,7 @@ const advice: Readonly<Record<string, string>> = {
 function describe(value: object): string {
   const kind = classNameOf(value) ?? 'object'
   if (kind === 'Object') return 'is an object with a toJSON() method'
-  return `is ${/^[AEIOU]/i.test(kind) ? 'an' : 'a'} ${kind}`
+  return `is ${/^[AEIO]/i.test(kind) ? 'an' : 'a'} ${kind}`
 }
 
 function explain(value: unknown, path: string, ancestors: Set<object>): void {

@@ -80,7 +80,8 @@ function problemOf(fn: unknown): string | undefined {
  *
  * @throws {NotSerializable} so that it isn't tried again.
  */
-export function refuseGenerator(result: object, actorName: string): void {
+export function refuseGenerator(result: unknown, actorName: string): void {
+  if (typeof result !== 'object' || result === null) return
   // Nearly always a promise, which has neither of the others.
   const { then, next, throw: raise } = result as { then?: unknown; next?: unknown; throw?: unknown }
   if (typeof then === 'function' || typeof next !== 'function' || typeof raise !== 'function') return

@@ -9,6 +9,7 @@ import type { Interrupt } from '../errors.js'
 import { toError } from '../failure.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
+import { refuseGenerator } from '../runnable.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
 import type { InHand } from './in-hand.js'
 
@@ -42,7 +43,7 @@ export class InlineRunner implements Runner {
     }
     if (!(result instanceof Promise)) return succeed(execution, result)
     result.then(
-      (value) => succeed(execution, value),
+      (value) => fulfill(execution, value),
       (error) => execution.fail(toError(error)),
     )
   }
@@ -123,6 +124,16 @@ function copyOf(value: unknown): unknown {
     else copy[key] = inner
   }
   return copy
+}
+
+/** What its promise came to. */
+function fulfill(execution: Execution, result: unknown): void {
+  try {
+    refuseGenerator(result, execution.actor.actorName)
+  } catch (error) {
+    return execution.fail(toError(error))
+  }
+  succeed(execution, result)
 }
 
 /** A result that nobody needs isn't shown inline either. */

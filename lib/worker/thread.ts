@@ -10,6 +10,8 @@ import { packError, unpackError } from '../error-data.js'
 import { getLogger } from '../logger.js'
 import { linkMainThread, type MainThread } from '../main-thread.js'
 import { Message } from '../message.js'
+import type { WantedResult } from '../middleware.js'
+import { refuseGenerator } from '../runnable.js'
 import { linkTerminationGuard } from '../termination-guard.js'
 import { Activity, Heartbeat } from './activity.js'
 import { endSoon } from './farewell.js'
@@ -99,7 +101,7 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     const result = asPromise(runActor(actor.fn, current, plugins.broker))
     if (result instanceof Promise) {
       result.then(
-        (value) => reports.succeed(id, value, wanted),
+        (value) => fulfill(id, value, wanted, message.actorName),
         (error) => reports.fail(id, error),
       )
     } else {
@@ -110,6 +112,16 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   } finally {
     activity.leave()
   }
+}
+
+/** What the promise of an actor came to. */
+function fulfill(id: number, value: unknown, wanted: WantedResult, actorName: string): void {
+  try {
+    refuseGenerator(value, actorName)
+  } catch (error) {
+    return reports.fail(id, error)
+  }
+  reports.succeed(id, value, wanted)
 }
 
 /** The main thread knows the actor, or the message would not be here: that this one doesn't is no fault of the message. */

@@ -54,6 +54,16 @@ function ask(t: Test): void {
     t.equal((await broker.stats('default')).dead, 0, 'which harms nobody where the result isn’t wanted')
   })
 
+  t.test('a generator that comes out of a promise is refused, since nothing of it has run', async (t) => {
+    for (const isAsync of [true, false]) {
+      const message = await actors.generates.sendWithOptions({ args: [isAsync], storeResults: false })
+      await broker.join('default', patience)
+      const { letters } = await broker.deadLetters('default')
+      t.match(letters.at(-1)?.reason, /^NotSerializable: The actor "generates" returned a generator/, `${message}`)
+    }
+    await broker.flushAll()
+  })
+
   t.test('what is passed on to another actor is held to the same', async (t) => {
     const next = actors.handedOn.messageWithOptions({ args: ['first'] as never })
     const pipe = { options: { pipe_target: next.toWire() } }

@@ -71,7 +71,10 @@ export const odd: Record<string, [make: () => unknown, said: RegExp]> = {
   fn: [() => ({ a: () => 1 }), /result\.a is a function/],
   hole: [() => [1, undefined], /result\[1\] is undefined/],
   cycle: [() => loop, /result\[0\] refers back/],
-  toJSON: [() => ({ a: Object.defineProperty({}, 'toJSON', { value: () => 'other' }) }), /result\.a is a /],
+  toJSON: [
+    () => ({ a: Object.defineProperty({}, 'toJSON', { value: () => 'other' }) }),
+    /result\.a is an object with a toJSON/,
+  ],
   throwing: [
     () => ({
       get a() {
@@ -176,3 +179,17 @@ export const stopped = actor(
 export const reject = actor(function reject() {
   return Promise.reject()
 }, shared)
+
+/** A generator function within another one, as a decorator or a tracer makes them. */
+export const generates = actor(
+  async function generates(isAsync: boolean): Promise<unknown> {
+    async function* stroll() {
+      yield 1
+    }
+    function* walk() {
+      yield 1
+    }
+    return isAsync ? stroll() : walk()
+  } as (isAsync: boolean) => Promise<null>,
+  { actorName: 'generates', storeResults: true },
+)
