@@ -11,17 +11,29 @@ import { loadError } from './load-hints.js'
 import type { FromThread, ReadyReason } from './protocol.js'
 
 /**
- * How long a thread is waited for to call `runWorker()` while none has, in milliseconds. A script that calls it on the
- * main thread only, and keeps something open in the others, never does.
+ * How long a thread is waited for to call `runWorker()` while none has, in milliseconds, where the main thread was there
+ * quickly. A script that calls it on the main thread only, and keeps something open in the others, never does.
  */
 const mostPatience = 30_000
+
+/** A thread may take so many times as long as the main thread took to get to `runWorker()`: several start at once. */
+const slower = 3
+/** However long that was, no longer than this, in milliseconds. */
+const longestPatience = 600_000
+
+let arrivedAfter = 0
+
+/** The main thread got to `runWorker()` so many milliseconds after its start. */
+export function noteArrival(milliseconds: number): void {
+  arrivedAfter = milliseconds
+}
 
 /** Whether some thread of this process called `runWorker()`: then each of them will. */
 let somebodyServed = false
 
 /** For how many milliseconds a thread that is started now waits for its script to call `runWorker()`. */
 export function patience(): number {
-  return somebodyServed ? longestTimeout : mostPatience
+  return somebodyServed ? longestTimeout : Math.max(mostPatience, Math.min(slower * arrivedAfter, longestPatience))
 }
 
 /** How often it is said that a thread isn't ready yet, in milliseconds. */
