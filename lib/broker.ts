@@ -319,7 +319,9 @@ export abstract class Broker {
    * @param options.timeout How long it may take. @default '5s'
    * @throws {BrokerUnusable} when no waiting will mend what is wrong; {ConnectionFailed} or another {BrokerError} when it may.
    */
-  async check({ timeout = 5000 }: { timeout?: Duration | undefined } = {}): Promise<void> {
+  async check(options: { timeout?: Duration | undefined } = {}): Promise<void> {
+    refuseUnknown(options, ['timeout'], 'check()')
+    const { timeout = 5000 } = options
     this.assertOpen()
     const patience = parseDuration(timeout, 'timeout')
     await this.checkStore(patience)
@@ -452,7 +454,9 @@ export abstract class Broker {
    * @param options.timeout How long that may take: what isn't stored by then is given up, and its sends reject.
    * @default as long as the sends that are under way may take
    */
-  async close({ timeout }: { timeout?: Duration | undefined } = {}): Promise<void> {
+  async close(options: { timeout?: Duration | undefined } = {}): Promise<void> {
+    refuseUnknown(options, ['timeout'], 'close()')
+    const { timeout } = options
     if (this.#closed) return
     const deadline = timeout === undefined ? undefined : new Deadline(parseDuration(timeout, 'timeout'))
     this.#closed = true

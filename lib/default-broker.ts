@@ -34,7 +34,7 @@ export function getBroker(): Broker {
     state.made = state.chosen
     // Who forgot to choose one would look for what was sent in vain. A thread's worker has said it already.
     if (!process.env.DRAMATIS_URL && !mainThread()) {
-      getLogger().info({ broker: state.chosen.location }, 'No broker was set: this is the default one')
+      getLogger().info({ broker: state.chosen.location }, 'No broker was set: using the default one')
     }
   }
   return state.chosen

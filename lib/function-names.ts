@@ -14,7 +14,7 @@ export const namesAreKept = sample.name === 'sample'
 
 /** What can be done about it, as errors say it. */
 export const howToKeepNames =
-  'Let the bundler keep the names of functions (keepNames in esbuild, tsup and tsdown, keep_fnames in terser and swc), or name the actor: actor(fn, { actorName: … }).'
+  'let the bundler keep the names of functions (keepNames in esbuild, tsup and tsdown, keep_fnames in terser and swc), or name the actor: actor(fn, { actorName: … }).'
 
 /** Of the actors that are known, the one that a bundler may have made of another name: `work2` and `work$1` of `work`. */
 export function findRenamed(name: string, known: Iterable<string>): string | undefined {
@@ -27,7 +27,7 @@ export function findRenamed(name: string, known: Iterable<string>): string | und
 export function hintOfRenamed(name: string, known: Iterable<string>): string | undefined {
   const renamed = findRenamed(name, known)
   if (renamed === undefined) return undefined
-  return `there is "${renamed}". A bundler may have renamed the function, here or where the message was sent. ${howToKeepNames}`
+  return `there is "${renamed}". A bundler may have renamed the function, here or where the message was sent: ${howToKeepNames}`
 }
 
 function stemOf(name: string): string {

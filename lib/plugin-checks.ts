@@ -25,6 +25,8 @@ export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): assert
       'plugin',
     )
   }
+  const { essential } = plugin as { essential?: unknown }
+  if (essential !== undefined && typeof essential !== 'boolean') throw expected('true or false', essential, 'essential')
   const names = namesOf(plugin)
   for (const name of names) {
     if (hooks.includes(name as HookName)) checkHook(plugin, name)

@@ -19,7 +19,7 @@ export function checkActorName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || name === '') {
     throw new InvalidName(
       `Expected an actor name: a text that isn't empty; got ${show(name)}. ` +
-        `Name the function, or give actorName. Where a bundler took the name away: ${howToKeepNames}`,
+        `Name the function, or give actorName. If a bundler removed the name: ${howToKeepNames}`,
     )
   }
 }
@@ -32,7 +32,7 @@ export function checkNameIsKept(name: string): void {
   if (namesAreKept) return
   throw new InvalidName(
     `A bundler has renamed functions in this file, so that an actor would be called what it made of the name, here ${show(name)}, ` +
-      `and others would not find it. ${howToKeepNames}`,
+      `and others would not find it: ${howToKeepNames}`,
   )
 }
 

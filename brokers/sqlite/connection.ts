@@ -228,7 +228,7 @@ export class Connection {
     const patient = isDiskTrouble(error) ? jobs.filter((job) => job.persistent) : []
     for (const job of jobs) if (!patient.includes(job)) job.reject(explain(error, this.path))
     if (patient.length === 0) return
-    getLogger().error({ err: error, path: this.path }, 'a settled message could not be written off; trying again')
+    getLogger().error({ err: error, path: this.path }, 'A settled message could not be written off; trying again')
     const again = (): void => {
       for (const job of patient) this.add(job)
     }
@@ -252,7 +252,7 @@ export class Connection {
   #opened(): OpenDatabase {
     // Whoever deletes or replaces the file under us would make every later send vanish with it.
     if (this.#open && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#open.inode) {
-      getLogger().error({ path: this.path }, 'the SQLite database was deleted or replaced; opening what is there now')
+      getLogger().error({ path: this.path }, 'The SQLite database was deleted or replaced; opening what is there now')
       this.#open.database.close()
       this.#open = undefined
     }
@@ -271,7 +271,7 @@ export class Connection {
       statements.purgeNotifications.run(now - 60_000)
     }
     this.write(purge).catch((error) =>
-      getLogger().warn({ err: error, path: this.path }, 'purging what has expired failed'),
+      getLogger().warn({ err: error, path: this.path }, 'Purging what has expired failed'),
     )
   }
 }

@@ -119,7 +119,7 @@ export class Lease {
   }
 
   #warn(error: unknown): void {
-    getLogger().warn({ err: error, path: this.#connection.path }, 'the heartbeat of this worker failed; trying again')
+    getLogger().warn({ err: error, path: this.#connection.path }, 'The heartbeat of this worker failed; trying again')
   }
 
   async #beat(): Promise<void> {
@@ -131,7 +131,7 @@ export class Lease {
     if (Number(renewed) > 0 || this.#closed) return
     getLogger().warn(
       { path: this.#connection.path },
-      'this worker was taken for dead; what it held was given to others',
+      'This worker was taken for dead; what it held was given to others',
     )
     await this.register(id)
   }
@@ -156,7 +156,7 @@ export class Lease {
     })
     this.#liveness.buried(path, lost)
     if (recovered === 0) return
-    getLogger().warn({ workers: lost, recovered }, 'what lost workers held went back to its queues')
+    getLogger().warn({ workers: lost, recovered }, 'What lost workers held went back to its queues')
     this.#connection.watcher.wakeAll()
   }
 }

@@ -7,7 +7,7 @@ import type { ResourceLimits } from 'node:worker_threads'
 import { requireFrom } from '../bundled.js'
 import { checkBroker } from '../checks.js'
 import { InvalidOption } from '../errors.js'
-import { count, duration, expected, refuseUnknown } from '../options.js'
+import { duration, expected, refuseUnknown } from '../options.js'
 import { checkQueueName } from '../queue-names.js'
 import { type Duration, show } from '../time.js'
 import { entryScript } from './entry.js'
@@ -72,7 +72,7 @@ const workerOptionNames = [
 
 /** Reads a whole number from 1 up. */
 export function positive(value: unknown, name: string): number {
-  if (count(value, name) === 0) throw expected('a whole number from 1 up', value, name)
+  if (!Number.isSafeInteger(value) || (value as number) < 1) throw expected('a whole number from 1 up', value, name)
   return value as number
 }
 

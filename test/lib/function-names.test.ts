@@ -30,6 +30,6 @@ t.test('a message for an actor that seems to be here under another name: cause a
 })
 
 t.test('a function without a name: cause and cure', async (t) => {
-  t.throws(() => actor(() => 1), { message: /Name the function, or give actorName\. Where a bundler .*keepNames/ })
+  t.throws(() => actor(() => 1), { message: /Name the function, or give actorName\. If a bundler .*keepNames/ })
   t.throws(() => actor(() => 1), InvalidName)
 })

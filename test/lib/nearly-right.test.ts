@@ -121,6 +121,7 @@ t.test('use', async (t) => {
     [Retries, /got a function \(Retries\)\. Of a class, give an instance: use\(new Retries\(\)\)\.$/],
     [new MemoryResults(), /^Expected a plugin with one hook at least.*got an object \(MemoryResults\), which has none/],
     [{ beforeAck: 'now' }, /^Expected "beforeAck" to be a function; got "now"/],
+    [{ beforeAck() {}, essential: 'yes' }, /^Expected "essential" to be true or false; got "yes"/],
     [{ beforeEnqueu() {} }, /^There is no hook "beforeEnqueu", did you mean "beforeEnqueue"\?/],
   ])
   await refuses(t, (value) => broker.use({ beforeAck() {} }, value), [
@@ -177,6 +178,13 @@ t.test('what a broker is asked', async (t) => {
     ...notAnObject('deadLetters\\(\\)'),
     [{ limit: '10' }, /^Expected "limit" to be a whole number from 0 up; got "10"/],
   ])
+  for (const method of ['check', 'close'] as const) {
+    await refuses(t, (value) => broker[method](value), [
+      ...notAnObject(`${method}\\(\\)`),
+      [{ timeout: null }, /^Expected "timeout" to be a duration/],
+      [{ timeOut: '5s' }, /^Unknown option "timeOut", did you mean "timeout"\?/],
+    ])
+  }
   await refuses(t, (value) => broker.consume('default', value), [
     ...notAnObject('consume\\(\\)'),
     [{ prefetch: '5' }, /^Expected "prefetch" to be a whole number.*got "5"/],
@@ -240,7 +248,8 @@ t.test('workers', async (t) => {
     [{ threads: '2' }, /^Expected "threads" to be a whole number from 0 up; got "2"/],
     [{ threads: 0, concurrency: '8' }, /^Expected "concurrency" to be a whole number.*got "8"/],
     [{ threads: 0, concurrency: 0 }, /^Expected "concurrency" to be a whole number from 1 up; got 0/],
-    [{ threads: 0, prefetch: null }, /^Expected "prefetch" to be a whole number.*got null/],
+    [{ threads: 0, prefetch: null }, /^Expected "prefetch" to be a whole number from 1 up; got null/],
+    [{ threads: 0, maxMemory: '512' }, /^Expected "maxMemory" to be a whole number from 1 up; got "512"/],
     [{ threads: 0, shutdownTimeout: null }, /^Expected "shutdownTimeout" to be a duration.*got null/],
     [{ threads: 0, queues: 'default' }, /^Expected "queues" to be an array of at least one queue.*got "default"/],
     [{ threads: 0, queues: [] }, /"queues" to be an array of at least one queue.*got an array of 0/],
