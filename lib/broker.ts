@@ -356,19 +356,19 @@ export abstract class Broker {
     const name = readQueueName(queueName)
     const { timeout } = options
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
-    const deadline = Date.now() + patience
+    const deadline = performance.now() + patience
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
       this.assertOpen()
       let cause: ConnectionFailed | undefined
       try {
-        const left = timeout === undefined ? undefined : Math.max(0, deadline - Date.now())
+        const left = timeout === undefined ? undefined : Math.max(0, deadline - performance.now())
         if (await this.isEmpty(name, left)) return
       } catch (error) {
         if (!(error instanceof ConnectionFailed) || timeout === undefined) throw error
         cause = error
       }
-      if (Date.now() >= deadline) throw new QueueJoinTimeout(queueName, patience, { cause })
-      await this.changed(Math.min(pause, Math.max(1, deadline - Date.now())))
+      if (performance.now() >= deadline) throw new QueueJoinTimeout(queueName, patience, { cause })
+      await this.changed(Math.min(pause, Math.max(1, deadline - performance.now())))
     }
   }
 

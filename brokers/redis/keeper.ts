@@ -33,7 +33,7 @@ export class Keeper {
   #started = false
   #round: Promise<void> | undefined
   /** As if it had begun long ago: or else processes that don't get an hour old would never sweep. */
-  #sweptAt = Date.now() - Math.random() * sweepPause
+  #sweptAt = performance.now() - Math.random() * sweepPause
   #closed = false
 
   constructor(
@@ -108,7 +108,7 @@ export class Keeper {
     for (const hand of hands) await hand.reclaim()
     const lost = await this.#findLost()
     for (const hand of hands) if (hand.consumers > 0) await this.lookAfter(hand, lost)
-    if (Date.now() - this.#sweptAt > sweepPause) await this.#sweep()
+    if (performance.now() - this.#sweptAt > sweepPause) await this.#sweep()
   }
 
   /** Recovers what lost workers held of a queue, and deletes what is over. */
@@ -190,7 +190,7 @@ export class Keeper {
    */
   async #sweep(): Promise<void> {
     if (!this.#heartbeat.tellsTheDead) return
-    this.#sweptAt = Date.now()
+    this.#sweptAt = performance.now()
     const { keys, link } = this.#owner
     const silence = Math.max(this.#heartbeatTimeout, 60_000)
     const dead = (await this.#findLost()).map(({ worker }) => worker)

@@ -8,7 +8,7 @@ import { startTimer } from '../../lib/time.js'
 import { type Client, hangUp, letGoOfSubscriber, loadClient, makeClient, speaksResp3 } from './client.js'
 import { because, explain, isUnwritten, noDatabase, Unanswered, whyAway, withoutCommand } from './failures.js'
 import type { CallOptions } from './insist.js'
-import { answers, quiet } from './liveness.js'
+import { answers, LastAnswer } from './liveness.js'
 import { addressOf, type RedisConnectionOptions } from './options.js'
 import { OutageLog } from './outage-log.js'
 import { evaluate, type Script } from './scripts.js'
@@ -42,9 +42,9 @@ export class Link {
   readonly #log: OutageLog
   #client: Client | undefined
   #pending = 0
-  /** Since when there has been somebody who waits for an answer; and when there was one last. */
+  /** Since when there has been somebody who waits for an answer, by `performance.now()`. */
   #pendingSince = 0
-  #heardAt = 0
+  readonly #lastAnswer = new LastAnswer()
   #looking: Promise<void> | undefined
   /** Whether the connection may be used. */
   #up = false
@@ -98,27 +98,27 @@ export class Link {
     ask: (client: Client) => Promise<T>,
     { timeout = patience, repeated = false }: CallOptions = {},
   ): Promise<T> {
-    const startedAt = Date.now()
-    let client = this.#usable(startedAt, timeout, repeated)
+    const startedAt = performance.now()
+    let client = this.#usable(timeout, repeated)
     if (!client) {
       client = await this.#ready(timeout)
-      timeout = Math.max(1, timeout - (Date.now() - startedAt))
+      timeout = Math.max(1, Math.ceil(timeout - (performance.now() - startedAt)))
     }
-    if (this.#pending++ === 0) this.#pendingSince = Date.now()
+    if (this.#pending++ === 0) this.#pendingSince = performance.now()
     let timer: NodeJS.Timeout | undefined
     let open = true
     try {
       const deadline = new Promise<never>((_, reject) => {
         const giveUp = (): void => {
-          const since = Math.max(this.#heardAt, this.#pendingSince)
-          if (open && Date.now() - since >= longestSilence) this.reset()
+          const since = Math.max(this.#lastAnswer.at, this.#pendingSince)
+          if (open && performance.now() - since >= longestSilence) this.reset()
           reject(new Unanswered(`Redis at ${this.address} did not answer within ${timeout} ms.`))
         }
         // When the event loop was busy for as long, the answer may be there, and is read before this.
         timer = startTimer(() => setImmediate(giveUp), timeout)
       })
       const answer = await Promise.race([ask(client), deadline])
-      this.#heardAt = Date.now()
+      this.#lastAnswer.note()
       return answer
     } catch (error) {
       throw this.#explain(error as Error)
@@ -154,10 +154,10 @@ export class Link {
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
 
   /** The client, where it can be used at once. One that was quiet for long is looked at. */
-  #usable(now: number, timeout: number, repeated: boolean): Client | undefined {
+  #usable(timeout: number, repeated: boolean): Client | undefined {
     const client = this.#client
     if (!this.#up || client?.status !== 'ready') return undefined
-    if (this.#pending === 0 && now - this.#heardAt > quiet) this.#looking ??= this.#look(client, timeout)
+    if (this.#pending === 0 && this.#lastAnswer.isOld) this.#looking ??= this.#look(client, timeout)
     return this.#looking && !repeated ? undefined : client
   }
 
@@ -166,15 +166,15 @@ export class Link {
     const good = await answers(client, timeout)
     if (era !== this.#era) return
     this.#looking = undefined
-    if (good) this.#heardAt = Date.now()
+    if (good) this.#lastAnswer.note()
     else this.reset()
   }
 
   async #ready(timeout: number): Promise<Client> {
     if (this.#looking) {
-      const since = Date.now()
+      const since = performance.now()
       await this.#looking
-      timeout -= Date.now() - since
+      timeout = Math.ceil(timeout - (performance.now() - since))
     }
     if (this.#closed) throw this.#isClosed()
     if (this.#refusal) throw this.#refusal
@@ -199,7 +199,7 @@ export class Link {
     const client = makeClient(this.#options, { isOver: () => this.#closed, isUrgent: () => this.#waiting.size > 0 })
     client.on('error', (error) => this.#failed(client, error))
     client.on('connect', () => {
-      this.#connectedAt = Date.now()
+      this.#connectedAt = performance.now()
     })
     client.on('close', () => this.#lost())
     client.on('ready', () => void this.#examineServer(client))
@@ -222,7 +222,7 @@ export class Link {
     this.identity = identity
     this.#log.back()
     this.#up = true
-    this.#heardAt = Date.now()
+    this.#lastAnswer.note()
     this.#failure = undefined
     this.#tellAll()
     if (this.#wasUp) for (const listener of this.#reconnected) listener()
@@ -284,7 +284,7 @@ export class Link {
     const { stream } = client as unknown as { stream?: { connecting: boolean; destroyed: boolean } }
     if (!stream || stream.connecting || stream.destroyed) return new ConnectionFailed(`${text}.`)
     // Silent for so long, it is given up. With the next one it may be otherwise.
-    if (Date.now() - (this.#connectedAt ?? 0) >= longestSilence) this.reset()
+    if (performance.now() - (this.#connectedAt ?? Number.NEGATIVE_INFINITY) >= longestSilence) this.reset()
     return new ConnectionFailed(`${text} (connected, but no answer: is it Redis, and is it TLS?).`)
   }
 

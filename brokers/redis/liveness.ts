@@ -8,9 +8,26 @@ import { startTimer } from '../../lib/time.js'
 import type { Client } from './client.js'
 
 /** After how long without an answer a connection is looked at before it is used, in milliseconds. */
-export const quiet = 5000
+const quiet = 5000
 /** How long the PONG may take, in milliseconds, where the call has that much time. */
 const patience = 1000
+
+/** When a connection last answered. */
+export class LastAnswer {
+  /** By `performance.now()`, which goes on evenly when the system's clock is set. */
+  at = 0
+  #date = 0
+
+  note(): void {
+    this.at = performance.now()
+    this.#date = Date.now()
+  }
+
+  /** Whether the connection was quiet for long. That the machine was suspended only the system's clock tells. */
+  get isOld(): boolean {
+    return performance.now() - this.at > quiet || Math.abs(Date.now() - this.#date) > quiet
+  }
+}
 
 /**
  * Asks for a PONG on every connection of a client.

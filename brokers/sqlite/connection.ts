@@ -38,7 +38,7 @@ export class Connection {
   #jobs: Job<unknown>[] = []
   #scheduled = false
   #retry: NodeJS.Timeout | undefined
-  #purgedAt = Date.now()
+  #purgedAt = performance.now()
   #whenIdle: (() => void)[] = []
 
   private constructor(readonly path: string) {}
@@ -203,7 +203,7 @@ export class Connection {
     }
     for (let index = 0; index < jobs.length; index++) (jobs[index] as Job<unknown>).resolve(values[index])
     this.watcher.committed()
-    if (Date.now() - this.#purgedAt >= purgeInterval) this.#purge()
+    if (performance.now() - this.#purgedAt >= purgeInterval) this.#purge()
   }
 
   /** On a full disk the log is the one thing of ours that can shrink. Says whether it did. */
@@ -262,10 +262,10 @@ export class Connection {
 
   #purge(): void {
     const now = Date.now()
-    this.#purgedAt = now
+    this.#purgedAt = performance.now()
     const purge = (statements: Statements): void => {
       for (const table of [statements.purgeResults, statements.purgeLimits, statements.purgeDeadLetters]) {
-        if (Number(table.run(now).changes) >= 500) this.#purgedAt = 0
+        if (Number(table.run(now).changes) >= 500) this.#purgedAt = Number.NEGATIVE_INFINITY
       }
       // Somebody may still be on his way to read it.
       statements.purgeNotifications.run(now - 60_000)

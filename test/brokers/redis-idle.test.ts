@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
 import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
+import { Link } from '../../brokers/redis/link.js'
 import { actor } from '../../lib/actor.js'
 import { captureLog } from '../support/log.js'
 import { opener, openRoad } from '../support/redis-brokers.js'
@@ -40,14 +41,16 @@ await withRedis((server) => {
     return { broker, limits, road, letter: letters[0]?.id ?? '' }
   }
 
-  /** The clock goes on by a minute, as it does for a machine that was suspended. */
-  function passMinute(t: Test): void {
+  function setClock(t: Test, step: number): void {
     const { now } = Date
-    Date.now = () => now() + 60_000
+    Date.now = () => now() + step
     t.teardown(() => {
       Date.now = now
     })
   }
+
+  /** The clock goes on by a minute, as it does for a machine that was suspended. */
+  const passMinute = (t: Test): void => setClock(t, 60_000)
 
   const uses: Record<string, (service: Idle) => Promise<unknown>> = {
     'a send': ({ broker }) => broker.enqueue(note('first')),
@@ -125,6 +128,32 @@ await withRedis((server) => {
     await broker.enqueue(note('slowly'))
     t.match(await broker.stats(queueName), { ready: 1 })
     t.ok((await accepted(redis)) - before <= 2, 'connections made meanwhile')
+  })
+
+  t.test('a clock that is set ahead while the connection is made takes no time from a call', async (t) => {
+    const link = new Link({ url: server.url }, 'a test', {
+      examine: async () => {
+        setClock(t, 3_600_000)
+        return undefined
+      },
+    })
+    t.teardown(() => link.close())
+    t.equal(await link.call((client) => client.blpop(randomUUID(), 0.2)), null)
+  })
+
+  t.test('a clock that was set back hides no silence', async (t) => {
+    const link = new Link({ url: server.url }, 'a test')
+    t.teardown(() => link.close())
+    await link.call((client) => client.ping())
+    const before = await accepted(redis)
+    setClock(t, -3_600_000)
+    await redis.call('CLIENT', 'PAUSE', '2600', 'ALL')
+    await t.rejects(
+      link.call((client) => client.ping(), { timeout: 2100, repeated: true }),
+      { name: 'ConnectionFailed' },
+    )
+    t.equal(await link.call((client) => client.ping()), 'PONG')
+    t.equal((await accepted(redis)) - before, 1, 'a new connection')
   })
 
   t.test('a call ends in its time, though nothing answers any more', async (t) => {

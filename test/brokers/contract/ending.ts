@@ -67,6 +67,22 @@ export function ending(exam: Exam): void {
     await broker.join(queueName, { timeout: '10s' })
   })
 
+  exam.ask('join waits by a clock that nobody sets', async ({ t, open }) => {
+    const broker = await open()
+    const consumer = consume(broker)
+    await broker.enqueue(note('slow'))
+    const delivery = await takeOne(consumer)
+    const joined = broker.join(queueName, { timeout: '10s' })
+    const { now } = Date
+    t.teardown(() => {
+      Date.now = now
+    })
+    Date.now = () => now() + 3_600_000
+    await Promise.race([joined, new Promise((resolve) => setTimeout(resolve, 150))])
+    await consumer.ack(delivery, [])
+    await inTime(joined, 'join')
+  })
+
   exam.ask('join gives up after its timeout', async ({ t, open }) => {
     const broker = await open()
     await broker.enqueue(note('stays'))
