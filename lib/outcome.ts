@@ -46,6 +46,7 @@ export class Outcome {
   #copy: Entry | undefined
   #sends: readonly Entry[] = none
   #final = false
+  #settling = false
 
   constructor(
     message: Message,
@@ -126,7 +127,10 @@ export class Outcome {
     this.#decided = true
   }
 
-  /** Sends another message in the same step in which this one is settled, whatever becomes of this one. */
+  /**
+   * Sends another message in the same step in which this one is settled, whatever becomes of this one.
+   * @throws {DramatisError} once that step has begun.
+   */
   send(message: Message, delay?: Duration): void {
     this.#add({ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') })
   }
@@ -153,7 +157,20 @@ export class Outcome {
     this.#final = true
   }
 
+  /**
+   * From now on it is carried out.
+   * @internal
+   */
+  close(): void {
+    this.#settling = true
+  }
+
   #add(entry: Entry): void {
+    if (this.#settling) {
+      throw new DramatisError(
+        `The message is being settled, and nothing more can be sent with it: send in afterProcessMessage or beforeSettleMessage, and wait there for what you need.`,
+      )
+    }
     this.#sends = [...this.#sends, entry]
   }
 

@@ -113,7 +113,7 @@ export class Executor implements Onlooker {
     try {
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
       const before = after ? after.then(() => this.#decided(message, outcome)) : this.#decided(message, outcome)
-      if (!before && this.#isOrdinary(outcome)) this.#acknowledge(execution)
+      if (!before && this.#isOrdinary(outcome)) this.#acknowledge(execution, outcome)
       else void this.#settleAfter(before, execution, outcome)
     } catch (error) {
       void this.#settleOtherwise(delivery, desk, execution, error)
@@ -126,7 +126,8 @@ export class Executor implements Onlooker {
     return this.broker.chain.emit('beforeSettleMessage', message, outcome, this.broker)
   }
 
-  #acknowledge({ delivery, desk, message }: Execution): void {
+  #acknowledge({ delivery, desk, message }: Execution, outcome: Outcome): void {
+    outcome.close()
     if (isDebugEnabled()) logEnd(message, 'ack')
     desk.acknowledge(delivery)
   }
@@ -139,7 +140,8 @@ export class Executor implements Onlooker {
     const { delivery, desk, message } = execution
     try {
       await before
-      if (this.#isOrdinary(outcome)) return this.#acknowledge(execution)
+      if (this.#isOrdinary(outcome)) return this.#acknowledge(execution, outcome)
+      outcome.close()
       await settle(this.#owed(delivery, desk.consumer, message), outcome)
     } catch (error) {
       return this.#settleOtherwise(delivery, desk, execution, error)

@@ -158,3 +158,25 @@ t.test('once it is decided nobody decides any more, but may still send', async (
   t.equal(outcome.sends.length, 1)
   t.equal(outcome.decision, 'ack')
 })
+
+t.test('what is sent too late is refused, rather than left out without a word', async (t) => {
+  const s = stage(t, new MemoryBroker())
+  const next = s.actor(() => {}, { actorName: 'next' })
+  const job = s.actor((_kind: string) => {}, { actorName: 'job' })
+  const late: Outcome[] = []
+  s.broker.use({
+    name: 'absentminded',
+    async afterProcessMessage(message, outcome) {
+      if (message.actorName !== 'job') return
+      late.push(outcome)
+      if (message.args[0] === 'also in time') outcome.send(next.message())
+    },
+  })
+  await s.work()
+  for (const kind of ['only late', 'also in time']) await job.send(kind)
+  await s.broker.join('default', { timeout: '10s' })
+  t.equal(late.length, 2)
+  for (const outcome of late) {
+    t.throws(() => outcome.send(next.message()), { message: /is being settled, and nothing more can be sent with it/ })
+  }
+})
