@@ -70,6 +70,9 @@ const mostAtOnce = 250
  */
 const markOfRepetition = 900_000
 
+/** A mark that would stay for longer than this is not left to itself once its call was answered, in milliseconds. */
+const longestMark = 60_000
+
 export class RedisBroker extends Broker {
   readonly namespace: string
   readonly heartbeatTimeout: number
@@ -87,6 +90,8 @@ export class RedisBroker extends Broker {
   readonly #sender: Sender
   /** Sends that are too big to share a call. */
   readonly #bigSends = new Set<Promise<void>>()
+  /** Marks that are being removed. */
+  readonly #removals = new Set<Promise<unknown>>()
 
   /** Connects on first use. */
   constructor(options: RedisBrokerOptions = {}) {
@@ -147,7 +152,8 @@ export class RedisBroker extends Broker {
    */
   async #send(parcels: readonly Parcel[]): Promise<void> {
     const { keys: names, link } = this.#owner
-    const keys: string[] = [names.sent(uuid())]
+    const sent = names.sent(uuid())
+    const keys: string[] = [sent]
     const mark = 2 * Math.max(1, this.enqueueTimeout)
     const args: Argument[] = [mark, 0]
     args[1] = pack(parcels, new Map<Place, number>(), keys, args)
@@ -162,6 +168,17 @@ export class RedisBroker extends Broker {
       if (!(error instanceof ConnectionFailed)) throw error
       throw this.#notSent(error, perhaps || error instanceof Unanswered)
     }
+    if (mark > longestMark) this.#endMark(sent, perhaps)
+  }
+
+  /** With an `enqueueTimeout` of days Redis would fill up with marks of calls that were answered long ago. */
+  #endMark(sent: string, again: boolean): void {
+    const { link } = this.#owner
+    const removal = link
+      .call((client) => (again ? client.pexpire(sent, markOfRepetition) : client.unlink(sent)))
+      .catch(() => {})
+      .finally(() => this.#removals.delete(removal))
+    this.#removals.add(removal)
   }
 
   #notSent(cause: ConnectionFailed, perhaps: boolean): ConnectionFailed | EnqueueTimeout {
@@ -252,6 +269,7 @@ export class RedisBroker extends Broker {
   /** Waits for what is under way, and takes the worker's name off. */
   async #finish(): Promise<void> {
     await Promise.allSettled([this.#sends.idle(), ...this.#bigSends])
+    await Promise.all(this.#removals)
     for (const consumer of this.#consumers) {
       await consumer.close()
       await consumer.settled()

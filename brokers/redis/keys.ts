@@ -28,7 +28,7 @@
  * | `<ns>:<q>:wake`           | list       | a token while there is something to do; idle workers block on it |
  * | `<ns>:wake:<w>`           | list       | a token for one process, that its idle loop look around         |
  * | `<ns>:connection:<w>`     | string     | run id of the server, and there the id of the worker's connection; goes with its heartbeat |
- * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again, 15 minutes when it was |
+ * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again, 15 minutes when it was; where that is over a minute, until it is answered |
  *
  * Every one of them begins with the namespace, so a hash-tagged one, `{dramatiq}`, keeps them in one slot of a
  * cluster.

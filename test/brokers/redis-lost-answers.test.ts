@@ -52,6 +52,25 @@ await withRedis((server) => {
     t.ok(Math.min(...lives) <= 10_000, 'but that of a call that was answered at once does not')
   })
 
+  t.test('marks of calls that were answered do not stay for as long as enqueueTimeout', async (t) => {
+    const road = new LateRoad(server.port)
+    const broker = open(t, { url: await road.open(t), enqueueTimeout: '30d' })
+    const lives = async (): Promise<number[]> => {
+      const marks = await redis.keys(`${broker.namespace}:sent:*`)
+      return Promise.all(marks.map((key) => redis.pttl(key)))
+    }
+    await broker.enqueue(note('first'))
+    await until(async () => (await lives()).length === 0, 'the mark to go')
+
+    road.holdBack('once')
+    await inTime(broker.enqueue(note('once')), 'the repetition')
+    await until(async () => (await lives()).every((life) => life <= 900_000), 'the mark of a repetition to be shorter')
+    await road.deliver()
+
+    t.match(await broker.stats(queueName), { ready: 2 })
+    t.equal((await lives()).length, 1)
+  })
+
   t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
     const { road, url } = await openRoad(t, server)
     const broker = new RedisBroker({ url, namespace: randomUUID() })
