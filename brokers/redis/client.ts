@@ -31,7 +31,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   if (nodes) {
     const client = new Cluster([...nodes], {
       clusterRetryStrategy: retryStrategy,
-      ...cluster,
+      ...withinTimers(cluster),
       ...ours,
       // Whatever was on its way to a node whose connection broke would be sent again, done or not. Other repetitions
       // are left on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are said before anything is done.
@@ -53,7 +53,16 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
 }
 
 /** What ioredis gives to Node's timers, which fire at once when they are too long. */
-const timeouts = ['connectTimeout', 'commandTimeout', 'socketTimeout', 'blockingTimeout', 'disconnectTimeout'] as const
+const timeouts = [
+  'connectTimeout',
+  'commandTimeout',
+  'socketTimeout',
+  'blockingTimeout',
+  'disconnectTimeout',
+  'sentinelCommandTimeout',
+  'slotsRefreshTimeout',
+  'slotsRefreshInterval',
+] as const
 
 /** Options of a client, the timeouts among them no longer than a timer may be. */
 function withinTimers(options: object | undefined): object {

@@ -1,6 +1,7 @@
 /** How Redis is reached: what is said wrong is told when the broker is made, and without any password. */
 import * as fs from 'node:fs'
 import { t } from 'tap'
+import { makeClient } from '../../brokers/redis/client.js'
 import {
   RedisBroker,
   type RedisBrokerOptions,
@@ -158,6 +159,21 @@ t.test('a server that is too old is refused; what says nothing of its version is
   }
   t.equal(evictionPolicy('# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n'), 'allkeys-lru')
   t.equal(evictionPolicy('# Memory\r\nmaxmemory:0\r\n'), undefined)
+})
+
+t.test('no timeout or interval of ioredis is longer than a timer of Node may be', async (t) => {
+  const [month, longest] = [30 * 86_400_000, 2_147_483_647]
+  const demand = { isOver: () => true, isUrgent: () => false }
+  const single = makeClient({ redis: { connectTimeout: month, sentinelCommandTimeout: month } }, demand)
+  t.match(single.options, { connectTimeout: longest, sentinelCommandTimeout: longest })
+  const nodes = [{ host: '127.0.0.1', port: 7000 }]
+  // Fired at once, the latter would ask for the slots each millisecond.
+  const cluster = { slotsRefreshTimeout: month, slotsRefreshInterval: month, redisOptions: { connectTimeout: month } }
+  t.match(makeClient({ nodes, cluster }, demand).options, {
+    slotsRefreshTimeout: longest,
+    slotsRefreshInterval: longest,
+    redisOptions: { connectTimeout: longest },
+  })
 })
 
 t.test('scripts are all read when the first broker is made, and never after', async (t) => {
