@@ -53,7 +53,8 @@ export class RunningMessage implements Current {
 
   abort(reason: unknown): void {
     this.#reason ??= reason
-    this.#controller?.abort(reason)
+    // Those who listen are the actor's: `current()` is there for them, and what they throw is told to be this message's.
+    if (this.#controller) storage.run(this, () => this.#controller?.abort(reason))
   }
 }
 

@@ -1,9 +1,12 @@
 /** Inline (`threads: 0`) and on threads an actor is the same: one table, asked of both. */
+import { BroadcastChannel } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { setBroker } from '../../lib/default-broker.js'
-import type { ResultFailure } from '../../lib/errors.js'
+import { type ResultFailure, Shutdown } from '../../lib/errors.js'
+import type { Message } from '../../lib/message.js'
 import type { Outcome } from '../../lib/outcome.js'
+import { interrupt } from '../../lib/worker/execution.js'
 import { Worker } from '../../lib/worker/worker.js'
 import * as actors from '../support/actors/runners.js'
 import { captureLog } from '../support/log.js'
@@ -21,6 +24,8 @@ const spy = { name: 'spy', afterProcessMessage: (_: unknown, outcome: Outcome) =
 const modules = [new URL('../support/actors/runners.ts', import.meta.url).href]
 const patience = { timeout: '30s' } as const
 
+let running: Worker
+
 async function work(t: Test, threads: number): Promise<void> {
   const worker = new Worker(broker, { threads, concurrency: 4, modules })
   t.teardown(async () => {
@@ -28,6 +33,7 @@ async function work(t: Test, threads: number): Promise<void> {
     await broker.flushAll()
   })
   await worker.start()
+  running = worker
 }
 
 /** Everything that is asked of a runner, and answered in one and the same way. */
@@ -62,6 +68,19 @@ function ask(t: Test): void {
       t.match(letters.at(-1)?.reason, /^NotSerializable: The actor "generates" returned a generator/, `${message}`)
     }
     await broker.flushAll()
+  })
+
+  t.test('current() is there for those who listen to its signal', async (t) => {
+    const channel = new BroadcastChannel('listens')
+    const ready = new Promise((resolve) => {
+      channel.onmessage = resolve
+    })
+    const sent = await actors.listens.send()
+    await ready
+    channel.close()
+    const message = [...running.messages].find(({ messageId }) => messageId === sent.messageId) as Message
+    interrupt(message, new Shutdown())
+    t.equal(await sent.result(patience), sent.messageId)
   })
 
   t.test('what is passed on to another actor is held to the same', async (t) => {

@@ -15,6 +15,17 @@ t.test('process.exit() after an await is told from its context; neighbours with 
   t.match(await broker.stats('default'), { dead: 1 })
 })
 
+t.test('what listens to a signal and throws is told from its context, too', async (t) => {
+  await work(t)
+  const beside = await actors.patient.sendMany([[700], [700]])
+  await until(() => began('patient') === 2)
+  const culprit = await actors.listenBadly.send()
+  await t.rejects(culprit.result(patience), failure('TimeLimitExceeded'))
+  for (const message of beside) t.type(await message.result(patience), 'number')
+  t.equal(began('culprit'), 1)
+  t.notOk(log.some(({ text }) => /can't be told whose fault/.test(text)))
+})
+
 for (const [name, send, options, reason] of [
   ['a process.exit() that belongs to nobody', () => actors.exitElsewhere.send(), {}, /code 4/],
   [

@@ -2,6 +2,7 @@
 /** Actors whose every answer must be the same inline and on threads: imported by the test and, again, by its threads. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { runInNewContext } from 'node:vm'
+import { BroadcastChannel } from 'node:worker_threads'
 import { actor, current, TimeLimitExceeded } from '../../../lib/index.js'
 
 const shared = { storeResults: true, maxRetries: 0 } as const
@@ -192,4 +193,18 @@ export const generates = actor(
     return isAsync ? stroll() : walk()
   } as (isAsync: boolean) => Promise<null>,
   { actorName: 'generates', storeResults: true },
+)
+
+export const listens = actor(
+  async () => {
+    const { signal } = current()
+    const over = new Promise<string>((resolve) => {
+      signal.addEventListener('abort', () => resolve(current().message.messageId))
+    })
+    const channel = new BroadcastChannel('listens')
+    channel.postMessage('ready')
+    channel.close()
+    return over
+  },
+  { actorName: 'listens', storeResults: true, maxRetries: 0 },
 )

@@ -1,7 +1,7 @@
 /** Actors that take their thread along in ways that don't show who did it, and others that lie beside them. */
 import { appendFileSync } from 'node:fs'
 import { MessageChannel, threadId } from 'node:worker_threads'
-import { actor } from '../../../lib/index.js'
+import { actor, current } from '../../../lib/index.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const shared = { storeResults: true, maxRetries: 0, timeLimit: 400 } as const
@@ -69,6 +69,18 @@ export const exitLater = actor(
     process.exit(3)
   },
   { ...shared, actorName: 'exitLater' },
+)
+
+/** Throws where its signal is listened to. */
+export const listenBadly = actor(
+  async () => {
+    begin('culprit')
+    current().signal.addEventListener('abort', () => {
+      throw new Error('no listener')
+    })
+    await wait(60_000)
+  },
+  { ...shared, actorName: 'listenBadly' },
 )
 
 // A callback that belongs to no message, as those of a shared connection are.
