@@ -17,8 +17,9 @@ export type Argument = string | number | Buffer
 
 /** How long an answer may take where nobody says otherwise, in milliseconds. */
 export const patience = 5000
-/** A connection that owes an answer and says nothing for this long is given up, once somebody's patience ended. */
-const longestSilence = 2000
+// A connection that owes an answer and says nothing for so many milliseconds is given up once a call on it timed out. Well
+// below the 2 s of a first attempt, of which connecting takes a part: the second one must find another connection.
+const longestSilence = 1500
 
 /** How long a connection that can't be used is kept before another is tried, in milliseconds. */
 const respite = 2000
