@@ -313,8 +313,8 @@ export abstract class Broker {
   }
 
   /**
-   * Looks whether the store can be used, and that of the results: connects to it, reads, and writes nothing in the way a
-   * send does. A worker does it before it starts; a service that only sends may do it for its health check.
+   * Looks whether the store can be used, and that of the results: connects to it, reads, and writes as a send does,
+   * but nothing that stays. A worker does it before it starts; a service that only sends may do it for its health check.
    *
    * @param options.timeout How long it may take. @default '5s'
    * @throws {BrokerUnusable} when no waiting will mend what is wrong; {ConnectionFailed} or another {BrokerError} when it may.
@@ -324,8 +324,9 @@ export abstract class Broker {
     const { timeout = 5000 } = options
     this.assertOpen()
     const patience = parseDuration(timeout, 'timeout')
+    const deadline = new Deadline(patience)
     await this.checkStore(patience)
-    await this.results?.check(patience)
+    await this.results?.check(Math.max(1, Math.ceil(deadline.left)))
   }
 
   /** How many messages the queue holds, by state. */

@@ -8,7 +8,7 @@ import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { duration, expected } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import { atMost, type Duration } from '../../lib/time.js'
+import { atMost, Deadline, type Duration } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
@@ -230,9 +230,11 @@ export class RedisBroker extends Broker {
 
   protected override async checkStore(timeout: number): Promise<void> {
     const { keys, link } = this.#owner
+    const deadline = new Deadline(timeout)
     await this.readStats('default', timeout)
     // As a send does: the mark of a call, under a key that nobody else has.
-    await link.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), { timeout })
+    const patience = Math.max(1, Math.ceil(deadline.left))
+    await link.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), { timeout: patience })
   }
 
   protected async clear(queueName: string): Promise<void> {

@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BrokerClosed } from '../../lib/errors.js'
 import { getLogger } from '../../lib/logger.js'
-import { pause, startTimer } from '../../lib/time.js'
+import { Deadline, pause, startTimer } from '../../lib/time.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
 import { isBusy, loadDriver } from './driver.js'
 import { diskFull, explain, isDiskTrouble } from './faults.js'
@@ -97,8 +97,9 @@ export class Connection {
 
   /** Reads something, and commits nothing, so that whatever is wrong with the file shows. */
   async check(patience: number): Promise<void> {
+    const deadline = new Deadline(patience)
     await this.read((statements) => statements.newest.get(), patience)
-    await this.write(() => {}, { patience })
+    await this.write(() => {}, { patience: deadline.left })
   }
 
   /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */

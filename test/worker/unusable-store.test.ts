@@ -3,11 +3,13 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { MemoryBroker, MemoryResults } from '../../brokers/memory/index.js'
 import { loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { actor } from '../../lib/actor.js'
 import { BrokerUnusable, ConnectionFailed, IncompatibleStore } from '../../lib/errors.js'
 import { Worker } from '../../lib/worker/worker.js'
+import { Results as ResultsPlugin } from '../../middleware/results.js'
 import { captureLog } from '../support/log.js'
 import { until } from '../support/memory.js'
 import { Child } from '../support/processes/child.js'
@@ -179,4 +181,22 @@ t.test('whatever becomes of its store later, a worker says so and goes on when t
   await until(() => said(/^Taking messages from "default" again/))
   await job.send(3)
   await until(() => ran.length === 2)
+})
+
+t.test('check() has one time for the broker and its results', async (t) => {
+  let left = 0
+  class Results extends MemoryResults {
+    override async check(timeout: number): Promise<void> {
+      left = timeout
+    }
+  }
+  class Slow extends MemoryBroker {
+    protected override checkStore(): Promise<void> {
+      return new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+  const broker = new Slow({ middleware: [new ResultsPlugin({ backend: new Results() })] })
+  t.teardown(() => broker.close())
+  await broker.check({ timeout: '1s' })
+  t.ok(left > 0 && left < 950, `${left} ms are left`)
 })
