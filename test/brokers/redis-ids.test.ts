@@ -154,7 +154,11 @@ await withRedis((server) => {
     )
 
     for (const [index, { id }] of seen.entries()) {
-      t.equal(await (index % 2 ? broker.requeueDeadLetter(id) : broker.deleteDeadLetter(id)), true, id.slice(0, 99))
+      t.equal(
+        await (index % 2 ? broker.requeueDeadLetter(id) : broker.deleteDeadLetter(id)),
+        true,
+        JSON.stringify(id.slice(0, 99)),
+      )
     }
     t.match(await broker.stats(queueName), { ready: Math.floor(all.length / 2), dead: 0, inFlight: 0 })
   })
