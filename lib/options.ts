@@ -166,6 +166,12 @@ export function effective<T>(
   return inherited === undefined ? fallback : (inherited as T)
 }
 
+/** A count that a message carries, by its name on the wire; 0 where a producer wrote something else there. */
+export function countOf({ options }: Message, name: string): number {
+  const count = options[name]
+  return Number.isSafeInteger(count) && (count as number) > 0 ? (count as number) : 0
+}
+
 /** What a message carries, in its normal form; nothing for a `null` where that means nothing. */
 function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
   if (own !== null) return spec.read(own, name)

@@ -22,6 +22,7 @@ import {
   actorReference,
   callback,
   count,
+  countOf,
   declareOptions,
   duration,
   effective,
@@ -206,9 +207,9 @@ export class Retries implements Middleware {
   }
 }
 
-/** Failed attempts so far. A producer that wrote something else than a number there starts from 0. */
-function retriesOf({ options: { retries } }: Message): number {
-  return Number.isSafeInteger(retries) && (retries as number) > 0 ? (retries as number) : 0
+/** Failed attempts so far. */
+function retriesOf(message: Message): number {
+  return countOf(message, 'retries')
 }
 
 /** Whether another attempt would fail in the same way, because the actor says so or because the message itself is at fault. */

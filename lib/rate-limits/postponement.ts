@@ -5,6 +5,7 @@
  */
 import type { RateLimitExceeded } from '../errors.js'
 import type { Message } from '../message.js'
+import { countOf } from '../options.js'
 import type { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 
@@ -18,9 +19,8 @@ const unknown = { factor: 200, max: 30_000 }
 const spread = { first: 500, most: 30_000 }
 
 /** How often a message has waited in vain. */
-export function waitsOf({ options }: Message): number {
-  const waits = options[option]
-  return Number.isSafeInteger(waits) && (waits as number) > 0 ? (waits as number) : 0
+export function waitsOf(message: Message): number {
+  return countOf(message, option)
 }
 
 /** Puts the message of a failed acquisition back, with no attempt counted. */

@@ -7,6 +7,7 @@ import { loggable, summary, tracebackToKeep } from '../failure.js'
 import { getLogger, isDebugEnabled } from '../logger.js'
 import type { Message } from '../message.js'
 import type { Rejection } from '../middleware.js'
+import { countOf } from '../options.js'
 import type { Outcome } from '../outcome.js'
 import { waitsOf } from '../rate-limits/postponement.js'
 import type { Settlement } from '../settlement.js'
@@ -22,8 +23,8 @@ export function noteBegin(message: Message): void {
 }
 
 /** Which attempt a message is, from 1. */
-export function attemptOf({ options: { retries } }: Message): number {
-  return Number.isSafeInteger(retries) && (retries as number) > 0 ? (retries as number) + 1 : 1
+export function attemptOf(message: Message): number {
+  return countOf(message, 'retries') + 1
 }
 
 /** Tells everybody who asked, once the broker has stored it. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
+import { stepClock } from '../support/clock.js'
 import { openRoad } from '../support/redis-brokers.js'
 import { leaveToGhost } from '../support/redis-ghost.js'
 import { withRedis } from '../support/redis-server.js'
@@ -51,11 +52,7 @@ await withRedis(
       const broker = new RedisBroker({ nodes: [`127.0.0.1:${port}`], cluster: { natMap }, namespace, middleware: [] })
       t.teardown(() => broker.close())
       await broker.enqueue(note('first'))
-      const { now } = Date
-      Date.now = () => now() + 60_000
-      t.teardown(() => {
-        Date.now = now
-      })
+      stepClock(t, 60_000)
       road.freeze()
       await t.resolves(broker.enqueue(note('second')))
       t.match(await broker.stats(queueName), { ready: 2 })

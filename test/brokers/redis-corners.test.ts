@@ -5,6 +5,7 @@ import { t } from 'tap'
 import { RedisBroker, RedisResults } from '../../brokers/redis/index.js'
 import { Link } from '../../brokers/redis/link.js'
 import { Results } from '../../middleware/results.js'
+import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
@@ -124,11 +125,7 @@ await withRedis((server) => {
     const broker = open(t)
     await broker.enqueue(note('held'))
     const delivery = await takeOne(consume(broker))
-    const { now } = Date
-    Date.now = () => now() + 120_000
-    t.teardown(() => {
-      Date.now = now
-    })
+    stepClock(t, 120_000)
     const ahead = open(t, { namespace: broker.namespace })
     await broker.enqueue(note('free'))
 

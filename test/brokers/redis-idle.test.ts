@@ -6,6 +6,7 @@ import { type Test, t } from 'tap'
 import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
 import { Link } from '../../brokers/redis/link.js'
 import { actor } from '../../lib/actor.js'
+import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
 import { opener, openRoad } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
@@ -41,16 +42,8 @@ await withRedis((server) => {
     return { broker, limits, road, letter: letters[0]?.id ?? '' }
   }
 
-  function setClock(t: Test, step: number): void {
-    const { now } = Date
-    Date.now = () => now() + step
-    t.teardown(() => {
-      Date.now = now
-    })
-  }
-
   /** The clock goes on by a minute, as it does for a machine that was suspended. */
-  const passMinute = (t: Test): void => setClock(t, 60_000)
+  const passMinute = (t: Test): void => stepClock(t, 60_000)
 
   const uses: Record<string, (service: Idle) => Promise<unknown>> = {
     'a send': ({ broker }) => broker.enqueue(note('first')),
@@ -133,7 +126,7 @@ await withRedis((server) => {
   t.test('a clock that is set ahead while the connection is made takes no time from a call', async (t) => {
     const link = new Link({ url: server.url }, 'a test', {
       examine: async () => {
-        setClock(t, 3_600_000)
+        stepClock(t, 3_600_000)
         return undefined
       },
     })
@@ -146,7 +139,7 @@ await withRedis((server) => {
     t.teardown(() => link.close())
     await link.call((client) => client.ping())
     const before = await accepted(redis)
-    setClock(t, -3_600_000)
+    stepClock(t, -3_600_000)
     await redis.call('CLIENT', 'PAUSE', '2600', 'ALL')
     await t.rejects(
       link.call((client) => client.ping(), { timeout: 2100, repeated: true }),

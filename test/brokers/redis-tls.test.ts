@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../brokers/redis/index.js'
 import { BrokerUnusable } from '../../lib/errors.js'
+import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
 import { openRoad } from '../support/redis-brokers.js'
 import { consumeAll } from '../support/redis-consume.js'
@@ -45,11 +46,7 @@ else {
         const broker = open({ url: plain.replace('redis:', 'rediss:'), redis: { tls: { ca } } })
         t.teardown(() => broker.close())
         await broker.enqueue(note('first'))
-        const { now } = Date
-        Date.now = () => now() + 60_000
-        t.teardown(() => {
-          Date.now = now
-        })
+        stepClock(t, 60_000)
         road.freeze()
         await t.resolves(broker.enqueue(note('second')))
         t.match(await broker.stats(queueName), { ready: 2 })

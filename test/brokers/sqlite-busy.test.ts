@@ -5,6 +5,7 @@ import { loadDriver } from '../../brokers/sqlite/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Duration } from '../../lib/time.js'
+import { stepClock } from '../support/clock.js'
 import { makePath } from '../support/sqlite-files.js'
 import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
@@ -124,11 +125,7 @@ t.test('a step of the clock ends no patience', async (t) => {
   await broker.enqueue(note('before'))
   const release = lock(t, path)
   const sent = broker.enqueue(note('patient'))
-  const { now } = Date
-  t.teardown(() => {
-    Date.now = now
-  })
-  Date.now = () => now() + 3_600_000
+  stepClock(t, 3_600_000)
   // Some turns of the event loop, in which it tries again.
   for (let turn = 0; turn < 40; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
   release()

@@ -1,58 +1,15 @@
 /** Modules that are evaluated again, and brokers that are made again, as development servers and test runners do. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
-import { type Actor, actor, remoteActor, setBroker, Worker } from '../../lib/index.js'
+import { actor, remoteActor, Worker } from '../../lib/index.js'
+import { as, evaluate, file, folder, serve, source, type Work } from '../support/evaluating.js'
 import { captureLog } from '../support/log.js'
 
-type Work = Actor<[], string>
-
 captureLog()
-const folder = mkdtempSync(join(tmpdir(), 'dramatis-again-'))
-const door = new URL('../../lib/index.ts', import.meta.url).href
 const require = createRequire(import.meta.url)
-let versions = 0
-let files = 0
-t.teardown(() => rmSync(folder, { recursive: true }))
-
-/** A module that declares an actor. */
-function source(name: string, returns: string): string {
-  return `export const work = actor(function ${name}() { return '${returns}' }, { storeResults: true, maxRetries: 0 })\n`
-}
-
-/** Evaluates a file as an ES module: anew, as a server that reloads modules does. */
-async function evaluate(file: string, code: string): Promise<Work> {
-  const path = join(folder, file)
-  writeFileSync(path, `import { actor } from '${door}'\n${code}`)
-  return ((await import(`${pathToFileURL(path)}?t=${++versions}`)) as { work: Work }).work
-}
-
-const file = (): string => `module-${++files}.mjs`
-
-/** Makes a broker the default one, and a worker on it. */
-function serve(t: Test): { broker: MemoryBroker; worker: Worker } {
-  const broker = new MemoryBroker()
-  setBroker(broker)
-  const worker = new Worker(broker, { threads: 0 })
-  t.teardown(async () => {
-    await worker.stop()
-    await broker.close()
-  })
-  return { broker, worker }
-}
-
-function as(t: Test, environment: string): void {
-  const before = process.env.NODE_ENV
-  process.env.NODE_ENV = environment
-  t.teardown(() => {
-    if (before === undefined) delete process.env.NODE_ENV
-    else process.env.NODE_ENV = before
-  })
-}
 
 t.beforeEach(() => {
   delete process.env.NODE_ENV

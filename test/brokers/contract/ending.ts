@@ -1,5 +1,6 @@
 /** What `flush`, `join` and `close` promise. */
 import { BrokerClosed, QueueJoinTimeout } from '../../../lib/errors.js'
+import { stepClock } from '../../support/clock.js'
 import { consume, type Exam, inTime, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
 export function ending(exam: Exam): void {
@@ -73,11 +74,7 @@ export function ending(exam: Exam): void {
     await broker.enqueue(note('slow'))
     const delivery = await takeOne(consumer)
     const joined = broker.join(queueName, { timeout: '10s' })
-    const { now } = Date
-    t.teardown(() => {
-      Date.now = now
-    })
-    Date.now = () => now() + 3_600_000
+    stepClock(t, 3_600_000)
     await Promise.race([joined, new Promise((resolve) => setTimeout(resolve, 150))])
     await consumer.ack(delivery, [])
     await inTime(joined, 'join')
