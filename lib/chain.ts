@@ -5,7 +5,7 @@
 import type { Broker } from './broker.js'
 import { DramatisError, HookFailed } from './errors.js'
 import { loggable, toError } from './failure.js'
-import { afterTheFact, isIntent, mayIntend } from './hook-failures.js'
+import { afterStoredHooks, hooksWithIntents, isIntent } from './hook-failures.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
@@ -254,9 +254,9 @@ export class Chain {
 
   #failed(plugin: Middleware, hook: HookName, thrown: unknown): void {
     const error = toError(thrown)
-    if (isIntent(error) && mayIntend.has(hook)) throw error
+    if (isIntent(error) && hooksWithIntents.has(hook)) throw error
     getLogger().error({ err: loggable(error), plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
-    if (!plugin.essential || afterTheFact.has(hook)) return
+    if (!plugin.essential || afterStoredHooks.has(hook)) return
     // What belongs to the actor's work (a transaction that doesn't commit) fails as the actor does, and is retried like it.
     if (hook === 'aroundActor') throw error
     throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })

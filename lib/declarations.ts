@@ -6,9 +6,9 @@
  * name is a clash, which the broker refuses.
  */
 import type { Broker } from './broker.js'
+import { type CallSite, callSiteOf, sameModule } from './call-site.js'
 import { peekBroker, peekSetBroker } from './default-broker.js'
 import type { AnyActor } from './middleware.js'
-import { type Place, placeOf, sameModule } from './place.js'
 import { shared } from './registry.js'
 
 /** What is known of an actor besides what it shows. */
@@ -18,7 +18,7 @@ export interface Declaration {
   readonly pinned: Broker | undefined
   /** Declares it on a broker. */
   readonly bind: (broker: Broker) => void
-  readonly place: Place
+  readonly place: CallSite
   /** The broker it was last bound to. */
   bound: Broker | undefined
   /** Whether a newer actor took its place. */
@@ -39,7 +39,7 @@ export function declare(
   // biome-ignore lint/complexity/noBannedTypes: any function
   caller: Function,
 ): void {
-  const one: Declaration = { actor, pinned, bind, place: placeOf(caller), bound: undefined, replaced: false }
+  const one: Declaration = { actor, pinned, bind, place: callSiteOf(caller), bound: undefined, replaced: false }
   const namesakes = byName.get(actor.actorName) ?? []
   const replaced = namesakes.filter((other) => replaces(one, other))
   for (const other of replaced) other.replaced = true

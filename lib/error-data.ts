@@ -5,7 +5,17 @@
 import { types } from 'node:util'
 import { markClasses, markOf } from './error-marks.js'
 import * as errors from './errors.js'
-import { classNameOf, cut, isError, isErrorLike, longestText, messageOf, nameOf, prototypesOf, read } from './thrown.js'
+import {
+  classNameOf,
+  cut,
+  isError,
+  isErrorLike,
+  maxTextBytes,
+  messageOf,
+  nameOf,
+  prototypesOf,
+  read,
+} from './thrown.js'
 
 /** A value as it crosses. What is no plain value is wrapped, so that no object of an error's can be taken for a wrapper. */
 export type PlainData =
@@ -102,7 +112,7 @@ class Reading {
     const stack = read(error, 'stack')
     if (typeof stack !== 'string' || this.#text <= 0) return undefined
     // The frames come last, behind a message that may be very long.
-    const short = stack.length <= 2 * longestText ? stack : `${name}: ${message}\n${framesOf(stack).join('\n')}`
+    const short = stack.length <= 2 * maxTextBytes ? stack : `${name}: ${message}\n${framesOf(stack).join('\n')}`
     this.#text -= short.length
     return short
   }
@@ -168,7 +178,7 @@ class Reading {
   }
 
   #cut(text: string): string {
-    const most = Math.max(0, Math.min(longestText, this.#text))
+    const most = Math.max(0, Math.min(maxTextBytes, this.#text))
     this.#text -= Math.min(text.length, most)
     return cut(text, most)
   }
@@ -216,7 +226,7 @@ function webFields(object: object): readonly string[] {
 /** The lines of a stack that are frames. */
 export function framesOf(stack: string): string[] {
   return stack
-    .slice(-4 * longestText)
+    .slice(-4 * maxTextBytes)
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
 }

@@ -4,16 +4,16 @@
  */
 import { define, framesOf, packError, unpackError } from './error-data.js'
 import { DramatisError } from './errors.js'
-import { cut, isError, longestText, messageOf, nameOf, read } from './thrown.js'
+import { cut, isError, maxTextBytes, messageOf, nameOf, read } from './thrown.js'
 
 /** The most lines of a stack that are kept; as many as Dramatiq keeps frames. */
-const mostFrames = 30
+const maxFrames = 30
 /** How much of a traceback its frames and its causes may take, in bytes; the rest is the error's own. */
 const framesShare = 4096
 const causesShare = 1536
 /** How many causes and inner errors are told of. */
-const mostCauses = 5
-const mostInner = 10
+const maxCauses = 5
+const maxInnerErrors = 10
 /** How much of a summary an error's own message may take, in bytes. */
 const longestSummary = 7000
 /** How much of an inner error's message stands in a line about the outer one. */
@@ -33,7 +33,7 @@ function isSound(thrown: unknown): thrown is Error {
     if (!isError(thrown) || !(thrown instanceof Error)) return false
     const { name, message, stack } = thrown
     if (typeof name !== 'string' || typeof message !== 'string' || cut(message) !== message) return false
-    if (stack !== undefined && (typeof stack !== 'string' || stack.length > 4 * longestText)) return false
+    if (stack !== undefined && (typeof stack !== 'string' || stack.length > 4 * maxTextBytes)) return false
     const own = nameOf(thrown)
     if (name !== own) define(thrown, 'name', own)
     return true
@@ -55,7 +55,7 @@ function boundedCopy(thrown: unknown, text?: number): Error {
 
 /** An error as the log may have it: whatever a logger does with it, it can be read, and isn't longer than what is kept. */
 export function loggable(error: unknown): Error {
-  return boundedCopy(error, 2 * longestText)
+  return boundedCopy(error, 2 * maxTextBytes)
 }
 
 /** The message of an error; where it has none, those of the errors in it, as in an AggregateError of Node's. */
@@ -94,11 +94,11 @@ function innerTexts(error: unknown, depth = 0): string[] {
   try {
     if (!Array.isArray(inner) || depth > 2) return []
     const texts: string[] = []
-    for (const one of inner.slice(0, mostInner)) {
+    for (const one of inner.slice(0, maxInnerErrors)) {
       const text = messageOf(one) || innerTexts(one, depth + 1).join('; ') || (isError(one) ? nameOf(one) : '')
       if (text) texts.push(cut(text, shortMessage))
     }
-    if (inner.length > mostInner) texts.push(`and ${inner.length - mostInner} more`)
+    if (inner.length > maxInnerErrors) texts.push(`and ${inner.length - maxInnerErrors} more`)
     return texts
   } catch {
     return []
@@ -109,7 +109,7 @@ function innerTexts(error: unknown, depth = 0): string[] {
 export function causesOf(error: unknown): unknown[] {
   const causes: unknown[] = []
   let cause = read(error, 'cause')
-  while (cause !== undefined && cause !== null && cause !== error && causes.length < mostCauses) {
+  while (cause !== undefined && cause !== null && cause !== error && causes.length < maxCauses) {
     if (causes.includes(cause)) break
     causes.push(cause)
     cause = read(cause, 'cause')
@@ -126,12 +126,12 @@ export function traceback(error: Error): string {
   return `Traceback (most recent call first):\n${frames.join('')}${related}${cut(headline(error), ownShare)}\n`
 }
 
-const ownShare = longestText - framesShare - causesShare - 200
+const ownShare = maxTextBytes - framesShare - causesShare - 200
 
 function keptFrames(error: Error): string[] {
   const stack = read(error, 'stack')
   if (typeof stack !== 'string') return []
-  const frames = framesOf(stack).slice(0, mostFrames)
+  const frames = framesOf(stack).slice(0, maxFrames)
   let size = 0
   const fitting = frames.findIndex((frame) => {
     size += Buffer.byteLength(frame) + 1

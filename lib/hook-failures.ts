@@ -11,14 +11,14 @@ export function isIntent(error: unknown): boolean {
 }
 
 /** Around the actor and before it. */
-export const mayIntend: ReadonlySet<HookName> = new Set<HookName>([
+export const hooksWithIntents: ReadonlySet<HookName> = new Set<HookName>([
   'beforeProcessMessage',
   'aroundProcess',
   'aroundActor',
 ])
 
 /** Called when the broker has stored what they tell of: nothing is left that a failure could stop, and all are told. */
-export const afterTheFact: ReadonlySet<HookName> = new Set<HookName>([
+export const afterStoredHooks: ReadonlySet<HookName> = new Set<HookName>([
   'afterEnqueue',
   'afterAck',
   'afterNack',

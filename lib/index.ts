@@ -7,7 +7,7 @@ import { SQLiteBroker } from '../brokers/sqlite/index.js'
 import type { Broker } from './broker.js'
 import { provideDefaultBroker } from './default-broker.js'
 import { InvalidOption } from './errors.js'
-import { serveBundledThread } from './worker/thread.js'
+import { serveBundledThread } from './worker/threads/thread.js'
 
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 

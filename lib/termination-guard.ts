@@ -11,7 +11,7 @@ const inside = 0
 const closing = 1
 
 /** How long the main thread waits for the end of a native call, in milliseconds. A SQLite call takes a few at most. */
-const patience = 1000
+const maxWait = 1000
 
 // — In the thread ————————————————————————————————————————————————————————————————————————————————————————
 
@@ -55,7 +55,7 @@ export class TerminationGuard {
   }
 
   /** Call it right before the thread is terminated. Blocks until the thread is outside, and keeps it there. */
-  close(timeout = patience): void {
+  close(timeout = maxWait): void {
     Atomics.store(this.#state, closing, 1)
     const deadline = performance.now() + timeout
     while (Atomics.load(this.#state, inside) === 1) {
@@ -73,6 +73,6 @@ export class TerminationGuard {
 }
 
 function closeAll(): void {
-  const deadline = performance.now() + patience
+  const deadline = performance.now() + maxWait
   for (const guard of guards) guard.close(Math.max(0, deadline - performance.now()))
 }

@@ -5,12 +5,12 @@
 import { inspect, types } from 'node:util'
 
 /** How much is kept of a text, in bytes of UTF-8. */
-export const longestText = 8192
+export const maxTextBytes = 8192
 
-const longestName = 200
+const maxNameLength = 200
 /** How long a note of what is missing can be. */
-const longestNote = 60
-const mostClasses = 20
+const maxNoteLength = 60
+const maxClasses = 20
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -21,11 +21,11 @@ let space: Uint8Array | undefined
  * the rest of the text isn't held in memory by what is kept. A text that was cut before stays as it is, if it fits, and
  * else has one note of all that is missing.
  */
-export function cut(text: string, most = longestText): string {
+export function cut(text: string, most = maxTextBytes): string {
   if (text.length * 3 <= most) return text
-  const note = /… \((\d+) more characters\)$/.exec(text.slice(-longestNote))
+  const note = /… \((\d+) more characters\)$/.exec(text.slice(-maxNoteLength))
   const length = text.length - (note?.[0].length ?? 0)
-  space ??= new Uint8Array(longestText)
+  space ??= new Uint8Array(maxTextBytes)
   const kept = encoder.encodeInto(text.slice(0, Math.min(length, most)), space.subarray(0, most))
   if (kept.read === length) return text
   // The slice may have left half of a surrogate pair, which was encoded as one character of three bytes.
@@ -64,7 +64,7 @@ export function prototypesOf(value: object): object[] {
   const found: object[] = []
   try {
     let prototype = Object.getPrototypeOf(value) as object | null
-    while (prototype && found.length < mostClasses) {
+    while (prototype && found.length < maxClasses) {
       const parent = Object.getPrototypeOf(prototype) as object | null
       if (parent) found.push(prototype)
       prototype = parent
@@ -78,7 +78,7 @@ export function prototypesOf(value: object): object[] {
 /** The name of the class that a prototype belongs to, if it has one. */
 export function classNameOf(prototype: object): string | undefined {
   const name = read(read(prototype, 'constructor'), 'name')
-  return typeof name === 'string' && name !== '' ? cut(name, longestName) : undefined
+  return typeof name === 'string' && name !== '' ? cut(name, maxNameLength) : undefined
 }
 
 /** The names of an error's classes, its own first, and before them the name that it gives itself. */
@@ -101,7 +101,7 @@ function ownClassNames(error: object): string[] {
  */
 export function nameOf(error: object, names: readonly string[] = ownClassNames(error)): string {
   const given = read(error, 'name')
-  if (typeof given === 'string' && given !== '' && !names.includes(given)) return cut(given, longestName)
+  if (typeof given === 'string' && given !== '' && !names.includes(given)) return cut(given, maxNameLength)
   return names[0] ?? 'Error'
 }
 

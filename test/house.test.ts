@@ -19,7 +19,7 @@ const longForAReason: Readonly<Record<string, string>> = {
 /** Where Node's own timers are used, each with the reason. */
 const timersForAReason: Readonly<Record<string, string>> = {
   'lib/time.ts': 'it makes timers of them that may be longer',
-  'lib/worker/losses.ts': 'a wait of a minute at most, which a signal ends',
+  'lib/worker/threads/lost-threads.ts': 'a wait of a minute at most, which a signal ends',
 }
 
 /** Packages that aren't our own, and the only places that may import them. */

@@ -10,8 +10,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openDatabase } from '../../brokers/sqlite/database.js'
-import { loadDriver } from '../../brokers/sqlite/driver.js'
+import { openDatabase } from '../../brokers/sqlite/connection/database.js'
+import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { takeRows } from '../../brokers/sqlite/rows.js'
 
 export interface BareLoopResult {

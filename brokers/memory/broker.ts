@@ -10,9 +10,9 @@ import { type Duration, parseDuration, startTimer } from '../../lib/time.js'
 import { VirtualClock } from '../../lib/virtual-clock.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { MemoryConsumer, type Prepare } from './consumer.js'
-import { Held, readPriority } from './held.js'
 import { Activity, MemoryQueue } from './queue.js'
 import { MemoryResults } from './results.js'
+import { readPriority, StoredMessage } from './stored-message.js'
 
 const done = Promise.resolve()
 
@@ -77,7 +77,7 @@ export class MemoryBroker extends Broker {
       const { message, delay } = entry
       const queue = this.#queue(canonicalQueueName(message.queueName))
       const due = delay ? this.clock.now() + delay : 0
-      return new Held(queue, this.encode(entry), readPriority(message.options.broker_priority), due)
+      return new StoredMessage(queue, this.encode(entry), readPriority(message.options.broker_priority), due)
     })
   }
 
@@ -116,7 +116,7 @@ export class MemoryBroker extends Broker {
       if (found && then === 'requeue') await this.forgetResult(found.body)
       const held = queue.dead.remove(id)
       if (!held) continue
-      if (then === 'requeue') queue.add(new Held(queue, this.revive(held.body), held.priority, 0))
+      if (then === 'requeue') queue.add(new StoredMessage(queue, this.revive(held.body), held.priority, 0))
       return true
     }
     return false

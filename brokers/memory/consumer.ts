@@ -1,10 +1,10 @@
 import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
-import { Held } from './held.js'
 import type { MemoryQueue } from './queue.js'
+import { StoredMessage } from './stored-message.js'
 
 /** Turns what is sent into what is held, or throws and has done nothing. */
-export type Prepare = (sends: readonly Entry[]) => readonly Held[]
+export type Prepare = (sends: readonly Entry[]) => readonly StoredMessage[]
 
 const done = Promise.resolve()
 
@@ -49,9 +49,9 @@ export class MemoryConsumer implements Consumer {
     return this.#settle(delivery, [], (held) => {
       const { queue, deliveryCount } = held
       const count = counted ? deliveryCount : deliveryCount - 1
-      if (delay > 0) queue.add(held.again(queue.clock.now() + delay, count))
-      else if (counted) queue.add(held.again(0, count))
-      else queue.giveBack(held.again(0, count), held.order)
+      if (delay > 0) queue.add(held.requeued(queue.clock.now() + delay, count))
+      else if (counted) queue.add(held.requeued(0, count))
+      else queue.giveBack(held.requeued(0, count), held.order)
     })
   }
 
@@ -61,8 +61,8 @@ export class MemoryConsumer implements Consumer {
   }
 
   /** Stores the sends and lets go of the delivery; nothing at all when it isn't ours any more. */
-  #settle(delivery: Delivery, sends: readonly Entry[], then?: (held: Held) => void): Promise<void> {
-    if (!(delivery instanceof Held) || !delivery.owed) return done
+  #settle(delivery: Delivery, sends: readonly Entry[], then?: (held: StoredMessage) => void): Promise<void> {
+    if (!(delivery instanceof StoredMessage) || !delivery.isUnacked) return done
     if (sends.length > 0) {
       try {
         for (const held of this.#prepare(sends)) held.queue.add(held)

@@ -4,11 +4,11 @@
 import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/consumer.js'
 import type { Clock } from '../../lib/time.js'
-import type { Held } from './held.js'
+import type { StoredMessage } from './stored-message.js'
 
 interface Kept {
   readonly letter: DeadLetter
-  readonly held: Held
+  readonly held: StoredMessage
 }
 
 /** Ids count up over all queues, so that they order the letters and name one on its broker. */
@@ -29,7 +29,7 @@ export class DeadLetters {
     return this.#kept.size
   }
 
-  add(held: Held, { reason, traceback }: DeadLetterReason): void {
+  add(held: StoredMessage, { reason, traceback }: DeadLetterReason): void {
     const id = ++lastId
     const { queueName } = this
     const letter = { id: String(id), queueName, body: held.body, reason, traceback, deadAt: this.clock.now() }
@@ -51,13 +51,13 @@ export class DeadLetters {
   }
 
   /** A letter, if it is there. */
-  find(id: string): Held | undefined {
+  find(id: string): StoredMessage | undefined {
     this.#expire()
     return this.#kept.get(Number(id))?.held
   }
 
   /** Takes a letter out, if it is there. */
-  remove(id: string): Held | undefined {
+  remove(id: string): StoredMessage | undefined {
     this.#expire()
     const kept = this.#kept.get(Number(id))
     this.#kept.delete(Number(id))

@@ -7,7 +7,7 @@ import { Heap } from '../../lib/heap.js'
 import type { Clock } from '../../lib/time.js'
 import { DeadLetters } from './dead-letters.js'
 import { Fifo } from './fifo.js'
-import type { Held } from './held.js'
+import type { StoredMessage } from './stored-message.js'
 
 /** What happens on all queues of a broker, for the clock and for `join`. */
 export class Activity {
@@ -22,28 +22,28 @@ export class Activity {
 interface WaitingTake {
   readonly owner: object
   readonly limit: number
-  readonly resolve: (batch: readonly Held[]) => void
+  readonly resolve: (batch: readonly StoredMessage[]) => void
 }
 
 /** Those of one priority: in order of arrival, but what was given back comes first. */
 class Level {
-  readonly waiting = new Fifo<Held>()
+  readonly waiting = new Fifo<StoredMessage>()
   /** By their old place in the line; nearly always empty. */
-  readonly returned = new Heap<Held>()
+  readonly returned = new Heap<StoredMessage>()
 
-  shift(): Held | undefined {
+  shift(): StoredMessage | undefined {
     return this.returned.size > 0 ? this.returned.pop() : this.waiting.shift()
   }
 }
 
-const nothing: readonly Held[] = Object.freeze([])
+const nothing: readonly StoredMessage[] = Object.freeze([])
 
 export class MemoryQueue {
-  life = 0
+  generation = 0
   readonly dead: DeadLetters
   #levels: readonly Level[] = newLevels()
   #ready = 0
-  readonly #delayed = new Heap<Held>()
+  readonly #delayed = new Heap<StoredMessage>()
   #inHand = 0
   #order = 0
   #waiting: WaitingTake[] = []
@@ -67,19 +67,19 @@ export class MemoryQueue {
   // — In —————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** Puts a message in its place: into the line, or aside until it is due. */
-  add(held: Held): void {
+  add(held: StoredMessage): void {
     if (held.due > 0) this.#putAside(held)
     else this.#line(held)
   }
 
   /** Puts a message back where it was in the line. */
-  giveBack(held: Held, order: number): void {
+  giveBack(held: StoredMessage, order: number): void {
     held.order = order
     this.#level(held).returned.push(held, order)
     this.#isReady()
   }
 
-  #line(held: Held): void {
+  #line(held: StoredMessage): void {
     held.order = this.#order++
     this.#level(held).waiting.push(held)
     this.#isReady()
@@ -94,13 +94,13 @@ export class MemoryQueue {
     setImmediate(() => this.#wake())
   }
 
-  #level({ priority }: Held): Level {
+  #level({ priority }: StoredMessage): Level {
     return this.#levels[priority] as Level
   }
 
   // — Delays —————————————————————————————————————————————————————————————————————————————————————————————
 
-  #putAside(held: Held): void {
+  #putAside(held: StoredMessage): void {
     this.activity.steps++
     this.#delayed.push(held, held.due)
     if (held.due < this.#timerAt) this.#schedule()
@@ -116,25 +116,25 @@ export class MemoryQueue {
 
   #promote(): void {
     const now = this.clock.now()
-    while (this.#delayed.peekRank() <= now) this.#line(this.#delayed.pop() as Held)
+    while (this.#delayed.peekRank() <= now) this.#line(this.#delayed.pop() as StoredMessage)
     this.#schedule()
   }
 
   // — Out ————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** Takes what is ready. */
-  take(limit: number): readonly Held[] {
+  take(limit: number): readonly StoredMessage[] {
     let wanted = Math.min(limit, this.#ready)
     if (wanted <= 0) return nothing
     this.#ready -= wanted
     this.#inHand += wanted
     this.activity.inHand += wanted
     this.activity.steps++
-    const batch: Held[] = []
+    const batch: StoredMessage[] = []
     for (let priority = 9; wanted > 0; priority--) {
       const level = this.#levels[priority] as Level
       for (let held = level.shift(); held; held = wanted > 0 ? level.shift() : undefined) {
-        held.inHand = true
+        held.taken = true
         held.deliveryCount++
         batch.push(held)
         wanted--
@@ -144,7 +144,7 @@ export class MemoryQueue {
   }
 
   /** Waits for something to take, on behalf of `owner`. */
-  wait(limit: number, owner: object): Promise<readonly Held[]> {
+  wait(limit: number, owner: object): Promise<readonly StoredMessage[]> {
     return new Promise((resolve) => this.#waiting.push({ owner, limit, resolve }))
   }
 
@@ -167,8 +167,8 @@ export class MemoryQueue {
   // — Settled ————————————————————————————————————————————————————————————————————————————————————————————
 
   /** A message isn't in anybody's hands any more; where it goes from here is the caller's. */
-  release(held: Held): void {
-    held.inHand = false
+  release(held: StoredMessage): void {
+    held.taken = false
     this.#inHand--
     this.activity.inHand--
     this.activity.steps++
@@ -177,7 +177,7 @@ export class MemoryQueue {
 
   /** Drops everything; what is in hand can't be settled any more. */
   clear(): void {
-    this.life++
+    this.generation++
     this.#levels = newLevels()
     this.#ready = 0
     this.#delayed.clear()

@@ -5,20 +5,20 @@ import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { uuid } from '../../lib/uuid.js'
+import { type Argument, type CommandConnection, defaultTimeout } from './connection/command-connection.js'
+import { type Attempt, retryIdempotent } from './connection/retry.js'
 import { idArgument, readShownId, showId } from './ids.js'
-import { type Attempt, insist } from './insist.js'
 import type { Keys, QueueKeys } from './keys.js'
-import { type Argument, type Link, patience } from './link.js'
-import { bodiesAreText, type DelayQueue, placeOf, readBody } from './parcels.js'
-import { lenient, rewrite } from './rewrite.js'
 import { script } from './scripts.js'
+import { bodiesAreText, type DelayQueue, destinationOf, readBody } from './sending/enqueue-records.js'
+import { lenient, rewrite } from './sending/json-rewrite.js'
 
 /**
  * A page, oldest first.
  * @param how.oldest Letters from then (ms) or before are over.
  */
 export async function readDeadLetters(
-  link: Link,
+  connection: CommandConnection,
   { queueName, dead, deadMessages, deadReasons }: QueueKeys,
   { limit, cursor, oldest }: { limit: number; cursor: string | undefined; oldest: number },
 ): Promise<DeadLetterPage> {
@@ -28,8 +28,8 @@ export async function readDeadLetters(
   const args = [limit, oldest, time, idArgument(readShownId(lastId))]
   const keys = [dead, deadMessages, deadReasons]
   const read = (attempt: Attempt): Promise<unknown> =>
-    link.run(script('read-dead-letters'), keys, args, { ...attempt, binary: true })
-  const answer = (await insist(patience, read)) as Buffer[]
+    connection.run(script('read-dead-letters'), keys, args, { ...attempt, binary: true })
+  const answer = (await retryIdempotent(defaultTimeout, read)) as Buffer[]
   const letters: DeadLetter[] = []
   for (let at = 0; at < answer.length && letters.length < limit; at += 4) {
     const [id, deadAt, bytes, why] = answer.slice(at, at + 4) as [Buffer, Buffer, Buffer, Buffer]
@@ -58,9 +58,9 @@ function readReason(why: string, body: Body): { reason: string; traceback?: stri
 }
 
 /** Deletes a dead letter. Says whether it was still there. */
-export async function deleteDeadLetter(link: Link, keys: Keys, name: string): Promise<boolean> {
+export async function deleteDeadLetter(connection: CommandConnection, keys: Keys, name: string): Promise<boolean> {
   const found = find(keys, name)
-  return found !== undefined && (await link.run(script('delete-dead-letter'), found.letter, [found.id])) === 1
+  return found !== undefined && (await connection.run(script('delete-dead-letter'), found.letter, [found.id])) === 1
 }
 
 /**
@@ -70,7 +70,7 @@ export async function deleteDeadLetter(link: Link, keys: Keys, name: string): Pr
  * @returns Whether it was still there.
  */
 export async function requeueDeadLetter(
-  link: Link,
+  connection: CommandConnection,
   keys: Keys,
   name: string,
   {
@@ -83,15 +83,17 @@ export async function requeueDeadLetter(
   if (!found) return false
   const { id, queue, letter } = found
   const { deadMessages } = queue
-  const bytes = await insist(patience, (attempt) => link.call((client) => client.hgetBuffer(deadMessages, id), attempt))
+  const bytes = await retryIdempotent(defaultTimeout, (attempt) =>
+    connection.call((client) => client.hgetBuffer(deadMessages, id), attempt),
+  )
   if (bytes === null) return false
   const stored = readBody(bytes, bodiesAreText())
   await before(stored)
   const { newId, body } =
     typeof stored === 'string' ? renamed(stored, id, queue.queueName) : { newId: id, body: revive(stored) }
-  const place = placeOf(queue, optionsOf(body) ?? {}, delayQueue)
+  const destination = destinationOf(queue, optionsOf(body) ?? {}, delayQueue)
   const args = [id, newId, body as Argument]
-  return (await link.run(script('requeue-dead-letter'), [...letter, ...place.keys], args)) === 1
+  return (await connection.run(script('requeue-dead-letter'), [...letter, ...destination.keys], args)) === 1
 }
 
 function find(keys: Keys, name: string): { id: string | Buffer; queue: QueueKeys; letter: string[] } | undefined {

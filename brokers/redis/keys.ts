@@ -36,7 +36,7 @@
 import { canonicalQueueName, delayQueueName } from '../../lib/queue-names.js'
 
 /** Where messages are put: three keys as `_store.lua` wants them. */
-export interface Place {
+export interface Destination {
   readonly keys: readonly [queue: string, bodies: string, wake: string]
 }
 
@@ -59,10 +59,10 @@ export class QueueKeys {
   readonly deadReasons: string
   /** The ready lists, from priority 9 down to 0, as the scripts want them. */
   readonly lists: readonly string[]
-  readonly #places: readonly Place[]
-  readonly delayedPlace: Place
+  readonly #destinations: readonly Destination[]
+  readonly delayedDestination: Destination
   /** Where Dramatiq delays. */
-  readonly delayQueuePlace: Place
+  readonly delayQueueDestination: Destination
 
   constructor(namespace: string, queueName: string) {
     const name = `${namespace}:${queueName}`
@@ -81,14 +81,14 @@ export class QueueKeys {
     this.deadMessages = `${name}.XQ.msgs`
     this.deadReasons = `${name}:dead`
     this.lists = Array.from({ length: 10 }, (_, index) => (index === 9 ? name : `${name}:${9 - index}`))
-    this.#places = this.lists.map((list) => ({ keys: [list, this.messages, this.wake] }))
-    this.delayedPlace = { keys: [this.delayed, this.delayedMessages, this.wake] }
-    this.delayQueuePlace = { keys: [this.delayQueue, this.delayQueueMessages, this.wake] }
+    this.#destinations = this.lists.map((list) => ({ keys: [list, this.messages, this.wake] }))
+    this.delayedDestination = { keys: [this.delayed, this.delayedMessages, this.wake] }
+    this.delayQueueDestination = { keys: [this.delayQueue, this.delayQueueMessages, this.wake] }
   }
 
   /** Where messages of that priority wait, once they are ready. */
-  ready(priority: number): Place {
-    return this.#places[9 - priority] as Place
+  ready(priority: number): Destination {
+    return this.#destinations[9 - priority] as Destination
   }
 
   /** Everything of the queue but the ack sets, which belong to workers. */

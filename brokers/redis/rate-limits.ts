@@ -4,28 +4,28 @@
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
-import { isClientOption } from './client.js'
-import { Connection } from './connection.js'
-import { share } from './ears.js'
-import { insist } from './insist.js'
-import { patience } from './link.js'
-import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
+import { isClientOption } from './connection/client.js'
+import { defaultTimeout } from './connection/command-connection.js'
+import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './connection/options.js'
+import { retryIdempotent } from './connection/retry.js'
+import { replyTimeout } from './connection/subscriptions.js'
 import { script } from './scripts.js'
+import { SharedConnections } from './shared-connections.js'
 
 export class RedisRateLimits implements RateLimitBackend {
-  readonly #connection: Connection
+  readonly #connections: SharedConnections
   #closed = false
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
   constructor(options: RedisConnectionOptions = {}) {
-    this.#connection = Connection.open(
+    this.#connections = SharedConnections.open(
       readConnection(options, connectionOptionNames, 'RedisRateLimits', isClientOption),
     )
   }
 
-  get #open(): Connection {
+  get #open(): SharedConnections {
     if (this.#closed) throw new BrokerClosed()
-    return this.#connection
+    return this.#connections
   }
 
   async add(key: string, value: number, ttl: number): Promise<boolean> {
@@ -37,8 +37,8 @@ export class RedisRateLimits implements RateLimitBackend {
     return this.#change(key, amount, Number.MIN_SAFE_INTEGER, maximum, ttl)
   }
 
-  decr(key: string, amount: number, minimum: number, ttl: number, timeout = patience): Promise<boolean> {
-    return this.#change(key, -amount, minimum, Number.MAX_SAFE_INTEGER, ttl, share(timeout))
+  decr(key: string, amount: number, minimum: number, ttl: number, timeout = defaultTimeout): Promise<boolean> {
+    return this.#change(key, -amount, minimum, Number.MAX_SAFE_INTEGER, ttl, replyTimeout(timeout))
   }
 
   async #change(
@@ -47,7 +47,7 @@ export class RedisRateLimits implements RateLimitBackend {
     minimum: number,
     maximum: number,
     ttl: number,
-    timeout = patience,
+    timeout = defaultTimeout,
   ): Promise<boolean> {
     const args = [amount, minimum, maximum, Math.max(1, ttl)]
     return (await this.#open.commands.run(script('change-counter'), [key], args, { timeout })) === 1
@@ -70,19 +70,19 @@ export class RedisRateLimits implements RateLimitBackend {
   }
 
   async wait(key: string, timeout: number): Promise<boolean> {
-    const { commands, ears } = this.#open
+    const { commands, subscriptions: ears } = this.#open
     const look = async (patience: number): Promise<true | undefined> =>
-      (await insist(patience, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
+      (await retryIdempotent(patience, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
         ? true
         : undefined
-    return (await ears.waitFor({ owner: this, channel: channel(key), look, timeout })) ?? false
+    return (await ears.waitFor({ owner: this, channel: channel(key), read: look, timeout })) ?? false
   }
 
   /** Asked for again when its answer is lost: twice is as good as once. What changes a counter isn't, since it would count twice. */
   async notify(key: string, ttl: number): Promise<void> {
     const { commands } = this.#open
     const args = [Math.max(1, ttl), channel(key)]
-    await insist(patience, (attempt) => commands.run(script('notify'), [key], args, attempt))
+    await retryIdempotent(defaultTimeout, (attempt) => commands.run(script('notify'), [key], args, attempt))
   }
 
   now(): number {
@@ -93,8 +93,8 @@ export class RedisRateLimits implements RateLimitBackend {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#connection.ears.endFor(this)
-    this.#connection.release()
+    this.#connections.subscriptions.endFor(this)
+    this.#connections.release()
   }
 }
 

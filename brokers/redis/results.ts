@@ -6,13 +6,13 @@ import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { atMost } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
-import { type Client, isClientOption } from './client.js'
-import { Connection } from './connection.js'
-import { share } from './ears.js'
-import { type Attempt, insist } from './insist.js'
-import { patience } from './link.js'
-import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './options.js'
+import { type Client, isClientOption } from './connection/client.js'
+import { defaultTimeout } from './connection/command-connection.js'
+import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './connection/options.js'
+import { type Attempt, retryIdempotent } from './connection/retry.js'
+import { replyTimeout } from './connection/subscriptions.js'
 import { script } from './scripts.js'
+import { SharedConnections } from './shared-connections.js'
 
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
 
@@ -21,7 +21,7 @@ export interface RedisResultsOptions extends ResultBackendOptions, RedisConnecti
  * Where Redis is away for longer the message is delivered again, as after any failed plugin; and this is over before
  * a worker that stops (`shutdownTimeout`, 25 s) gives up, and before others take the message (`heartbeatTimeout`, 1 min).
  */
-const longestStore = 20_000
+const storeTimeout = 20_000
 
 interface Put extends StoredResult {
   readonly key: string
@@ -29,7 +29,7 @@ interface Put extends StoredResult {
 }
 
 export class RedisResults extends ResultBackend {
-  readonly #connection: Connection
+  readonly #connections: SharedConnections
   readonly #puts: TurnBatch<Put>
   #closed = false
 
@@ -37,14 +37,14 @@ export class RedisResults extends ResultBackend {
   constructor(options: RedisResultsOptions = {}) {
     const where = readConnection(options, [...connectionOptionNames, 'namespace'], 'RedisResults', isClientOption)
     super(options)
-    this.#connection = Connection.open(where)
+    this.#connections = SharedConnections.open(where)
     // The keys are hashes and so lie all over a cluster: there each result is a call of its own.
     this.#puts = new TurnBatch((batch) => this.#store(batch), { most: where.nodes ? 1 : 250 })
   }
 
-  get #open(): Connection {
+  get #open(): SharedConnections {
     if (this.#closed) throw new BrokerClosed()
-    return this.#connection
+    return this.#connections
   }
 
   protected async put(key: string, { value, traceback }: StoredResult, ttl: number): Promise<void> {
@@ -60,16 +60,16 @@ export class RedisResults extends ResultBackend {
       traceback,
       this.#channel(key),
     ])
-    const { commands } = this.#connection
+    const { commands } = this.#connections
     const store = (attempt: Attempt): Promise<unknown> => commands.run(script('store-results'), keys, args, attempt)
-    await insist(longestStore, store, () => this.#closed)
+    await retryIdempotent(storeTimeout, store, () => this.#closed)
   }
 
   protected async peek(key: string, timeout = 0): Promise<StoredResult | undefined> {
     const { commands } = this.#open
     const isOver = (): boolean => this.#closed
     const ask = <T>(what: (client: Client) => Promise<T>): Promise<T> =>
-      insist(share(timeout), (attempt) => commands.call(what, attempt), isOver)
+      retryIdempotent(replyTimeout(timeout), (attempt) => commands.call(what, attempt), isOver)
     const value = await ask((client) => client.lindex(key, 0))
     if (value === null) return undefined
     // Asked for apart, so that a success costs one command.
@@ -80,14 +80,14 @@ export class RedisResults extends ResultBackend {
 
   protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
     const look = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
-    return this.#open.ears.waitFor({ owner: this, channel: this.#channel(key), look, timeout })
+    return this.#open.subscriptions.waitFor({ owner: this, channel: this.#channel(key), read: look, timeout })
   }
 
   protected override async remove(key: string): Promise<void> {
     const { commands } = this.#open
     const remove = (attempt: Attempt): Promise<unknown> =>
       commands.call((client) => client.unlink(key, tracebackKey(key)), attempt)
-    await insist(patience, remove, () => this.#closed)
+    await retryIdempotent(defaultTimeout, remove, () => this.#closed)
   }
 
   override async check(timeout: number): Promise<void> {
@@ -97,9 +97,9 @@ export class RedisResults extends ResultBackend {
   override async close(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#connection.ears.endFor(this)
+    this.#connections.subscriptions.endFor(this)
     await atMost(timeout, this.#puts.idle())
-    this.#connection.release()
+    this.#connections.release()
   }
 
   #channel(key: string): string {

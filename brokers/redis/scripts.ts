@@ -2,8 +2,8 @@
  * The Lua scripts, one verb a file in `scripts/`. A line `--@include name` stands for the file `_name.lua`.
  */
 import { createHash } from 'node:crypto'
-import type { Client } from './client.js'
-import type { Argument } from './link.js'
+import type { Client } from './connection/client.js'
+import type { Argument } from './connection/command-connection.js'
 import { texts } from './script-texts.js'
 
 /** A script as Redis knows it: by the digest of its text, and by the text when it doesn't know it yet. */

@@ -11,14 +11,14 @@ import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
 import { Deadline, type Duration } from '../../lib/time.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
-import type { Connection } from './connection.js'
+import type { Connection } from './connection/connection.js'
+import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
+import { Write } from './connection/write.js'
 import { type ConsumerContext, SQLiteConsumer } from './consumer.js'
-import { connect, type SQLiteFileOptions } from './file.js'
-import { Job } from './job.js'
-import { Lease } from './lease.js'
 import { SQLiteResults } from './results.js'
 import { insertRows, type NewRow, priorityOf } from './rows.js'
 import type { Statements } from './statements.js'
+import { Lease } from './workers/lease.js'
 
 export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
   /**
@@ -41,7 +41,7 @@ export class SQLiteBroker extends Broker {
   readonly #lease: Lease
   readonly #consumers = new Set<SQLiteConsumer>()
   readonly #context: ConsumerContext
-  #sends: { job: Job<void>; rows: NewRow[] } | undefined
+  #sends: { job: Write<void>; rows: NewRow[] } | undefined
 
   constructor(options: SQLiteBrokerOptions = {}) {
     refuseUnknown(options, [...brokerOptionNames, 'path', 'synchronous', 'heartbeatTimeout'], 'SQLiteBroker')
@@ -56,7 +56,7 @@ export class SQLiteBroker extends Broker {
           ? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) })
           : rest.middleware,
     })
-    this.#connection = connect({ path, synchronous })
+    this.#connection = openConnection({ path, synchronous })
     this.#lease = new Lease(this.#connection, timeout)
     this.#context = {
       connection: this.#connection,
@@ -105,12 +105,12 @@ export class SQLiteBroker extends Broker {
   }
 
   /** The sends of one turn of the event loop: one job, and so one fate. */
-  #openSends(): { job: Job<void>; rows: NewRow[] } {
+  #openSends(): { job: Write<void>; rows: NewRow[] } {
     const rows: NewRow[] = []
     const sends = {
       rows,
-      job: new Job<void>((statements) => insertRows(statements, rows), {
-        patience: this.enqueueTimeout,
+      job: new Write<void>((statements) => insertRows(statements, rows), {
+        lockTimeout: this.enqueueTimeout,
         expired: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
         begin: () => {
           if (this.#sends === sends) this.#sends = undefined

@@ -7,12 +7,12 @@ import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
 import { startTimer } from '../../lib/time.js'
-import type { Connection } from './connection.js'
-import { codeOf } from './driver.js'
-import { Job } from './job.js'
-import type { Lease } from './lease.js'
+import type { Connection } from './connection/connection.js'
+import { Write } from './connection/write.js'
+import { codeOf } from './driver/driver.js'
 import { insertRows, isIdle, type NewRow, nextDue, type ReadyRow, takeRows } from './rows.js'
 import type { Statements } from './statements.js'
+import type { Lease } from './workers/lease.js'
 
 /** After so many milliseconds a `take` that found nothing looks again by itself: no wake-up is missed for longer. */
 const longestWait = 5000
@@ -50,7 +50,7 @@ export class SQLiteConsumer implements Consumer {
   /** What makes a waiting `take` look again. */
   readonly #sleepers = new Set<() => void>()
   readonly #stopWatching: () => void
-  #acks: { job: Job<void>; deliveries: SQLiteDelivery[] } | undefined
+  #acks: { job: Write<void>; deliveries: SQLiteDelivery[] } | undefined
 
   constructor(
     readonly queueName: string,
@@ -88,7 +88,7 @@ export class SQLiteConsumer implements Consumer {
       .write(run, {
         isIdle: (statements) => this.#closed || isIdle(statements, this.queueName),
         idleValue: [],
-        patience: longestWait,
+        lockTimeout: longestWait,
       })
       .catch((error) => {
         // On a full disk many rows may not fit into the index of those held where one does; and taking is what frees space.
@@ -206,7 +206,7 @@ export class SQLiteConsumer implements Consumer {
     return job.promise
   }
 
-  #openAcks(): { job: Job<void>; deliveries: SQLiteDelivery[] } {
+  #openAcks(): { job: Write<void>; deliveries: SQLiteDelivery[] } {
     const deliveries: SQLiteDelivery[] = []
     const run = (statements: Statements): void => {
       for (const [holder, ids] of byHolder(deliveries)) statements.acknowledge.run(JSON.stringify(ids), holder)
@@ -214,7 +214,7 @@ export class SQLiteConsumer implements Consumer {
     const begin = (): void => {
       this.#acks = undefined
     }
-    const job = new Job(run, { persistent: true, begin })
+    const job = new Write(run, { persistent: true, begin })
     this.#context.connection.add(job).catch(() => {
       for (const delivery of deliveries) delivery.settled = false
     })

@@ -3,7 +3,7 @@
  * one query, when another process has written, and directly by what this process writes.
  */
 import { startTimer } from '../../lib/time.js'
-import type { Connection } from './connection.js'
+import type { Connection } from './connection/connection.js'
 import type { Statements } from './statements.js'
 
 interface Waiter<T> {

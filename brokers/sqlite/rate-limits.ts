@@ -1,8 +1,8 @@
 /** The state of rate limiters, in the same file as the messages. Every change is one transaction. */
 import { refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
-import type { Connection } from './connection.js'
-import { connect, type SQLiteFileOptions } from './file.js'
+import type { Connection } from './connection/connection.js'
+import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
 import { type Found, KeyWaits } from './key-waits.js'
 import type { Statements } from './statements.js'
 
@@ -17,7 +17,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
 
   constructor(options: SQLiteFileOptions = {}) {
     refuseUnknown(options, ['path', 'synchronous'], 'SQLiteRateLimits')
-    this.#connection = connect(options)
+    this.#connection = openConnection(options)
     this.#waits = new KeyWaits<number>(
       this.#connection,
       (statements, keys) => statements.getNotifications.all(keys) as Found<number>[],
@@ -73,7 +73,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
         if (value !== undefined) statements.putLimit.run(key, value, now + ttl)
         return value !== undefined
       },
-      { patience: 5000 },
+      { lockTimeout: 5000 },
     )
   }
 
@@ -83,7 +83,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
 
   async notify(key: string, ttl: number): Promise<void> {
     const expiry = Date.now() + ttl
-    await this.#connection.write((statements) => void statements.notify.run(key, expiry), { patience: 5000 })
+    await this.#connection.write((statements) => void statements.notify.run(key, expiry), { lockTimeout: 5000 })
     this.#waits.arrived(key, expiry)
   }
 

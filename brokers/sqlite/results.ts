@@ -1,8 +1,8 @@
 /** Results in the same file as the messages; those who wait are told at once by this process, within 50 ms by others. */
 import { refuseUnknown } from '../../lib/options.js'
 import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
-import type { Connection } from './connection.js'
-import { connect, type SQLiteFileOptions } from './file.js'
+import type { Connection } from './connection/connection.js'
+import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
 import { type Found, KeyWaits } from './key-waits.js'
 
 export interface SQLiteResultsOptions extends ResultBackendOptions, SQLiteFileOptions {}
@@ -25,7 +25,7 @@ export class SQLiteResults extends ResultBackend {
   constructor(options: SQLiteResultsOptions = {}) {
     refuseUnknown(options, ['namespace', 'path', 'synchronous'], 'SQLiteResults')
     super(options)
-    this.#connection = connect(options)
+    this.#connection = openConnection(options)
     this.#waits = new KeyWaits(this.#connection, (statements, keys) =>
       (statements.getResults.all(keys, Date.now()) as Row[]).map(found),
     )
@@ -35,7 +35,7 @@ export class SQLiteResults extends ResultBackend {
     const { value, traceback = null } = stored
     const expiry = Date.now() + ttl
     await this.#connection.write((statements) => void statements.putResult.run(key, value, traceback, expiry), {
-      patience: 5000,
+      lockTimeout: 5000,
     })
     this.#waits.arrived(key, stored)
   }
@@ -52,7 +52,7 @@ export class SQLiteResults extends ResultBackend {
   }
 
   protected override async remove(key: string): Promise<void> {
-    await this.#connection.write((statements) => void statements.removeResult.run(key), { patience: 5000 })
+    await this.#connection.write((statements) => void statements.removeResult.run(key), { lockTimeout: 5000 })
   }
 
   override check(timeout: number): Promise<void> {

@@ -8,8 +8,8 @@ import { loggable } from '../failure.js'
 import { flushLog, getLogger } from '../logger.js'
 // The front door, so that there is a default broker.
 import '../index.js'
-import { loadError } from '../worker/load-hints.js'
 import { runWorker } from '../worker/run-worker.js'
+import { loadError } from '../worker/startup/load-hints.js'
 import { readModules, type WorkerOptions } from '../worker/worker-options.js'
 
 const { version } = createRequire(import.meta.url)('dramatis/package.json') as { version: string }

@@ -6,13 +6,13 @@ import pRetry, { AbortError } from 'p-retry'
 import type { Consumer, Delivery } from '../consumer.js'
 import { BrokerClosed, BrokerError, DramatisError } from '../errors.js'
 import { toError } from '../failure.js'
-import { Trouble } from './trouble.js'
+import { RepeatedFailure } from './repeated-failure.js'
 
 export interface ConsumerLoopOptions {
   /** How many messages it may hold, running ones included; at least so many where that is `adaptive`. */
   readonly prefetch: number
   /** How many messages the worker can run at once. */
-  readonly atOnce: number
+  readonly slots: number
   /** Whether `prefetch` may grow while messages take little time. */
   readonly adaptive: boolean
   /** Whether there is nothing to take any more, nor ever will be: the broker is closed. */
@@ -24,14 +24,14 @@ export interface ConsumerLoopOptions {
 }
 
 /** For how many milliseconds' work it may hold messages, and over how many of them that is measured. */
-const ahead = 50
-const measured = 10
+const prefetchWindow = 50
+const measureInterval = 10
 
 /** What is no sign of a backlog. */
-const few = 8
+const fewDeliveries = 8
 
 /** However fast messages are, no more than these are held. */
-const mostHeld = 4000
+const maxHeld = 4000
 
 export class ConsumerLoop {
   /** Messages taken and not settled yet. */
@@ -42,7 +42,7 @@ export class ConsumerLoop {
   #settledSince = 0
   #measuredAt = performance.now()
   #prefetch: number
-  readonly #trouble: Trouble
+  readonly #failure: RepeatedFailure
   /** It takes more when it holds this many or fewer. */
   #refillAt = 0
 
@@ -57,13 +57,13 @@ export class ConsumerLoop {
       failing: `Can't take messages from "${queueName}"`,
       over: `Taking messages from "${queueName}" again`,
     }
-    this.#trouble = new Trouble(texts, { queueName }, options.reminder)
+    this.#failure = new RepeatedFailure(texts, { queueName }, options.reminder)
   }
 
   /** Half of what it may hold is kept in store, as far as that leaves nothing idle. */
   #hold(prefetch: number): void {
     this.#prefetch = prefetch
-    this.#refillAt = Math.max(Math.floor(prefetch / 2), Math.min(prefetch - 1, this.options.atOnce))
+    this.#refillAt = Math.max(Math.floor(prefetch / 2), Math.min(prefetch - 1, this.options.slots))
   }
 
   start(): void {
@@ -78,7 +78,7 @@ export class ConsumerLoop {
   }
 
   /** So many of those that it holds don't count for now. */
-  setAside(more: number): void {
+  exclude(more: number): void {
     this.held -= more
     if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
   }
@@ -112,7 +112,7 @@ export class ConsumerLoop {
       this.held += deliveries.length
       // Many are behind which there is more: it is asked for before these are run, so that the broker is at work while
       // the actors are. A few are all there was, and are run at once.
-      next = deliveries.length > few ? this.#takeMore() : undefined
+      next = deliveries.length > fewDeliveries ? this.#takeMore() : undefined
       for (const delivery of deliveries) this.options.accept(delivery)
       // A broker that always has more must not keep the event loop from its other work.
       await new Promise(setImmediate)
@@ -139,10 +139,10 @@ export class ConsumerLoop {
    */
   #room(): number {
     const elapsed = performance.now() - this.#measuredAt
-    if (this.options.adaptive && elapsed >= measured) {
-      const lately = Math.min(mostHeld, Math.round((this.#settledSince * ahead) / elapsed))
+    if (this.options.adaptive && elapsed >= measureInterval) {
+      const lately = Math.min(maxHeld, Math.round((this.#settledSince * prefetchWindow) / elapsed))
       // Settlements come in bursts: it grows at once, and shrinks by halves, unless there was none for as long.
-      const least = elapsed < ahead ? Math.floor(this.#prefetch / 2) : 0
+      const least = elapsed < prefetchWindow ? Math.floor(this.#prefetch / 2) : 0
       this.#hold(Math.max(this.options.prefetch + lately, least))
       this.#settledSince = 0
       this.#measuredAt = performance.now()
@@ -163,18 +163,18 @@ export class ConsumerLoop {
     const { signal } = this.#stopping
     if (first instanceof BrokerClosed) this.#stopping.abort()
     if (signal.aborted) return []
-    this.#trouble.failed(first)
+    this.#failure.failed(first)
     const take = async (): Promise<readonly Delivery[]> => {
       try {
         return await this.consumer.take(limit)
       } catch (error) {
-        if (!signal.aborted) this.#trouble.failed(error)
+        if (!signal.aborted) this.#failure.failed(error)
         throw error
       }
     }
     try {
-      const deliveries = await persist(take, signal, (error) => error instanceof BrokerClosed)
-      this.#trouble.over()
+      const deliveries = await retryUntilDone(take, signal, (error) => error instanceof BrokerClosed)
+      this.#failure.recovered()
       return deliveries
     } catch {
       this.#stopping.abort()
@@ -187,13 +187,17 @@ export class ConsumerLoop {
  * Does something with the broker until it works: at once, then after 50 ms, then after longer waits up to 5 s. Ends
  * only when the signal aborts, or when trying again is no use.
  */
-export async function persist<T>(attempt: () => Promise<T>, signal: AbortSignal, isHopeless = isFinal): Promise<T> {
+export async function retryUntilDone<T>(
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+  isPermanent = isFinal,
+): Promise<T> {
   return pRetry(
     async () => {
       try {
         return await attempt()
       } catch (error) {
-        if (isHopeless(error)) throw new AbortError(error as Error)
+        if (isPermanent(error)) throw new AbortError(error as Error)
         // p-retry takes a TypeError for a mistake that another attempt can't mend; from a driver it needn't be. The same
         // for what is no Error at all.
         throw error instanceof Error && !(error instanceof TypeError)

@@ -11,10 +11,10 @@ import type { AnyActor, WantedResult } from '../middleware.js'
 import { expected, refuseUnknown } from '../options.js'
 import { read } from '../thrown.js'
 import { type Clock, type Duration, parseDuration } from '../time.js'
-import { executionOf } from './in-hand.js'
+import { executionOf } from './running-messages.js'
 
 /** Where deliveries come from, and what is told about them: one for each queue that a worker consumes. */
-export interface Desk {
+export interface DeliverySettlements {
   /** Settlements through it are tried until they work. */
   readonly consumer: Consumer
   /** Acknowledges what needs nothing else, together with others, and sees to the rest: `settled` isn't called for it. */
@@ -24,11 +24,11 @@ export interface Desk {
   /** The message is settled, or never will be from here. */
   settled(): void
   /** So many messages more don't count as held: they take nobody's place while it is found out what they do to threads. */
-  setAside(more: number): void
+  exclude(more: number): void
 }
 
 /** Who is told how a run ended: once, of one of the two. */
-export interface Onlooker {
+export interface ExecutionObserver {
   onResult(execution: Execution, result: unknown): void
   onError(execution: Execution, error: unknown): void
 }
@@ -57,7 +57,7 @@ export interface Runner {
    * told once. When it can't be told who blocks the thread, that is waited for as long as `grace`; then the thread is
    * ended, and the answer is `undefined`: what ran there is no longer held to this limit.
    */
-  starvation(execution: Execution, span: number, grace: number): number | undefined
+  blockedTime(execution: Execution, span: number, grace: number): number | undefined
   /** Ends everything; what still runs is given back. */
   stop(): Promise<void>
 }
@@ -74,7 +74,7 @@ export class GivenBack extends Interrupt {
 }
 
 /** How long an actor may run, and how long it has to end after that. In milliseconds. */
-interface TimeAllowed {
+interface TimeAllowance {
   readonly limit: number
   readonly grace: number
 }
@@ -93,32 +93,32 @@ export class Execution {
   /** Its neighbours among what is in hand. */
   previous: Execution | undefined
   next: Execution | undefined
-  #allowed: TimeAllowed | undefined
+  #allowed: TimeAllowance | undefined
   #timer: unknown
   #ended = false
 
   constructor(
     readonly message: Message,
     readonly delivery: Delivery,
-    readonly desk: Desk,
+    readonly settlements: DeliverySettlements,
     readonly actor: AnyActor,
     private readonly runner: Runner,
     private readonly clock: Clock,
-    private onlooker: Onlooker,
+    private observer: ExecutionObserver,
   ) {}
 
   /** Runs the actor. */
   start(): void {
     // What was interrupted before its turn came doesn't begin any more.
     if (this.interruption) throw this.interruption
-    if (this.#allowed) watchLater(this)
+    if (this.#allowed) watchAtEndOfTurn(this)
     this.runner.run(this)
   }
 
   /** The same, for those who surround it: its end is theirs to see, and not the onlooker's. */
   startWithin(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.onlooker = { onResult: (_, result) => resolve(result), onError: (_, error) => reject(error) }
+      this.observer = { onResult: (_, result) => resolve(result), onError: (_, error) => reject(error) }
       this.start()
     })
   }
@@ -127,19 +127,19 @@ export class Execution {
   succeed(result: unknown): void {
     if (this.over) return
     this.over = true
-    this.onlooker.onResult(this, result)
+    this.observer.onResult(this, result)
   }
 
   /** It failed, or was stopped. */
   fail(error: unknown): void {
     if (this.over) return
     this.over = true
-    this.onlooker.onError(this, error)
+    this.observer.onError(this, error)
   }
 
   /** Begins to watch the time, if the actor isn't through yet. */
   watch(): void {
-    if (!this.#ended) this.#watch((this.#allowed as TimeAllowed).limit)
+    if (!this.#ended) this.#watch((this.#allowed as TimeAllowance).limit)
   }
 
   /** Must be called when the run is over, however it ended. */
@@ -159,20 +159,20 @@ export class Execution {
   /** Begins anew, with all of its time. */
   resume(): void {
     this.#ended = false
-    if (this.#allowed) watchLater(this)
+    if (this.#allowed) watchAtEndOfTurn(this)
   }
 
   /** Holds the run to a time limit, once it starts. */
-  allow(allowed: TimeAllowed): void {
+  allow(allowed: TimeAllowance): void {
     this.#allowed = allowed
   }
 
   #watch(delay: number): void {
     this.#timer = this.clock.setTimeout(() => {
-      const { limit, grace } = this.#allowed as TimeAllowed
-      const starved = this.runner.starvation(this, limit, grace)
-      if (starved === undefined) return
-      if (starved > 0) this.#watch(starved)
+      const { limit, grace } = this.#allowed as TimeAllowance
+      const blocked = this.runner.blockedTime(this, limit, grace)
+      if (blocked === undefined) return
+      if (blocked > 0) this.#watch(blocked)
       else this.interrupt(new TimeLimitExceeded(limit), grace)
     }, delay)
   }
@@ -189,13 +189,13 @@ export class Execution {
 
   #killAfter(delay: number, error: Interrupt): void {
     this.#timer = this.clock.setTimeout(() => {
-      const again = this.runner.kill(this, error)
-      if (again > 0) this.#killAfter(again, error)
+      const retryIn = this.runner.kill(this, error)
+      if (retryIn > 0) this.#killAfter(retryIn, error)
     }, delay)
   }
 
   /** What a failure means: after an interruption it is that interruption, whatever the actor threw because of it. */
-  verdict(error: Error): Error {
+  resolveError(error: Error): Error {
     const { interruption } = this
     if (!interruption || error instanceof GivenBack) return error
     if (!(interruption instanceof Shutdown)) {
@@ -208,21 +208,21 @@ export class Execution {
   }
 
   /** What a success means: nothing, after an interruption that doesn't only ask. */
-  get failedAllTheSame(): Interrupt | undefined {
+  get overridingError(): Interrupt | undefined {
     return this.interruption instanceof Shutdown ? undefined : this.interruption
   }
 }
 
 /** What began in this turn of the event loop. Most actors that take no time are through before it ends, and need no timer. */
-let begun: Execution[] = []
+let startedThisTurn: Execution[] = []
 
-function watchLater(execution: Execution): void {
-  if (begun.push(execution) === 1) setImmediate(watchAll)
+function watchAtEndOfTurn(execution: Execution): void {
+  if (startedThisTurn.push(execution) === 1) setImmediate(watchAll)
 }
 
 function watchAll(): void {
-  const executions = begun
-  begun = []
+  const executions = startedThisTurn
+  startedThisTurn = []
   for (const execution of executions) execution.watch()
 }
 
@@ -252,6 +252,6 @@ export function interrupt(message: Message, error: Interrupt, options: { grace?:
  * Holds a message that is about to run to a time limit; for `beforeProcessMessage` hooks. At the limit it is
  * interrupted with `TimeLimitExceeded`. Time in which another message blocked its thread doesn't count.
  */
-export function limitTime(message: Message, allowed: TimeAllowed): void {
+export function limitTime(message: Message, allowed: TimeAllowance): void {
   executionOf(message)?.allow(allowed)
 }

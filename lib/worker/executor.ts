@@ -12,45 +12,45 @@ import { Message } from '../message.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
-import { type Desk, Execution, GivenBack, type Onlooker, type Runner } from './execution.js'
-import type { InHand } from './in-hand.js'
-import { logEnd, noteBegin, reasonOf, settled } from './settled.js'
-import { deadLetter, type Owed, settle } from './settling.js'
+import { type DeliverySettlements, Execution, type ExecutionObserver, GivenBack, type Runner } from './execution.js'
+import type { RunningMessages } from './running-messages.js'
+import { deadLetter, settle, type UnsettledDelivery } from './settling/settle.js'
+import { logSettlement, noteStart, reasonOf, reportSettlement } from './settling/settlement-report.js'
 
 /**
  * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
  * promises are most of what a message costs that takes no time.
  */
-export class Executor implements Onlooker {
+export class Executor implements ExecutionObserver {
   constructor(
     private readonly broker: Broker,
     private readonly runner: Runner,
     /** The messages whose actors run now. */
-    private readonly inHand: InHand,
+    private readonly running: RunningMessages,
   ) {}
 
   /** Brings a delivery to its end. Never throws: what can't be settled is logged, and delivered to others in time. */
-  process(delivery: Delivery, desk: Desk): void {
+  process(delivery: Delivery, settlements: DeliverySettlements): void {
     let execution: Execution
     try {
-      execution = this.#accept(delivery, desk)
+      execution = this.#accept(delivery, settlements)
     } catch (error) {
-      desk.ran()
-      return void this.#settleOtherwise(delivery, desk, undefined, withoutFrames(toError(error)))
+      settlements.ran()
+      return void this.#settleSpecial(delivery, settlements, undefined, withoutFrames(toError(error)))
     }
     if (delivery.deliveryCount === 1) return this.#begin(execution)
     const failed = (error: unknown): void => {
-      desk.ran()
-      void this.#settleOtherwise(delivery, desk, execution, error)
+      settlements.ran()
+      void this.#settleSpecial(delivery, settlements, execution, error)
     }
-    desk.consumer.begin(delivery).then(() => this.#begin(execution), failed)
+    settlements.consumer.begin(delivery).then(() => this.#begin(execution), failed)
   }
 
   /** Before, and then around the actor. */
   #begin(execution: Execution): void {
     const { message } = execution
-    if (isDebugEnabled()) noteBegin(message)
-    this.inHand.add(execution)
+    if (isDebugEnabled()) noteStart(message)
+    this.running.add(execution)
     try {
       const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
       if (!before) this.#surround(execution)
@@ -77,59 +77,61 @@ export class Executor implements Onlooker {
   onResult(execution: Execution, result: unknown): void {
     if (execution.concluded) return
     try {
-      if (execution.failedAllTheSame) throw execution.failedAllTheSame
+      if (execution.overridingError) throw execution.overridingError
       const unchecked = !this.runner.checksResults || this.broker.chain.surrounds
       if (execution.wanted === 'json' && result !== undefined && unchecked) checkSerializable(result, 'result')
     } catch (error) {
       return this.onError(execution, error)
     }
-    this.#leave(execution)
+    this.#finishRun(execution)
     this.#conclude(execution, new Outcome(execution.message, result, undefined))
   }
 
   /** It threw, or was stopped. Intents and interruptions are no outcomes. */
   onError(execution: Execution, thrown: unknown): void {
     if (execution.concluded) return
-    const error = execution.verdict(toError(thrown))
-    this.#leave(execution)
+    const error = execution.resolveError(toError(thrown))
+    this.#finishRun(execution)
     if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) {
-      void this.#settleOtherwise(execution.delivery, execution.desk, execution, error)
+      void this.#settleSpecial(execution.delivery, execution.settlements, execution, error)
     } else {
       this.#conclude(execution, new Outcome(execution.message, undefined, error))
     }
   }
 
-  #leave(execution: Execution): void {
+  #finishRun(execution: Execution): void {
     execution.over = true
     execution.concluded = true
-    this.inHand.delete(execution)
+    this.running.delete(execution)
     execution.end()
-    execution.desk.ran()
+    execution.settlements.ran()
   }
 
   /** After, and then the settlement. */
   #conclude(execution: Execution, outcome: Outcome): void {
-    const { delivery, desk, message } = execution
+    const { delivery, settlements, message } = execution
     try {
       const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
-      const before = after ? after.then(() => this.#decided(message, outcome)) : this.#decided(message, outcome)
+      const before = after
+        ? after.then(() => this.#beforeSettle(message, outcome))
+        : this.#beforeSettle(message, outcome)
       if (!before && this.#isOrdinary(outcome)) this.#acknowledge(execution, outcome)
       else void this.#settleAfter(before, execution, outcome)
     } catch (error) {
-      void this.#settleOtherwise(delivery, desk, execution, error)
+      void this.#settleSpecial(delivery, settlements, execution, error)
     }
   }
 
   /** Every plugin had its say. */
-  #decided(message: Message, outcome: Outcome): Promise<void> | undefined {
+  #beforeSettle(message: Message, outcome: Outcome): Promise<void> | undefined {
     outcome.conclude()
     return this.broker.chain.emit('beforeSettleMessage', message, outcome, this.broker)
   }
 
-  #acknowledge({ delivery, desk, message }: Execution, outcome: Outcome): void {
+  #acknowledge({ delivery, settlements, message }: Execution, outcome: Outcome): void {
     outcome.close()
-    if (isDebugEnabled()) logEnd(message, 'ack')
-    desk.acknowledge(delivery)
+    if (isDebugEnabled()) logSettlement(message, 'ack')
+    settlements.acknowledge(delivery)
   }
 
   #isOrdinary({ error, decision, sends }: Outcome): boolean {
@@ -137,30 +139,30 @@ export class Executor implements Onlooker {
   }
 
   async #settleAfter(before: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
-    const { delivery, desk, message } = execution
+    const { delivery, settlements, message } = execution
     try {
       await before
       if (this.#isOrdinary(outcome)) return this.#acknowledge(execution, outcome)
       outcome.close()
-      await settle(this.#owed(delivery, desk.consumer, message), outcome)
+      await settle(this.#unsettled(delivery, settlements.consumer, message), outcome)
     } catch (error) {
-      return this.#settleOtherwise(delivery, desk, execution, error)
+      return this.#settleSpecial(delivery, settlements, execution, error)
     }
-    desk.settled()
+    settlements.settled()
   }
 
   /** Every end but the ordinary ones. */
-  async #settleOtherwise(
+  async #settleSpecial(
     delivery: Delivery,
-    desk: Desk,
+    settlements: DeliverySettlements,
     execution: Execution | undefined,
     error: unknown,
   ): Promise<void> {
-    const { consumer } = desk
+    const { consumer } = settlements
     try {
       if (!execution) await this.#refuse(delivery, consumer, toError(error))
       else if (error instanceof SkipMessage) await this.#skip(delivery, consumer, execution, error)
-      else if (error instanceof GivenBack) await this.#giveBack(delivery, consumer, execution.message, error)
+      else if (error instanceof GivenBack) await this.#requeue(delivery, consumer, execution.message, error)
       else if (error instanceof HookFailed) await this.#redeliver(delivery, consumer, execution, error)
       else if (error instanceof BrokerError) throw error
       else await this.#refuse(delivery, consumer, toError(error))
@@ -172,11 +174,11 @@ export class Executor implements Onlooker {
           'A message could not be settled; it will be delivered again',
         )
     }
-    desk.settled()
+    settlements.settled()
   }
 
   /** Reads the body, finds the actor, and counts the deaths. */
-  #accept(delivery: Delivery, desk: Desk): Execution {
+  #accept(delivery: Delivery, settlements: DeliverySettlements): Execution {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
     if (!actor) throw new ActorNotFound(message.actorName, this.broker.actors.keys())
@@ -190,10 +192,10 @@ export class Executor implements Onlooker {
         )
       }
     }
-    return new Execution(message, delivery, desk, actor, this.runner, this.broker.clock, this)
+    return new Execution(message, delivery, settlements, actor, this.runner, this.broker.clock, this)
   }
 
-  #owed(delivery: Delivery, consumer: Consumer, message: Message): Owed {
+  #unsettled(delivery: Delivery, consumer: Consumer, message: Message): UnsettledDelivery {
     return { broker: this.broker, consumer, delivery, message }
   }
 
@@ -202,10 +204,10 @@ export class Executor implements Onlooker {
     getLogger().info({ messageId: message.messageId, actorName: message.actorName }, `Skipped: ${skip.message}`)
     try {
       await this.broker.chain.emit('afterSkipMessage', message, skip, this.broker)
-      const owed = this.#owed(delivery, consumer, message)
-      if (skip.fail) return await deadLetter(owed, { reason: skip.message, error: skip })
+      const unsettled = this.#unsettled(delivery, consumer, message)
+      if (skip.fail) return await deadLetter(unsettled, { reason: skip.message, error: skip })
       const what = { decision: 'skip', reason: skip.message } as const
-      await settle(owed, new Outcome(message, null, undefined), what)
+      await settle(unsettled, new Outcome(message, null, undefined), what)
     } catch (error) {
       if (!(error instanceof HookFailed)) throw error
       await this.#redeliver(delivery, consumer, execution, error)
@@ -213,7 +215,7 @@ export class Executor implements Onlooker {
   }
 
   /** Back to the queue, as if it had never been taken. */
-  async #giveBack(delivery: Delivery, consumer: Consumer, message: Message, why: GivenBack): Promise<void> {
+  async #requeue(delivery: Delivery, consumer: Consumer, message: Message, why: GivenBack): Promise<void> {
     const fields = { messageId: message.messageId, actorName: message.actorName }
     const text = `Goes back to its queue: ${why.message}`
     // What has to wait comes by many times; the reason was logged when it arose.
@@ -222,7 +224,7 @@ export class Executor implements Onlooker {
     await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
     const delay = why.delay > 0 ? why.delay : undefined
     await consumer.requeue(delivery, delay === undefined ? undefined : { delay })
-    await settled(this.broker, message, { decision: 'requeue', reason: why.message, delay })
+    await reportSettlement(this.broker, message, { decision: 'requeue', reason: why.message, delay })
   }
 
   /** An essential plugin failed: not acknowledged but delivered again after a while, and counted. */
@@ -234,13 +236,13 @@ export class Executor implements Onlooker {
   ): Promise<void> {
     const allowed = this.broker.chain.maxDeliveries(message, actor)
     if (delivery.deliveryCount >= allowed) return this.#refuse(delivery, consumer, error)
-    const delay = backoff(delivery.deliveryCount - 1, redelivery)
+    const delay = backoff(delivery.deliveryCount - 1, redeliveryBackoff)
     getLogger().warn(
       { messageId: message.messageId, actorName: message.actorName, delay },
       'Not acknowledged; delivered again later',
     )
     await consumer.requeue(delivery, { counted: true, delay })
-    await settled(this.broker, message, { decision: 'requeue', reason: error.message, error, delay })
+    await reportSettlement(this.broker, message, { decision: 'requeue', reason: error.message, error, delay })
   }
 
   /** What can't be run at all is kept with the reason, and logged this once. */
@@ -255,15 +257,15 @@ export class Executor implements Onlooker {
       // No message, so no hooks for it.
     }
     try {
-      if (message) return await deadLetter(this.#owed(delivery, consumer, message), rejection)
+      if (message) return await deadLetter(this.#unsettled(delivery, consumer, message), rejection)
     } catch (hookError) {
       // Of `beforeNack`: nothing is stored yet.
       if (!(hookError instanceof HookFailed)) throw hookError
     }
     await consumer.deadLetter(delivery, reasonOf(rejection), [])
-    if (message) await settled(this.broker, message, { decision: 'dead-letter', ...rejection })
+    if (message) await reportSettlement(this.broker, message, { decision: 'dead-letter', ...rejection })
   }
 }
 
 /** How soon a message comes back whose plugin failed: from a second up to five minutes. */
-const redelivery = { factor: 1000, max: 300_000 }
+const redeliveryBackoff = { factor: 1000, max: 300_000 }

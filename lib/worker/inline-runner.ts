@@ -11,19 +11,19 @@ import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
 import { refuseGenerator } from '../runnable.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
-import type { InHand } from './in-hand.js'
+import type { RunningMessages } from './running-messages.js'
 
 export class InlineRunner implements Runner {
   readonly slots: number
   readonly checksResults = false
-  readonly #inHand: InHand
+  readonly #running: RunningMessages
   readonly #broker: Broker
   #started = false
 
-  constructor({ broker, concurrency, inHand }: { broker: Broker; concurrency: number; inHand: InHand }) {
+  constructor({ broker, concurrency, running }: { broker: Broker; concurrency: number; running: RunningMessages }) {
     this.slots = concurrency
     this.#broker = broker
-    this.#inHand = inHand
+    this.#running = running
   }
 
   /** The event loop it runs on takes the place of a thread. */
@@ -63,12 +63,12 @@ export class InlineRunner implements Runner {
     return 0
   }
 
-  starvation(): number {
+  blockedTime(): number {
     return 0
   }
 
   async stop(): Promise<void> {
-    for (const execution of this.#inHand.executions()) {
+    for (const execution of this.#running.executions()) {
       if (execution.run) execution.fail(new GivenBack('the worker stopped before the actor ended'))
     }
     if (!this.#started) return

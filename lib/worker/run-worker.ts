@@ -10,7 +10,7 @@ import { messageOf } from '../thrown.js'
 import { atMost, Deadline, longestTimeout, startInterval } from '../time.js'
 import { grace, graces } from './shutdown.js'
 import { listenForStopSignals } from './signals.js'
-import { noteArrival } from './thread-loading.js'
+import { noteMainThreadStart } from './threads/thread-loading.js'
 import { Worker } from './worker.js'
 import type { WorkerOptions } from './worker-options.js'
 
@@ -59,7 +59,7 @@ const all = shared('workers of the process', () => ({ running: new Set<Running>(
 export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   const main = mainThread()
   if (main) return main.serve()
-  noteArrival(performance.now())
+  noteMainThreadStart(performance.now())
   let worker: Worker
   try {
     worker = new Worker(getBroker(), options)

@@ -8,10 +8,10 @@ import { constants } from 'node:os'
 import { startInterval } from '../time.js'
 
 /** How long a repetition is the same wish, in milliseconds from the first signal. */
-const sameWish = 1000
+const repeatWindow = 1000
 
 /** How exactly it is known when a later signal came, in milliseconds. */
-const exactness = 50
+const resolution = 50
 
 export interface StopSignalHandlers {
   /** The first signal came. */
@@ -36,9 +36,9 @@ export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers):
       turns = { last: now, lastButOne: now }
       startInterval(() => {
         turns = { last: performance.now(), lastButOne: turns.last }
-      }, exactness).unref()
+      }, resolution).unref()
       onStop(signal)
-    } else if (turns.lastButOne - firstAt >= sameWish && signal !== 'SIGUSR2') {
+    } else if (turns.lastButOne - firstAt >= repeatWindow && signal !== 'SIGUSR2') {
       // nodemon sends SIGUSR2 anew with each file that changes; it waits for the end all the same.
       onStopNow(128 + constants.signals[signal])
     }

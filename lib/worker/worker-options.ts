@@ -10,7 +10,7 @@ import { InvalidOption } from '../errors.js'
 import { duration, expected, refuseUnknown } from '../options.js'
 import { checkQueueName } from '../queue-names.js'
 import { type Duration, show } from '../time.js'
-import { entryScript } from './entry.js'
+import { entryScript } from './startup/entry-script.js'
 
 export interface WorkerOptions {
   /**

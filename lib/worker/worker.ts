@@ -18,26 +18,26 @@ import { count, duration } from '../options.js'
 import { shared } from '../registry.js'
 import { atMost, Deadline, type Duration } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
-import { entryModules } from './entry-modules.js'
 import { interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
-import { chainForThreads, forThreads } from './for-threads.js'
-import { InHand } from './in-hand.js'
 import { InlineRunner } from './inline-runner.js'
-import { Lane } from './lane.js'
 import { LocalQueue } from './local-queue.js'
-import { memoryLimits } from './memory-limit.js'
-import { readQueues } from './queues.js'
+import { RunningMessages } from './running-messages.js'
+import { QueueSettlements } from './settling/queue-settlements.js'
+import { UnsettledCount } from './settling/unsettled-count.js'
 import { emitInTime, grace, graces } from './shutdown.js'
-import { SlotWatch } from './slot-watch.js'
-import { checkStore } from './store-check.js'
-import { ThreadPool } from './thread-pool.js'
-import { Unsettled } from './unsettled.js'
+import { StallWarning } from './stall-warning.js'
+import { entryModules } from './startup/entry-modules.js'
+import { readQueues } from './startup/queues.js'
+import { checkStore } from './startup/store-check.js'
+import { chainForThreads, mainThreadServices } from './threads/main-thread-services.js'
+import { memoryLimits } from './threads/memory-limit.js'
+import { ThreadPool } from './threads/thread-pool.js'
 import { checkWorkerOptions, positive, readModules, readTimeout, type WorkerOptions } from './worker-options.js'
 
 interface Waiting {
   readonly delivery: Delivery
-  readonly lane: Lane
+  readonly settlements: QueueSettlements
 }
 
 const boot = shared('first worker of the process', () => ({ done: false }))
@@ -51,15 +51,15 @@ export class Worker {
   readonly shutdownTimeout: number
   readonly #runner: Runner
   readonly #executor: Executor
-  readonly #inHand = new InHand()
+  readonly #running = new RunningMessages()
   readonly #local = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
-  readonly #unsettled = new Unsettled()
-  readonly #slotWatch: SlotWatch
+  readonly #unsettled = new UnsettledCount()
+  readonly #stallWarning: StallWarning
   /** Aborts when it is told to stop. */
   readonly #stopping = new AbortController()
   /** Ends what is tried over and over, once the worker gave up. */
-  readonly #givingUp = new AbortController()
+  readonly #abandon = new AbortController()
   #active = 0
   #dispatching = false
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
@@ -81,12 +81,12 @@ export class Worker {
     this.#options = options
     this.#runner =
       this.threads === 0
-        ? new InlineRunner({ broker, concurrency: this.concurrency, inHand: this.#inHand })
+        ? new InlineRunner({ broker, concurrency: this.concurrency, running: this.#running })
         : this.#makePool()
-    this.#executor = new Executor(broker, this.#runner, this.#inHand)
-    this.#slotWatch = new SlotWatch({
+    this.#executor = new Executor(broker, this.#runner, this.#running)
+    this.#stallWarning = new StallWarning({
       broker,
-      executions: () => this.#inHand.executions(),
+      executions: () => this.#running.executions(),
       isFull: () => this.#active > 0 && this.#active >= this.#runner.slots,
       waiting: () => this.#local.size,
       queues: () => this.queues,
@@ -104,7 +104,7 @@ export class Worker {
       ...memoryLimits(this.#options),
       ownBroker: isFromEnvironment(this.broker),
       chain: () => chainForThreads(this.broker),
-      services: forThreads(this.broker),
+      services: mainThreadServices(this.broker),
       onFree: () => this.#dispatch(),
       onThreadReady: (threadId) =>
         emitInTime('afterWorkerThreadBoot', () => this.broker.chain.emit('afterWorkerThreadBoot', threadId, this)),
@@ -120,7 +120,7 @@ export class Worker {
 
   /** The messages whose actors run now. */
   get messages(): Iterable<Message> {
-    return this.#inHand.executions().map(({ message }) => message)
+    return this.#running.executions().map(({ message }) => message)
   }
 
   /** The queues it consumes, once it is started. */
@@ -172,7 +172,7 @@ export class Worker {
     if (!this.#stopped) await this.#runner.start()
     if (this.#stopped) return this.#stopped
     this.#state = 'running'
-    this.#slotWatch.start()
+    this.#stallWarning.start()
     for (const queueName of queues) {
       await this.#consume(queueName)
       if (this.#stopped) return this.#stopped
@@ -184,16 +184,16 @@ export class Worker {
 
   async #consume(queueName: string): Promise<void> {
     const { prefetch } = this.#options
-    const atOnce = Math.max(1, this.threads) * this.concurrency
-    const consumer = this.broker.consume(queueName, { prefetch: prefetch ?? 2 * atOnce })
+    const slots = Math.max(1, this.threads) * this.concurrency
+    const consumer = this.broker.consume(queueName, { prefetch: prefetch ?? 2 * slots })
     const loop = new ConsumerLoop(consumer, {
-      prefetch: prefetch ?? atOnce,
-      atOnce,
+      prefetch: prefetch ?? slots,
+      slots,
       adaptive: prefetch === undefined,
       isOver: () => this.broker.closed,
-      accept: (delivery) => this.#accept(delivery, lane),
+      accept: (delivery) => this.#accept(delivery, settlements),
     })
-    const lane = new Lane(consumer, {
+    const settlements = new QueueSettlements(consumer, {
       ran: () => {
         this.#active--
         if (this.#local.size > 0) this.#dispatch()
@@ -202,8 +202,8 @@ export class Worker {
         loop.release()
         this.#unsettled.settled()
       },
-      setAside: (more) => loop.setAside(more),
-      givingUp: this.#givingUp.signal,
+      exclude: (more) => loop.exclude(more),
+      abandon: this.#abandon.signal,
     })
     this.#loops.push(loop)
     loop.start()
@@ -212,13 +212,13 @@ export class Worker {
 
   // — Running ————————————————————————————————————————————————————————————————————————————————————————————
 
-  #accept(delivery: Delivery, lane: Lane): void {
+  #accept(delivery: Delivery, settlements: QueueSettlements): void {
     this.#unsettled.count++
     if (this.#state === 'running') {
-      this.#local.push({ delivery, lane }, delivery.priority)
+      this.#local.push({ delivery, settlements }, delivery.priority)
       this.#dispatch()
     } else {
-      void lane.giveBack(delivery)
+      void settlements.requeue(delivery)
     }
   }
 
@@ -228,8 +228,8 @@ export class Worker {
     this.#dispatching = true
     while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
       this.#active++
-      const { delivery, lane } = this.#local.shift() as Waiting
-      this.#executor.process(delivery, lane)
+      const { delivery, settlements } = this.#local.shift() as Waiting
+      this.#executor.process(delivery, settlements)
     }
     this.#dispatching = false
   }
@@ -253,27 +253,27 @@ export class Worker {
     const started = this.#state === 'running'
     this.#state = 'stopping'
     this.#stopping.abort()
-    this.#slotWatch.stop()
+    this.#stallWarning.stop()
     const running = new Deadline(timeout)
     const end = new Deadline(timeout + graces)
     getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
     for (const loop of this.#loops) loop.halt()
     if (started) {
-      const patience = Math.max(grace.least, running.left)
-      await emitInTime('beforeWorkerShutdown', () => chain.emit('beforeWorkerShutdown', this), patience)
+      const timeout = Math.max(grace.least, running.left)
+      await emitInTime('beforeWorkerShutdown', () => chain.emit('beforeWorkerShutdown', this), timeout)
     }
     await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop, running)))
-    for (const { delivery, lane } of this.#local.drain()) void lane.giveBack(delivery)
-    await this.#unsettled.none(running.left)
+    for (const { delivery, settlements } of this.#local.drain()) void settlements.requeue(delivery)
+    await this.#unsettled.waitForNone(running.left)
     for (const message of this.messages) interrupt(message, new Shutdown())
-    await this.#unsettled.none(Math.min(grace.actors, timeout))
+    await this.#unsettled.waitForNone(Math.min(grace.actors, timeout))
     await atMost(Math.max(grace.least, Math.min(grace.threads, end.left - grace.last)), this.#runner.stop())
-    await this.#unsettled.none(grace.actors)
-    this.#givingUp.abort(new BrokerClosed())
-    await this.#unsettled.none(grace.least)
+    await this.#unsettled.waitForNone(grace.actors)
+    this.#abandon.abort(new BrokerClosed())
+    await this.#unsettled.waitForNone(grace.least)
     this.#state = 'stopped'
-    this.#inHand.close()
-    this.#unsettled.tell()
+    this.#running.close()
+    this.#unsettled.warnIfAny()
     const rest = Math.max(grace.least, end.left - grace.broker)
     if (started) await emitInTime('afterWorkerShutdown', () => chain.emit('afterWorkerShutdown', this), rest)
     getLogger().info({}, 'Worker stopped')
@@ -295,6 +295,6 @@ export class Worker {
   async join(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     readTimeout(options, 'join()')
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, options)))
-    await this.#unsettled.none()
+    await this.#unsettled.waitForNone()
   }
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker } from '../../brokers/redis/index.js'
-import { lenient } from '../../brokers/redis/rewrite.js'
+import { lenient } from '../../brokers/redis/sending/json-rewrite.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { type Test, t } from 'tap'
+import { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
-import { Link } from '../../brokers/redis/link.js'
 import { ConnectionFailed, EnqueueTimeout, IncompatibleStore } from '../../lib/errors.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
@@ -132,10 +132,12 @@ await withRedis((server) => {
   })
 
   t.test('it is said again now and then that Redis is away', async (t) => {
-    const link = new Link({ url: `redis://127.0.0.1:${await freePort()}` }, 'a test', { reminder: 30 })
-    t.teardown(() => link.close())
+    const connection = new CommandConnection({ url: `redis://127.0.0.1:${await freePort()}` }, 'a test', {
+      reminder: 30,
+    })
+    t.teardown(() => connection.close())
     t.match(
-      await link.call((client) => client.ping(), { timeout: 300 }).catch((error: unknown) => error),
+      await connection.call((client) => client.ping(), { timeout: 300 }).catch((error: unknown) => error),
       ConnectionFailed,
     )
     await until(() => said(/is still away \(connect ECONNREFUSED/).length > 1, 'the reminders')
@@ -167,18 +169,18 @@ await withRedis((server) => {
     const examine = async (): Promise<undefined> => {
       if (tooOld) throw new IncompatibleStore('too old')
     }
-    const link = new Link({ url: server.url }, 'a test', { examine })
-    t.teardown(() => link.close())
+    const connection = new CommandConnection({ url: server.url }, 'a test', { check: examine })
+    t.teardown(() => connection.close())
     await t.rejects(
-      link.call((client) => client.ping()),
+      connection.call((client) => client.ping()),
       IncompatibleStore,
     )
     await t.rejects(
-      link.call((client) => client.ping()),
+      connection.call((client) => client.ping()),
       IncompatibleStore,
     )
     tooOld = false
-    await until(() => link.call((client) => client.ping()).then(yes, no), 'another look')
+    await until(() => connection.call((client) => client.ping()).then(yes, no), 'another look')
   })
 
   t.test('each policy that evicts is warned of once, also when it comes with a new connection', async (t) => {

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
+import { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
 import { RedisBroker, RedisResults } from '../../brokers/redis/index.js'
-import { Link } from '../../brokers/redis/link.js'
 import { Results } from '../../middleware/results.js'
 import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
@@ -251,9 +251,9 @@ await withRedis((server) => {
 
   t.test('timeouts of ioredis that are longer than a timer may be are long, not over at once', async (t) => {
     const month = 30 * 86_400_000
-    const link = new Link({ url, redis: { connectTimeout: month, commandTimeout: month } }, 'a test')
-    t.teardown(() => link.close())
-    t.equal(await link.call((client) => client.blpop(randomUUID(), 0.1)), null)
+    const connection = new CommandConnection({ url, redis: { connectTimeout: month, commandTimeout: month } }, 'a test')
+    t.teardown(() => connection.close())
+    t.equal(await connection.call((client) => client.blpop(randomUUID(), 0.1)), null)
   })
 })
 

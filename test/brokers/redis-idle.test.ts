@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
+import { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
 import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
-import { Link } from '../../brokers/redis/link.js'
 import { actor } from '../../lib/actor.js'
 import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
@@ -124,28 +124,28 @@ await withRedis((server) => {
   })
 
   t.test('a clock that is set ahead while the connection is made takes no time from a call', async (t) => {
-    const link = new Link({ url: server.url }, 'a test', {
-      examine: async () => {
+    const connection = new CommandConnection({ url: server.url }, 'a test', {
+      check: async () => {
         stepClock(t, 3_600_000)
         return undefined
       },
     })
-    t.teardown(() => link.close())
-    t.equal(await link.call((client) => client.blpop(randomUUID(), 0.2)), null)
+    t.teardown(() => connection.close())
+    t.equal(await connection.call((client) => client.blpop(randomUUID(), 0.2)), null)
   })
 
   t.test('a clock that was set back hides no silence', async (t) => {
-    const link = new Link({ url: server.url }, 'a test')
-    t.teardown(() => link.close())
-    await link.call((client) => client.ping())
+    const connection = new CommandConnection({ url: server.url }, 'a test')
+    t.teardown(() => connection.close())
+    await connection.call((client) => client.ping())
     const before = await accepted(redis)
     stepClock(t, -3_600_000)
     await redis.call('CLIENT', 'PAUSE', '2600', 'ALL')
     await t.rejects(
-      link.call((client) => client.ping(), { timeout: 2100, repeated: true }),
+      connection.call((client) => client.ping(), { timeout: 2100, retried: true }),
       { name: 'ConnectionFailed' },
     )
-    t.equal(await link.call((client) => client.ping()), 'PONG')
+    t.equal(await connection.call((client) => client.ping()), 'PONG')
     t.equal((await accepted(redis)) - before, 1, 'a new connection')
   })
 

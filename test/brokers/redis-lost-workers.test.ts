@@ -1,11 +1,11 @@
 /** A worker that was killed, and one that is only paused: Redis tells them apart, since the one has no connection any more. */
 import { randomUUID } from 'node:crypto'
 import { type Test, t } from 'tap'
-import { Hand } from '../../brokers/redis/hand.js'
-import { Heartbeat } from '../../brokers/redis/heartbeat.js'
+import type { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
+import { UnackedDeliveries } from '../../brokers/redis/consuming/unacked.js'
 import type { RedisBroker } from '../../brokers/redis/index.js'
 import { Keys } from '../../brokers/redis/keys.js'
-import type { Link } from '../../brokers/redis/link.js'
+import { Heartbeat } from '../../brokers/redis/maintenance/heartbeat.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
@@ -64,24 +64,24 @@ await withRedis((server) => {
       return () => {}
     }
     const keys = new Keys('ns')
-    const link = { identity: 'server:1', run, onReconnect } as unknown as Link
-    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
-    const surroundings = { hands: () => [hand], onReconnect: () => {}, onBeat: () => {} }
-    const heartbeat = new Heartbeat(hand.owner, 40, surroundings, 100)
+    const connection = { identity: 'server:1', run, onReconnect } as unknown as CommandConnection
+    const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
+    const surroundings = { queues: () => [unacked], onReconnect: () => {}, onBeat: () => {} }
+    const heartbeat = new Heartbeat(unacked.session, 40, surroundings, 100)
     /** How long it takes by Redis's clock, with a beat each 10 ms. */
     const wait = async (): Promise<number> => {
       const from = now
-      await until(() => heartbeat.tellsTheGone, 'the contact')
+      await until(() => heartbeat.canDetectDisconnected, 'the contact')
       return now - from
     }
     heartbeat.start()
-    t.equal(heartbeat.tellsTheGone, false)
+    t.equal(heartbeat.canDetectDisconnected, false)
     t.ok((await wait()) >= 2000, 'as long as an attempt to connect and the pause before the next')
     reconnect()
-    t.equal(heartbeat.tellsTheGone, false, 'others may be about to connect, too')
+    t.equal(heartbeat.canDetectDisconnected, false, 'others may be about to connect, too')
     t.ok((await wait()) >= 2000)
     gap = 30
-    await until(() => !heartbeat.tellsTheGone, 'the gap to be noticed')
+    await until(() => !heartbeat.canDetectDisconnected, 'the gap to be noticed')
     gap = 15
     t.ok((await wait()) >= 1900, 'nor is it one after a time without answers')
     await heartbeat.stop()

@@ -1,7 +1,9 @@
 /** How Redis is reached: what is said wrong is told when the broker is made, and without any password. */
 import * as fs from 'node:fs'
 import { t } from 'tap'
-import { makeClient } from '../../brokers/redis/client.js'
+import { makeClient } from '../../brokers/redis/connection/client.js'
+import { addressOf } from '../../brokers/redis/connection/options.js'
+import { checkVersion, evictionPolicy } from '../../brokers/redis/connection/server-check.js'
 import {
   RedisBroker,
   type RedisBrokerOptions,
@@ -9,8 +11,6 @@ import {
   RedisRateLimits,
   RedisResults,
 } from '../../brokers/redis/index.js'
-import { addressOf } from '../../brokers/redis/options.js'
-import { checkVersion, evictionPolicy } from '../../brokers/redis/server.js'
 import { IncompatibleStore, InvalidOption } from '../../lib/errors.js'
 
 const password = 'geheim'

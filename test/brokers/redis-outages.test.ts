@@ -1,14 +1,14 @@
 /** Who may be believed dead after an outage, and what becomes of messages whose answers were lost in one. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
-import { Hand } from '../../brokers/redis/hand.js'
-import { Heartbeat } from '../../brokers/redis/heartbeat.js'
+import type { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
+import { UnackedDeliveries } from '../../brokers/redis/consuming/unacked.js'
 import type { RedisBroker } from '../../brokers/redis/index.js'
-import { Keeper } from '../../brokers/redis/keeper.js'
 import { Keys } from '../../brokers/redis/keys.js'
-import type { Link } from '../../brokers/redis/link.js'
+import { Heartbeat } from '../../brokers/redis/maintenance/heartbeat.js'
+import { Maintenance } from '../../brokers/redis/maintenance/maintenance.js'
 import type { Script } from '../../brokers/redis/scripts.js'
-import { persist } from '../../lib/worker/consumer-loop.js'
+import { retryUntilDone } from '../../lib/worker/consumer-loop.js'
 import { captureLog } from '../support/log.js'
 import { opener, openRoad } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
@@ -57,7 +57,7 @@ await withRedis((server) => {
       } else {
         await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       }
-      const taking = persist(() => takeOne(consumer), new AbortController().signal)
+      const taking = retryUntilDone(() => takeOne(consumer), new AbortController().signal)
       const beat = async ({ workerId }: RedisBroker): Promise<number> =>
         Number(await redis.zscore(heartbeats(living), workerId))
       await until(async () => (await beat(first)) > Number((await redis.time())[0]) * 1000 - 1000, 'its heartbeat')
@@ -90,27 +90,27 @@ await withRedis((server) => {
     let answer = [0, 1_000_000]
     let reconnect = (): void => {}
     let beats = 0
-    const link = {
+    const connection = {
       identity: 'server:1',
       run: async () => answer,
       onReconnect: (listener: () => void) => {
         reconnect = listener
         return () => {}
       },
-    } as unknown as Link
-    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
+    } as unknown as CommandConnection
+    const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
     const onBeat = (): void => void beats++
-    const heartbeat = new Heartbeat(hand.owner, 60_000, { hands: () => [hand], onReconnect: () => {}, onBeat })
+    const heartbeat = new Heartbeat(unacked.session, 60_000, { queues: () => [unacked], onReconnect: () => {}, onBeat })
     /** What Redis knows of our last beat, and how late it is then. */
     const next = async (known: number, now: number): Promise<boolean> => {
       answer = [known, now]
       const before = beats
       reconnect()
-      t.equal(heartbeat.tellsTheDead, false, 'not before it is heard of')
+      t.equal(heartbeat.canDetectSilent, false, 'not before it is heard of')
       await until(() => beats > before, 'a beat')
       // The next one begins when this one is through.
       await new Promise(setImmediate)
-      return heartbeat.tellsTheDead
+      return heartbeat.canDetectSilent
     }
     heartbeat.start()
     await until(() => beats === 1, 'the first beat')
@@ -138,11 +138,11 @@ await withRedis((server) => {
         })
       return name === 'tidy' ? 0 : []
     }
-    const link = { identity: 'server:1', run, onReconnect: () => () => {} } as unknown as Link
-    const hand = new Hand({ worker: 'w', keys, link }, keys.queue(queueName))
-    hand.consumers++
-    const hands = new Map([[queueName, hand]])
-    const keeper = new Keeper(hand.owner, hands, { heartbeatTimeout: 40, deadMessageTtl: 1000 })
+    const connection = { identity: 'server:1', run, onReconnect: () => () => {} } as unknown as CommandConnection
+    const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
+    unacked.consumers++
+    const queues = new Map([[queueName, unacked]])
+    const keeper = new Maintenance(unacked.session, queues, { heartbeatTimeout: 40, deadMessageTtl: 1000 })
     keeper.start()
     await until(() => beats > 5, 'six beats')
     tidy()

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
-import type { Client } from '../../brokers/redis/client.js'
-import { Ears } from '../../brokers/redis/ears.js'
+import type { Client } from '../../brokers/redis/connection/client.js'
+import type { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
+import { Subscriptions } from '../../brokers/redis/connection/subscriptions.js'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
-import type { Link } from '../../brokers/redis/link.js'
 import { BrokerClosed, ConnectionFailed, QueueJoinTimeout, ResultTimeout } from '../../lib/errors.js'
 import { Barrier } from '../../lib/rate-limits/index.js'
 import { captureLog } from '../support/log.js'
@@ -125,14 +125,17 @@ t.test('who comes second to a channel is not told that it is listened to, when t
     },
     unsubscribe: async () => {},
   }
-  const link = { call: async (ask: (client: Client) => unknown) => ask(client as never), hearsAndSpeaks: true }
-  const ears = new Ears(link as unknown as Link, () => link as unknown as Link)
+  const connection = { call: async (ask: (client: Client) => unknown) => ask(client as never), hearsAndSpeaks: true }
+  const ears = new Subscriptions(
+    connection as unknown as CommandConnection,
+    () => connection as unknown as CommandConnection,
+  )
   let there = false
   const look = async (): Promise<true | undefined> => {
     looks++
     return there || undefined
   }
-  const waits = [1, 2].map(() => ears.waitFor({ owner: link, channel: 'c', look, timeout: 60_000 }))
+  const waits = [1, 2].map(() => ears.waitFor({ owner: connection, channel: 'c', read: look, timeout: 60_000 }))
   await until(() => attempts === 3, 'it to be tried until it works')
   const before = looks
   there = true

@@ -1,7 +1,7 @@
 /** What happens while another program keeps the file locked. */
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { loadDriver } from '../../brokers/sqlite/driver.js'
+import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import type { Duration } from '../../lib/time.js'

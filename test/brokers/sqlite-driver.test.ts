@@ -12,7 +12,7 @@ import {
   loadInstalled,
   loadLibSQL,
   loadNodeSQLite,
-} from '../../brokers/sqlite/driver.js'
+} from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { DependencyMissing } from '../../lib/errors.js'
 import { makePath } from '../support/sqlite-files.js'

@@ -1,7 +1,7 @@
 /**
  * What the threads of `sqlite-terminations.ts` load: from then on they are in the middle of a statement nearly always.
  */
-import { isBusy, loadDriver } from '../../brokers/sqlite/driver.js'
+import { isBusy, loadDriver } from '../../brokers/sqlite/driver/driver.js'
 
 const database = loadDriver().open(process.env.RESTLESS_PATH as string)
 database.exec('PRAGMA busy_timeout = 20')

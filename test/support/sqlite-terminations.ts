@@ -5,7 +5,7 @@
  * argv: path
  */
 import { writeSync } from 'node:fs'
-import { loadDriver } from '../../brokers/sqlite/driver.js'
+import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'

@@ -1,6 +1,6 @@
 /** A thread of the SQLite tests: sends one message with a broker of its own, then stays in the middle of a transaction. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { loadDriver } from '../../brokers/sqlite/driver.js'
+import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
 

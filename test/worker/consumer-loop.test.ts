@@ -48,7 +48,7 @@ function bench(t: Test, take: Take, options: Partial<ConsumerLoopOptions> = {}):
   }
   const loop = new ConsumerLoop(consumer, {
     prefetch: 4,
-    atOnce: 2,
+    slots: 2,
     adaptive: false,
     isOver: () => false,
     accept: (delivery) => void accepted.push(delivery),
@@ -73,7 +73,7 @@ t.test('it holds no more than it may, and takes again when half of that is settl
 })
 
 t.test('it leaves nothing idle that could run, however little it may hold', async (t) => {
-  const { loop, asked } = bench(t, some, { prefetch: 4, atOnce: 4 })
+  const { loop, asked } = bench(t, some, { prefetch: 4, slots: 4 })
   await turns()
   loop.release()
   await turns()
@@ -81,7 +81,7 @@ t.test('it leaves nothing idle that could run, however little it may hold', asyn
 })
 
 t.test('with a prefetch of one it takes one at a time', async (t) => {
-  const { loop, asked } = bench(t, some, { prefetch: 1, atOnce: 8 })
+  const { loop, asked } = bench(t, some, { prefetch: 1, slots: 8 })
   await turns()
   t.same(asked, [1])
   loop.release()
@@ -90,7 +90,7 @@ t.test('with a prefetch of one it takes one at a time', async (t) => {
 })
 
 t.test('a worker full of long messages takes no more than it runs, so that others can', async (t) => {
-  const { loop, asked, accepted } = bench(t, some, { prefetch: 2, atOnce: 2, adaptive: true })
+  const { loop, asked, accepted } = bench(t, some, { prefetch: 2, slots: 2, adaptive: true })
   await turns()
   t.equal(accepted.length, 2)
   // Nothing was settled for long when one is.
@@ -103,7 +103,7 @@ t.test('a worker full of long messages takes no more than it runs, so that other
 })
 
 t.test('after a quick spell it never asks for less than nothing', async (t) => {
-  const { loop, asked } = bench(t, some, { prefetch: 4, atOnce: 2, adaptive: true })
+  const { loop, asked } = bench(t, some, { prefetch: 4, slots: 2, adaptive: true })
   // Messages that take no time: it comes to hold more and more.
   await until(async () => {
     while (loop.held > 1) loop.release()

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { InvalidOption } from '../../lib/errors.js'
-import { entryScript } from '../../lib/worker/entry.js'
+import { entryScript } from '../../lib/worker/startup/entry-script.js'
 import { readModules } from '../../lib/worker/worker-options.js'
 
 /** A folder of files; a process that seems to have been started there. */

@@ -3,7 +3,7 @@ import { realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
-import { loadError, noActors } from '../../lib/worker/load-hints.js'
+import { loadError, noActors } from '../../lib/worker/startup/load-hints.js'
 
 const url = (path: string): string => pathToFileURL(path).href
 

@@ -1,6 +1,6 @@
 /** `maxMemory`: a thread that uses more is ended, and not the process. */
 import t from 'tap'
-import { canWatchMemory } from '../../lib/worker/memory-limit.js'
+import { canWatchMemory } from '../../lib/worker/threads/memory-limit.js'
 import * as actors from '../support/actors/suspects.js'
 import { failure } from '../support/memory.js'
 import { began, broker, log, patience, work } from '../support/suspects.js'

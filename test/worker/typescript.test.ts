@@ -3,7 +3,7 @@ import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
-import { typescriptLoaders } from '../../lib/worker/typescript.js'
+import { typescriptLoaders } from '../../lib/worker/threads/typescript.js'
 
 const tsx = fileURLToPath(new URL('../../node_modules/tsx/', import.meta.url))
 const apis = ['cjs', 'esm'].map((kind) => pathToFileURL(join(realpathSync(tsx), `dist/${kind}/api/index.mjs`)).href)

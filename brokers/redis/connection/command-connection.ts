@@ -1,0 +1,299 @@
+/**
+ * A link is one ioredis client with deadlines: what is asked of it comes to an end in the time given, whatever the
+ * server or the network does. It connects when it is first used, reconnects by itself, and never repeats a command
+ * on its own: whoever asked knows whether that is safe.
+ */
+import { BrokerUnusable, ConnectionFailed } from '../../../lib/errors.js'
+import { startTimer } from '../../../lib/time.js'
+import { evaluate, type Script } from '../scripts.js'
+import { type Client, dropConnection, loadClient, makeClient, speaksResp3, unrefSubscriber } from './client.js'
+import { causedBy, explain, isUnwritten, NoReply, noDatabase, whyAway, withoutCommand } from './failures.js'
+import { addressOf, type RedisConnectionOptions } from './options.js'
+import { OutageLog } from './outage-log.js'
+import { LastReply, respondsToPing } from './ping.js'
+import type { CallOptions } from './retry.js'
+
+export type Argument = string | number | Buffer
+
+/** How long an answer may take where nobody says otherwise, in milliseconds. */
+export const defaultTimeout = 5000
+// A connection that owes an answer and says nothing for so many milliseconds is given up once a call on it timed out. Well
+// below the 2 s of a first attempt, of which connecting takes a part: the second one must find another connection.
+const maxSilence = 1500
+
+/** How long a connection that can't be used is kept before another is tried, in milliseconds. */
+const refusalPause = 2000
+
+export interface ConnectOptions {
+  /**
+   * Looks at the server before anything else is asked of a new connection. If it throws, the connection isn't used,
+   * and everybody is told that. It gives back what becomes the `identity` of the link.
+   */
+  readonly check?: (client: Client, address: string) => Promise<string | undefined>
+  /** How often it is said again that Redis is away, in milliseconds. @default 60000 */
+  readonly reminder?: number
+}
+
+export class CommandConnection {
+  readonly address: string
+  /** What tells the present connection from all others, where it was examined and that is known. */
+  identity: string | undefined
+  readonly #options: RedisConnectionOptions
+  readonly #check: ConnectOptions['check']
+  readonly #log: OutageLog
+  #client: Client | undefined
+  #pending = 0
+  /** Since when there has been somebody who waits for an answer, by `performance.now()`. */
+  #pendingSince = 0
+  readonly #lastReply = new LastReply()
+  #checking: Promise<void> | undefined
+  /** Whether the connection may be used. */
+  #up = false
+  #connectedAt: number | undefined
+  /** Counts connections made and lost, so that what was begun on one isn't finished on another. */
+  #generation = 0
+  /** Why there is no connection, and why the one there is can't be used. */
+  #failure: Error | undefined
+  #refusal: Error | undefined
+  #closed = false
+  readonly #reconnected = new Set<() => void>()
+  /** Those who wait for the connection to be there. */
+  readonly #waiting = new Set<(error?: Error) => void>()
+  #wasUp = false
+
+  /** @param purpose What the connection is for, as the log calls it. */
+  constructor(options: RedisConnectionOptions, purpose: string, { check, reminder = 60_000 }: ConnectOptions = {}) {
+    this.#options = options
+    this.#check = check
+    this.address = addressOf(options)
+    this.#log = new OutageLog(this.address, purpose, reminder)
+    loadClient()
+  }
+
+  get isCluster(): boolean {
+    return this.#options.nodes !== undefined
+  }
+
+  /** Whether it can hear messages and run commands at the same time. */
+  get canSubscribe(): boolean {
+    return !this.isCluster && speaksResp3(this.#client)
+  }
+
+  /** Runs a script. Its answer has texts, or Buffers where `binary` is asked for. */
+  run(
+    script: Script,
+    keys: readonly string[],
+    args: readonly Argument[],
+    { binary = false, ...options }: CallOptions & { binary?: boolean } = {},
+  ): Promise<unknown> {
+    return this.call((client) => evaluate(client, script, keys, args, binary), options)
+  }
+
+  /**
+   * Asks the client for something.
+   *
+   * @throws {ConnectionFailed} when there is no answer, and it may be asked again; `unanswered` says whether it may have
+   * been done all the same. {BrokerError} when Redis refused.
+   */
+  async call<T>(
+    command: (client: Client) => Promise<T>,
+    { timeout = defaultTimeout, retried = false }: CallOptions = {},
+  ): Promise<T> {
+    const startedAt = performance.now()
+    let client = this.#usable(timeout, retried)
+    if (!client) {
+      client = await this.#ready(timeout)
+      timeout = Math.max(1, Math.ceil(timeout - (performance.now() - startedAt)))
+    }
+    if (this.#pending++ === 0) this.#pendingSince = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    let open = true
+    try {
+      const deadline = new Promise<never>((_, reject) => {
+        const onTimeout = (): void => {
+          const since = Math.max(this.#lastReply.at, this.#pendingSince)
+          if (open && performance.now() - since >= maxSilence) this.reset()
+          reject(new NoReply(`Redis at ${this.address} did not answer within ${timeout} ms.`))
+        }
+        // When the event loop was busy for as long, the answer may be there, and is read before this.
+        timer = startTimer(() => setImmediate(onTimeout), timeout)
+      })
+      const answer = await Promise.race([command(client), deadline])
+      this.#lastReply.note()
+      return answer
+    } catch (error) {
+      throw this.#explain(error as Error)
+    } finally {
+      open = false
+      clearTimeout(timer)
+      if (--this.#pending === 0 && this.isCluster) unrefSubscriber(client)
+    }
+  }
+
+  /**
+   * Calls a listener whenever there is a new connection in place of one that was lost.
+   * @returns What ends that.
+   */
+  onReconnect(listener: () => void): () => void {
+    this.#reconnected.add(listener)
+    return () => void this.#reconnected.delete(listener)
+  }
+
+  /** Drops the connection and makes a new one. */
+  reset(): void {
+    this.#up = false
+    if (this.#client) dropConnection(this.#client)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#client?.disconnect()
+    this.#client = undefined
+    this.#settleWaiting(this.#isClosed())
+  }
+
+  // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
+
+  /** The client, where it can be used at once. One that was quiet for long is looked at. */
+  #usable(timeout: number, retried: boolean): Client | undefined {
+    const client = this.#client
+    if (!this.#up || client?.status !== 'ready') return undefined
+    if (this.#pending === 0 && this.#lastReply.isOld) this.#checking ??= this.#checkIdle(client, timeout)
+    return this.#checking && !retried ? undefined : client
+  }
+
+  async #checkIdle(client: Client, timeout: number): Promise<void> {
+    const generation = this.#generation
+    const good = await respondsToPing(client, timeout)
+    if (generation !== this.#generation) return
+    this.#checking = undefined
+    if (good) this.#lastReply.note()
+    else this.reset()
+  }
+
+  async #ready(timeout: number): Promise<Client> {
+    if (this.#checking) {
+      const since = performance.now()
+      await this.#checking
+      timeout = Math.ceil(timeout - (performance.now() - since))
+    }
+    if (this.#closed) throw this.#isClosed()
+    if (this.#refusal) throw this.#refusal
+    this.#client ??= this.#make()
+    const client = this.#client
+    if (client.status === 'wait' || client.status === 'end') client.connect().catch(() => {})
+    if (this.#up && client.status === 'ready') return client
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(settle)
+        if (error) reject(error)
+        else resolve(client)
+      }
+      // This timer also keeps the process alive meanwhile.
+      const timer = startTimer(() => settle(this.#unreachable(client, timeout)), timeout)
+      this.#waiting.add(settle)
+    })
+  }
+
+  #make(): Client {
+    const client = makeClient(this.#options, { isOver: () => this.#closed, isUrgent: () => this.#waiting.size > 0 })
+    client.on('error', (error) => this.#failed(client, error))
+    client.on('connect', () => {
+      this.#connectedAt = performance.now()
+    })
+    client.on('close', () => this.#lost())
+    client.on('ready', () => void this.#onReady(client))
+    return client
+  }
+
+  /** Looks at a new connection, which is then there to be used, or is not. */
+  async #onReady(client: Client): Promise<void> {
+    const generation = ++this.#generation
+    if (this.#refusal) return
+    try {
+      const identity = await this.#check?.(client, this.address)
+      if (generation === this.#generation && !this.#refusal) this.#markUsable(identity)
+    } catch (error) {
+      if (generation === this.#generation) this.#refuse(error as Error)
+    }
+  }
+
+  #markUsable(identity: string | undefined): void {
+    this.identity = identity
+    this.#log.reachable()
+    this.#up = true
+    this.#lastReply.note()
+    this.#failure = undefined
+    this.#settleWaiting()
+    if (this.#wasUp) for (const listener of this.#reconnected) listener()
+    this.#wasUp = true
+  }
+
+  #failed(client: Client, raw: Error): void {
+    const isDatabase = (raw as { command?: { name?: string } }).command?.name === 'select'
+    const error = withoutCommand(raw)
+    if (isDatabase) {
+      // ioredis goes on all the same, in database 0.
+      return this.#refuse(noDatabase(error, (client.options as { db?: number }).db, this.address))
+    }
+    if (!isUnwritten(error)) this.#failure = whyAway(error, this.address)
+    this.#logOutage()
+    // The next attempt will fare no better: nobody needs to wait for it.
+    if (this.#failure instanceof BrokerUnusable) this.#settleWaiting(this.#failure)
+  }
+
+  #lost(): void {
+    this.#generation++
+    this.#checking = undefined
+    this.identity = undefined
+    this.#up = false
+    this.#refusal = undefined
+    this.#connectedAt = undefined
+    this.#logOutage()
+  }
+
+  /** There is a connection, but nothing may be done on it. Another one may fare better, in a while. */
+  #refuse(error: Error): void {
+    this.#failure = error
+    this.#refusal = error
+    const client = this.#client
+    startTimer(() => {
+      if (this.#refusal === error) client && dropConnection(client)
+    }, refusalPause).unref()
+    this.#logOutage()
+    this.#settleWaiting(error)
+  }
+
+  #logOutage(): void {
+    if (this.#closed) return
+    this.#log.unreachable({ failure: this.#failure, isRefused: this.#refusal !== undefined, wasUp: this.#wasUp })
+  }
+
+  #settleWaiting(error?: Error): void {
+    for (const settle of this.#waiting) settle(error)
+  }
+
+  #isClosed(): Error {
+    return new ConnectionFailed('The connection to Redis is closed.', causedBy(this.#failure))
+  }
+
+  /** What those are told who waited in vain. */
+  #unreachable(client: Client, timeout: number): Error {
+    const text = `Redis at ${this.address} could not be reached within ${timeout} ms`
+    if (this.#failure) return new ConnectionFailed(`${text} (${this.#failure.message}).`, causedBy(this.#failure))
+    const { stream } = client as unknown as { stream?: { connecting: boolean; destroyed: boolean } }
+    if (!stream || stream.connecting || stream.destroyed) return new ConnectionFailed(`${text}.`)
+    // Silent for so long, it is given up. With the next one it may be otherwise.
+    if (performance.now() - (this.#connectedAt ?? Number.NEGATIVE_INFINITY) >= maxSilence) this.reset()
+    return new ConnectionFailed(`${text} (connected, but no answer: is it Redis, and is it TLS?).`)
+  }
+
+  #explain(error: Error): Error {
+    const { address, isCluster } = this
+    const explained = explain(error, { address, isCluster, failure: this.#failure })
+    // A master that became a replica: the next connection finds the new master.
+    if (error.name === 'ReplyError' && error.message.includes('READONLY')) this.reset()
+    return explained
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Ears: how a process waits for things that happen in Redis (a result, an event), a thousand of them on one
+ * connection. Whoever makes it happen publishes it; a slow look around backs that up, for what Python did.
+ */
+import { BrokerClosed, ConnectionFailed } from '../../../lib/errors.js'
+import { startTimer } from '../../../lib/time.js'
+import type { Client } from './client.js'
+import { type CommandConnection, defaultTimeout } from './command-connection.js'
+
+/** How often one looks by himself, in milliseconds: when he is told, and when he isn't (yet, or for want of permission). */
+const pollInterval = { subscribed: 1000, notSubscribed: 100 }
+/** An answer is always given that long (ms), be there ever so little left to wait: or else none would come in time. */
+const minReplyTimeout = 500
+
+/** Waits for something. */
+export interface Wait<T> {
+  /** Whose wait it is: it ends with `endFor`. */
+  readonly owner: object
+  /** Where it is spoken of. */
+  readonly channel: string
+  /** Looks whether it is there; the answer may take so many milliseconds. */
+  readonly read: (timeout: number) => Promise<T | undefined>
+  readonly timeout: number
+}
+
+interface Channel {
+  readonly listeners: Set<() => void>
+  /** Whether it is really listened to. */
+  subscribed: boolean
+  subscribing: Promise<void> | undefined
+  /** Whether this user may not listen at all. */
+  refused: boolean
+}
+
+/** How long one answer may take where so much time is left. */
+export function replyTimeout(left: number): number {
+  return Math.min(defaultTimeout, Math.max(minReplyTimeout, left))
+}
+
+export class Subscriptions {
+  readonly #commands: CommandConnection
+  readonly #makeConnection: () => CommandConnection
+  #connection: CommandConnection | undefined
+  readonly #attached = new WeakSet<Client>()
+  readonly #channels = new Map<string, Channel>()
+  readonly #rejections = new Map<object, Set<(error: Error) => void>>()
+
+  /** @param makeConnection Makes a connection to listen on, where the one for commands can't. */
+  constructor(commands: CommandConnection, makeConnection: () => CommandConnection) {
+    this.#commands = commands
+    this.#makeConnection = makeConnection
+  }
+
+  /**
+   * Looks until there is something: at once, when the channel is spoken on, and now and then. While Redis is away the
+   * wait goes on.
+   * @returns What was seen, or `undefined` after `timeout` milliseconds.
+   * @throws {ConnectionFailed} when Redis was away at the end. {BrokerClosed} when the owner was closed.
+   */
+  async waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
+    const { owner } = wait
+    const rejections = this.#rejections.get(owner) ?? new Set()
+    this.#rejections.set(owner, rejections)
+    const over = new AbortController()
+    let rejectWait = (_: Error): void => {}
+    const closed = new Promise<never>((_, reject) => {
+      rejectWait = reject
+    })
+    rejections.add(rejectWait)
+    try {
+      return await Promise.race([this.#wait(wait, over.signal), closed])
+    } finally {
+      over.abort()
+      rejections.delete(rejectWait)
+      if (rejections.size === 0) this.#rejections.delete(owner)
+    }
+  }
+
+  /** Ends all waits of an owner that closes. */
+  endFor(owner: object): void {
+    for (const rejectWait of this.#rejections.get(owner) ?? []) rejectWait(new BrokerClosed())
+  }
+
+  close(): void {
+    this.#connection?.close()
+  }
+
+  async #wait<T>({ channel, read, timeout }: Wait<T>, over: AbortSignal): Promise<T | undefined> {
+    const deadline = performance.now() + timeout
+    let wake = (): void => {}
+    let notified = this.#channels.get(channel)?.subscribed ?? false
+    const notify = (): void => {
+      notified = true
+      wake()
+    }
+    const state = this.#addListener(channel, notify)
+    over.addEventListener('abort', notify)
+    try {
+      for (;;) {
+        const left = Math.ceil(deadline - performance.now())
+        if (!notified) {
+          await new Promise<void>((resolve) => {
+            const timer = startTimer(
+              resolve,
+              Math.min(left, state.subscribed ? pollInterval.subscribed : pollInterval.notSubscribed),
+            )
+            wake = () => {
+              clearTimeout(timer)
+              resolve()
+            }
+          })
+        }
+        notified = false
+        if (over.aborted) return undefined
+        const outcome = await tryRead(read, replyTimeout(deadline - performance.now()))
+        if ('seen' in outcome && outcome.seen !== undefined) return outcome.seen
+        if (performance.now() >= deadline) {
+          if ('error' in outcome) throw outcome.error
+          return undefined
+        }
+        this.#subscribe(channel, state)
+      }
+    } finally {
+      this.#removeListener(channel, notify)
+    }
+  }
+
+  #addListener(channel: string, notify: () => void): Channel {
+    let state = this.#channels.get(channel)
+    if (!state) {
+      state = { listeners: new Set(), subscribed: false, subscribing: undefined, refused: false }
+      this.#channels.set(channel, state)
+    }
+    state.listeners.add(notify)
+    this.#subscribe(channel, state)
+    return state
+  }
+
+  #removeListener(channel: string, notify: () => void): void {
+    const state = this.#channels.get(channel)
+    state?.listeners.delete(notify)
+    if (state?.listeners.size !== 0) return
+    this.#channels.delete(channel)
+    void (state.subscribing ?? Promise.resolve()).then(() => {
+      if (!state.subscribed || this.#channels.has(channel)) return
+      this.#connection?.call((client) => client.unsubscribe(channel)).catch(() => {})
+    })
+  }
+
+  /** Sees to it that the channel is listened to. Those who wait look once more then: it may have been spoken on before. */
+  #subscribe(channel: string, state: Channel): void {
+    if (state.subscribed || state.subscribing || state.refused) return
+    const subscribe = async (): Promise<void> => {
+      const connection = await this.#chooseConnection()
+      await connection.call(async (client) => {
+        this.#attach(client)
+        await client.subscribe(channel)
+      })
+      state.subscribed = true
+      for (const notify of state.listeners) notify()
+    }
+    state.subscribing = subscribe()
+      .catch((error) => {
+        state.refused = !(error instanceof ConnectionFailed)
+      })
+      .finally(() => {
+        state.subscribing = undefined
+      })
+  }
+
+  #attach(client: Client): void {
+    if (this.#attached.has(client)) return
+    this.#attached.add(client)
+    client.on('message', (channel: string) => {
+      for (const notify of this.#channels.get(channel)?.listeners ?? []) notify()
+    })
+  }
+
+  /** The connection for commands, where it can listen besides; else one of our own. */
+  async #chooseConnection(): Promise<CommandConnection> {
+    if (this.#connection) return this.#connection
+    await this.#commands.call(async () => {})
+    this.#connection ??=
+      this.#commands.canSubscribe || this.#commands.isCluster ? this.#commands : this.#makeConnection()
+    return this.#connection
+  }
+}
+
+/** What was seen; or that Redis is away, which can be waited out. */
+async function tryRead<T>(
+  read: (timeout: number) => Promise<T | undefined>,
+  timeout: number,
+): Promise<{ seen: T | undefined } | { error: ConnectionFailed }> {
+  try {
+    return { seen: await read(timeout) }
+  } catch (error) {
+    if (error instanceof ConnectionFailed) return { error }
+    throw error
+  }
+}

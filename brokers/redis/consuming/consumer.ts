@@ -1,0 +1,268 @@
+/**
+ * One queue as a worker consumes it: takes in batches, sleeps in Redis when there is nothing, and settles what it took,
+ * the settlements of one turn of the event loop in one call.
+ */
+import type { Consumer, DeadLetterReason } from '../../../lib/consumer.js'
+import type { Entry } from '../../../lib/outcome.js'
+import { backoff, startTimer } from '../../../lib/time.js'
+import { TurnBatch } from '../../../lib/turn-batch.js'
+import { idArgument } from '../ids.js'
+import { script } from '../scripts.js'
+import { bodiesAreText, type EnqueueRecord, recordOfDelayed } from '../sending/enqueue-records.js'
+import { type FetchReply, readFetchReply } from './fetch-reply.js'
+import { acknowledge, deadLetter, type Settlement } from './settlements.js'
+import type { RedisDelivery, UnackedDeliveries } from './unacked.js'
+import { type FetchOutcome, pollInterval, type ScriptCall, type WakeUps } from './wake-ups.js'
+
+/** The most messages that one call fetches or settles. */
+const maxBatch = 500
+
+/** What the consumer needs of its broker. */
+export interface ConsumerContext {
+  readonly unacked: UnackedDeliveries
+  readonly waker: WakeUps
+  readonly now: () => number
+  /** Makes parcels of messages that are sent with a settlement. */
+  readonly records: (entries: readonly Entry[]) => EnqueueRecord[]
+  /** Looks after the queue once before the first take: recovers what dead workers left. */
+  readonly maintain: () => Promise<void>
+  readonly isClosed: () => boolean
+}
+
+interface Requeue {
+  readonly delivery: RedisDelivery
+  readonly counted: boolean
+  readonly due: number | undefined
+}
+
+type Fetched = Omit<FetchReply, 'mayBeEarly'>
+
+export class RedisConsumer implements Consumer {
+  readonly queueName: string
+  readonly #context: ConsumerContext
+  readonly #unacked: UnackedDeliveries
+  readonly #closing = new AbortController()
+  #maintained = false
+  /** Set when the last fetch found nothing: with when there will be something, if that is known. */
+  #empty: { due: number | undefined } | undefined
+  /** How far our clock is ahead of Redis's: that, or a little less. */
+  #clockOffset = 0
+  readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
+  readonly #deadLetters: TurnBatch<Settlement & { letter: DeadLetterReason }>
+  readonly #requeues: TurnBatch<Requeue>
+
+  constructor(context: ConsumerContext) {
+    const { unacked } = context
+    this.#context = context
+    this.#unacked = unacked
+    this.queueName = unacked.queue.queueName
+    unacked.consumers++
+    unacked.onUncertain = () => context.waker.wake(unacked.queue)
+    const { connection } = unacked.session
+    const source = { acks: unacked.acks, bodies: unacked.queue.messages, queue: unacked.queue }
+    const most = { most: maxBatch }
+    this.#acks = new TurnBatch(async (batch) => {
+      await unacked.changeAcks(() => acknowledge(connection, source, batch))
+      for (const { delivery } of batch) unacked.remove(delivery)
+    }, most)
+    this.#deadLetters = new TurnBatch(
+      (batch) => unacked.changeAcks(() => deadLetter(connection, source, batch, context.now())),
+      most,
+    )
+    this.#requeues = new TurnBatch((batch) => unacked.changeAcks(() => this.#requeueAll(batch)))
+  }
+
+  async take(limit: number): Promise<readonly RedisDelivery[]> {
+    const { signal } = this.#closing
+    const most = Math.min(Math.max(limit, 1), maxBatch)
+    while (!signal.aborted) {
+      if (!this.#maintained) {
+        await this.#context.maintain()
+        this.#maintained = true
+      }
+      for (let busy = this.#unacked.reclaim(); busy; busy = this.#unacked.reclaim()) await busy
+      const fetched = this.#empty ? await this.#sleep(most, this.#empty) : await this.#fetch(most)
+      if (!fetched) continue
+      if (fetched.delayedByPython) {
+        const takeover = this.#unacked.takeOverDelayed()
+        if (fetched.deliveries.length === 0) {
+          await takeover
+          continue
+        }
+        // If it fails, the next fetch will say that there is something still.
+        takeover.catch(() => {})
+      }
+      if (fetched.deliveries.length > 0) return fetched.deliveries
+    }
+    return []
+  }
+
+  async begin(delivery: RedisDelivery): Promise<void> {
+    if (!delivery.held) return
+    await this.#unacked.session.connection.run(
+      script('begin'),
+      [this.#unacked.acks, this.#unacked.queue.begun],
+      [idArgument(delivery.id)],
+    )
+  }
+
+  /** Everybody in a batch gets the same promise, which the worker makes use of. */
+  ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
+    if (!delivery.held) return done
+    return sends.length === 0 ? this.#acknowledge(delivery, none) : this.#acknowledgeAndSend(delivery, sends)
+  }
+
+  async #acknowledgeAndSend(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
+    await this.#acknowledge(delivery, this.#context.records(sends))
+  }
+
+  #acknowledge(delivery: RedisDelivery, records: readonly EnqueueRecord[]): Promise<void> {
+    return this.#acks.add({ delivery, id: delivery.id, redelivered: delivery.deliveryCount > 1, records })
+  }
+
+  async deadLetter(delivery: RedisDelivery, letter: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+    if (!delivery.held) return
+    const records = this.#context.records(sends)
+    await this.#deadLetters.add({ id: delivery.id, redelivered: true, records, letter })
+    this.#unacked.remove(delivery)
+  }
+
+  async requeue(
+    delivery: RedisDelivery,
+    { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
+  ): Promise<void> {
+    if (!delivery.held) return
+    await this.#requeues.add({ delivery, counted, due: delay > 0 ? this.#context.now() + delay : undefined })
+    this.#unacked.remove(delivery)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    this.#unacked.consumers--
+    this.#context.waker.stopIfIdle()
+  }
+
+  /** Resolves when every settlement that was begun is through. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#acks.idle(), this.#deadLetters.idle(), this.#requeues.idle()])
+  }
+
+  // — The calls ——————————————————————————————————————————————————————————————————————————————————————————
+
+  async #fetch(limit: number): Promise<Fetched> {
+    const now = this.#context.now()
+    // What was fetched is in the hand before the call counts as answered.
+    return this.#unacked.take(async () => {
+      const { script, keys, args } = this.#fetchCall(limit, now)
+      const fetched = this.#readReply(
+        await this.#unacked.session.connection.run(script, keys, args, { binary: true }),
+        now,
+      )
+      this.#clockOffset = now - fetched.time
+      return fetched
+    })
+  }
+
+  /**
+   * Sleeps with a fetch on its way.
+   * @returns What it brought; nothing when one has to look by oneself.
+   */
+  async #sleep(limit: number, { due }: { due: number | undefined }): Promise<Fetched | undefined> {
+    const { signal } = this.#closing
+    let fetched: Fetched | undefined
+    const fetch = (send: (call: ScriptCall) => Promise<unknown>): Promise<FetchOutcome> =>
+      this.#unacked.takeBlocking(async () => {
+        const answer = await send(this.#fetchCall(limit, undefined))
+        if (answer === undefined) return { awake: true, due: undefined }
+        const now = this.#context.now()
+        fetched = this.#readReply(answer, now)
+        const { deliveries, delayedByPython, due } = fetched
+        // Nobody waits for them any more.
+        if (signal.aborted) for (const delivery of deliveries.splice(0)) this.requeue(delivery).catch(() => {})
+        // One that is due by now, the fetch was a moment too soon for.
+        const isDue = due !== undefined && due <= now
+        return {
+          awake: deliveries.length > 0 || delayedByPython || isDue || signal.aborted || this.#unacked.isUncertain,
+          due,
+        }
+      })
+    await this.#context.waker.sleep(this.#unacked.queue, { due, signal, fetch })
+    if (fetched && (fetched.deliveries.length > 0 || fetched.delayedByPython)) return fetched
+    this.#empty = undefined
+    return undefined
+  }
+
+  /** @param now The time, unless it is made later. */
+  #fetchCall(limit: number, now: number | undefined): ScriptCall {
+    const { acks, session, queue } = this.#unacked
+    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
+    const sets = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue]
+    const args = [session.worker, now ?? '', limit, pollInterval, this.#clockOffset]
+    return { script: script('fetch'), keys: [session.keys.heartbeats, ...sets, ...lists], args }
+  }
+
+  #readReply(answer: unknown, now: number): Fetched {
+    const reply = readFetchReply(answer as unknown[], this.queueName, bodiesAreText())
+    const { deliveries, due, delayedByPython, mayBeEarly, time } = reply
+    for (const delivery of deliveries) this.#unacked.add(delivery)
+    this.#empty = deliveries.length === 0 && !delayedByPython ? { due } : undefined
+    return { deliveries: mayBeEarly ? this.#withoutEarly(deliveries, now) : deliveries, due, delayedByPython, time }
+  }
+
+  #withoutEarly(deliveries: readonly RedisDelivery[], now: number): RedisDelivery[] {
+    return deliveries.filter((delivery) => {
+      const early = typeof delivery.body === 'string' ? this.#asDelayed(delivery.body, now) : undefined
+      if (early) void this.#delay(delivery, early)
+      return !early
+    })
+  }
+
+  /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same, as this parcel. */
+  #asDelayed(body: string, now: number): EnqueueRecord | undefined {
+    if (!body.includes('"eta"')) return undefined
+    try {
+      const { options } = JSON.parse(body) as { options?: { eta?: unknown } }
+      return typeof options?.eta === 'number' && options.eta > now
+        ? recordOfDelayed(this.#unacked.queue, body)
+        : undefined
+    } catch {
+      // Not a message: the worker will say so.
+      return undefined
+    }
+  }
+
+  async #delay(delivery: RedisDelivery, record: EnqueueRecord): Promise<void> {
+    for (let failures = 0; delivery.held && !this.#context.isClosed(); failures++) {
+      try {
+        await this.#acknowledge(delivery, [record])
+      } catch {
+        const wait = backoff(failures, { factor: 50, max: 2000 })
+        await new Promise<void>((resolve) => startTimer(resolve, wait).unref())
+      }
+    }
+  }
+
+  /** The last ones first, as each call puts what it gives back before what is there: so all end up in their order. */
+  async #requeueAll(all: readonly Requeue[]): Promise<void> {
+    for (let end = all.length; end > 0; end -= maxBatch) {
+      await this.#requeueBatch(all.slice(Math.max(0, end - maxBatch), end))
+    }
+  }
+
+  async #requeueBatch(batch: readonly Requeue[]): Promise<void> {
+    const { acks, session, queue } = this.#unacked
+    const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, lists } = queue
+    const args = batch.flatMap(({ delivery: { id, priority }, counted, due }) => [
+      idArgument(id),
+      priority,
+      counted ? '1' : '',
+      due ?? '',
+    ])
+    const keys = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, ...lists]
+    await session.connection.run(script('requeue'), keys, args)
+  }
+}
+
+const none: readonly EnqueueRecord[] = []
+const done = Promise.resolve()

@@ -1,0 +1,64 @@
+/**
+ * What a fetch brought, as `fetch.lua` packs it: all ids and bodies in one string of bytes, read here into messages.
+ */
+import { isAscii } from 'node:buffer'
+import { readBody } from '../sending/enqueue-records.js'
+import { RedisDelivery } from './unacked.js'
+
+export interface FetchReply {
+  readonly deliveries: RedisDelivery[]
+  /** When the next delayed message is due, where there is one. */
+  readonly due: number | undefined
+  /** Whether Python has delayed something that can be taken over. */
+  readonly delayedByPython: boolean
+  /** The time in Redis, in milliseconds. */
+  readonly time: number
+  /** Whether some body may say that it is to be run later. */
+  readonly mayBeEarly: boolean
+}
+
+/** Above this many bytes a message doesn't share its memory with those that came with it, since it may be held long. */
+const maxSharedBytes = 262_144
+
+/**
+ * @param queueName Where it was fetched from.
+ * @param textual Whether bodies are text, or bytes.
+ */
+export function readFetchReply(reply: readonly unknown[], queueName: string, textual: boolean): FetchReply {
+  const [due, inDelayQueue, runs, repeats, sizes, record, time] = reply as [
+    Buffer,
+    number,
+    number[],
+    number[],
+    Buffer,
+    Buffer,
+    number,
+  ]
+  // Text that is all ASCII is read in one go and cut, which is many times quicker; most is.
+  const shared = textual && record.length <= maxSharedBytes && isAscii(record) ? record.toString('latin1') : undefined
+  const deliveries: RedisDelivery[] = []
+  let run = -2
+  let left = 0
+  let repeat = 0
+  let from = 0
+  for (let at = 0; at < sizes.length; at += 8) {
+    const middle = from + sizes.readUInt32BE(at)
+    const to = middle + sizes.readUInt32BE(at + 4)
+    for (; left === 0; left = runs[run + 1] as number) run += 2
+    left--
+    const redelivered = repeats[repeat] === deliveries.length
+    const count = redelivered ? (repeats[repeat + 1] as number) : 1
+    if (redelivered) repeat += 2
+    const id = shared?.slice(from, middle) ?? record.toString('latin1', from, middle)
+    const body = shared?.slice(middle, to) ?? readBody(record.subarray(middle, to), textual)
+    deliveries.push(new RedisDelivery(id, queueName, body, count, runs[run] as number))
+    from = to
+  }
+  return {
+    deliveries,
+    due: due.length > 0 ? Number(due) : undefined,
+    delayedByPython: inDelayQueue > 0,
+    time,
+    mayBeEarly: textual && (shared === undefined || shared.includes('"eta"')),
+  }
+}

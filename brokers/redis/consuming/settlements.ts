@@ -1,0 +1,71 @@
+/**
+ * The two ends a message can come to, many messages a call: done with, or given up. Both store what is sent besides
+ * in the same step, and do nothing at all for a message that isn't held any more.
+ */
+import type { DeadLetterReason } from '../../../lib/consumer.js'
+import type { Argument, CommandConnection } from '../connection/command-connection.js'
+import { idArgument } from '../ids.js'
+import type { Destination, QueueKeys } from '../keys.js'
+import { script } from '../scripts.js'
+import { type EnqueueRecord, packRecords } from '../sending/enqueue-records.js'
+
+/** In bytes. All ids are UUIDs, unless a producer of another kind made them. */
+const uuidLength = 36
+
+/** Where messages are settled: on a queue, or on what Python delayed of it. */
+export interface SettlementKeys {
+  readonly acks: string
+  readonly bodies: string
+  readonly queue: QueueKeys
+}
+
+export interface Settlement {
+  /** One character a byte, see `ids.ts`. */
+  readonly id: string
+  /** Whether it had been delivered before, so that there is a count to forget. */
+  readonly redelivered: boolean
+  readonly records: readonly EnqueueRecord[]
+}
+
+/** Done with. */
+export async function acknowledge(
+  connection: CommandConnection,
+  { acks, bodies, queue }: SettlementKeys,
+  settlements: readonly Settlement[],
+): Promise<void> {
+  const keys = [acks, bodies, queue.taken, queue.deliveries, queue.begun]
+  let ordinary = ''
+  const redelivered: Argument[] = []
+  const senders: Settlement[] = []
+  for (const settlement of settlements) {
+    if (settlement.records.length > 0) senders.push(settlement)
+    else if (settlement.redelivered || settlement.id.length !== uuidLength) redelivered.push(idArgument(settlement.id))
+    else ordinary += settlement.id
+  }
+  const args: Argument[] = [idArgument(ordinary), redelivered.length, ...redelivered, senders.length]
+  const destinations = new Map<Destination, number>()
+  for (const { id, records } of senders) {
+    const at = args.push(idArgument(id), 0) - 1
+    args[at] = packRecords(records, destinations, keys, args)
+  }
+  await connection.run(script('ack'), keys, args)
+}
+
+/** Given up. */
+export async function deadLetter(
+  connection: CommandConnection,
+  { acks, bodies, queue }: SettlementKeys,
+  settlements: readonly (Settlement & { letter: DeadLetterReason })[],
+  now: number,
+): Promise<void> {
+  const { taken, deliveries, begun, dead, deadMessages, deadReasons } = queue
+  const keys = [acks, bodies, taken, deliveries, begun, dead, deadMessages, deadReasons]
+  const args: Argument[] = [settlements.length]
+  const destinations = new Map<Destination, number>()
+  for (const { id, records, letter } of settlements) {
+    const { reason, traceback } = letter
+    const at = args.push(idArgument(id), now, JSON.stringify({ reason, traceback }), 0) - 1
+    args[at] = packRecords(records, destinations, keys, args)
+  }
+  await connection.run(script('dead-letter'), keys, args)
+}

@@ -1,0 +1,283 @@
+/**
+ * The one connection that a process (or a thread) has to a file, shared by every broker, results backend and rate
+ * limiter on that path. It opens the file when it is first used, gathers what is to be written in one turn of the event
+ * loop into one transaction, and waits for other processes without blocking.
+ */
+import { statfsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BrokerClosed } from '../../../lib/errors.js'
+import { getLogger } from '../../../lib/logger.js'
+import { Deadline, pause, startTimer } from '../../../lib/time.js'
+import { isBusy, loadDriver } from '../driver/driver.js'
+import type { Statements } from '../statements.js'
+import { ChangeWatcher } from './change-watcher.js'
+import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
+import { diskFull, explain, isDiskTrouble } from './failures.js'
+import { Write, type WriteOptions } from './write.js'
+
+/** How many rows go into one transaction, roughly: beyond that the event loop gets a turn and other processes the lock. */
+const rowsPerTransaction = 1000
+/** How often what has expired is purged, by processes that write anyway, in milliseconds. */
+const purgeInterval = 30_000
+
+/**
+ * The last bytes of a disk are not for new messages: to work off what is there the write-ahead log needs up to 4 MiB, and
+ * the database as much again.
+ */
+const reservedSpace = 8 * 1024 * 1024
+
+const connections = new Map<string, Connection>()
+
+export class Connection {
+  readonly watcher = new ChangeWatcher(() => this.#open?.statements)
+  readonly #driver = loadDriver()
+  #users = 0
+  #synchronous: Synchronous = 'normal'
+  #open: OpenDatabase | undefined
+  #writes: Write<unknown>[] = []
+  #scheduled = false
+  #retry: NodeJS.Timeout | undefined
+  #purgedAt = performance.now()
+  #whenIdle: (() => void)[] = []
+
+  private constructor(readonly path: string) {}
+
+  /**
+   * The connection of this process to a file; whoever asks for it lets it go with `release()`.
+   * @throws {DependencyMissing} when there is no driver.
+   */
+  static to(path: string | URL, synchronous: Synchronous = 'normal'): Connection {
+    const absolute = path instanceof URL ? fileURLToPath(path) : resolve(path)
+    const connection = connections.get(absolute) ?? new Connection(absolute)
+    connections.set(absolute, connection)
+    connection.#users++
+    if (synchronous === 'full') connection.#beFull()
+    return connection
+  }
+
+  /** When one user of the file wants every commit on the disk, all get it. */
+  #beFull(): void {
+    this.#synchronous = 'full'
+    this.#open?.database.exec('PRAGMA synchronous = full')
+  }
+
+  /** Lets go of it. The last user waits for what is being written (`patience` milliseconds at most) and closes the file. */
+  async release(patience = 5000): Promise<void> {
+    if (--this.#users > 0) return
+    if (this.#writes.length > 0) {
+      let timer: NodeJS.Timeout | undefined
+      const idle = new Promise<void>((done) => {
+        this.#whenIdle.push(done)
+        timer = startTimer(done, patience)
+      })
+      await idle.finally(() => clearTimeout(timer))
+      if (this.#users > 0) return
+    }
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    connections.delete(this.path)
+    for (const write of this.#writes.splice(0)) write.reject(new BrokerClosed())
+    this.watcher.close()
+    this.#open?.database.close()
+    this.#open = undefined
+  }
+
+  /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
+  async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
+    for (const deadline = performance.now() + patience; ; await pause(randomPause())) {
+      if (this.#users === 0) throw new BrokerClosed()
+      try {
+        return run(this.#opened().statements)
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= deadline) throw explain(error, this.path)
+      }
+    }
+  }
+
+  /** Reads something, and commits nothing, so that whatever is wrong with the file shows. */
+  async check(patience: number): Promise<void> {
+    const deadline = new Deadline(patience)
+    await this.read((statements) => statements.newest.get(), patience)
+    await this.write(() => {}, { lockTimeout: deadline.left })
+  }
+
+  /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */
+  write<T>(run: (statements: Statements) => T, options?: WriteOptions<T>): Promise<T> {
+    return this.add(new Write(run, options))
+  }
+
+  /**
+   * Asked before new messages are stored.
+   * @throws {BrokerError} when the disk is nearly full.
+   */
+  assertSpace(): void {
+    let free: number
+    try {
+      const { bavail, bsize } = statfsSync(dirname(this.path))
+      free = bavail * bsize
+      if (free < reservedSpace) free += (this.#opened().statements.freeInside.get() as { bytes: number }).bytes
+    } catch {
+      // There is no such folder, the file is locked, or its system can't tell: storing will say what is wrong.
+      return
+    }
+    if (free < reservedSpace) throw diskFull(this.path)
+  }
+
+  /** The same for a job that may grow until its turn comes. */
+  add<T>(write: Write<T>): Promise<T> {
+    if (this.#users === 0) write.reject(new BrokerClosed())
+    else {
+      this.#writes.push(write as Write<unknown>)
+      this.#schedule()
+    }
+    return write.promise
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#retry) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  // — Transactions ———————————————————————————————————————————————————————————————————————————————————————
+
+  #flush(): void {
+    if (this.#writes.length === 0) return this.#goOn()
+    const writes = this.#nextWrites()
+    let statements: Statements
+    try {
+      statements = this.#opened().statements
+      // A look is cheaper than the lock; idle workers that are woken together would fight over it for nothing.
+      if (writes.every((write) => write.isIdle?.(statements))) {
+        for (const write of writes) write.resolve(write.idleValue)
+        writes.length = 0
+      }
+    } catch (error) {
+      if (isBusy(error)) return this.#postpone(writes, error)
+      for (const write of writes) write.reject(explain(error, this.path))
+      return this.#goOn()
+    }
+    if (writes.length > 0) this.#commit(writes, statements)
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    if (this.#writes.length > 0) this.#schedule()
+    else for (const done of this.#whenIdle.splice(0)) done()
+  }
+
+  /** As many jobs as make a good transaction, in order. */
+  #nextWrites(): Write<unknown>[] {
+    let rows = 0
+    let count = 0
+    while (count < this.#writes.length && rows < rowsPerTransaction)
+      rows += (this.#writes[count++] as Write<unknown>).rows
+    const writes = count === this.#writes.length ? this.#writes : this.#writes.slice(0, count)
+    this.#writes = this.#writes.slice(count)
+    for (const write of writes) write.begin()
+    return writes
+  }
+
+  /** All jobs in one transaction; when one of them fails, each in its own, so that nobody pays for another. */
+  #commit(writes: Write<unknown>[], statements: Statements, lastTry = false): void {
+    const values: unknown[] = []
+    try {
+      statements.begin.run()
+    } catch (error) {
+      return this.#failed(writes, error)
+    }
+    try {
+      for (const write of writes) values.push(write.run(statements))
+      statements.commit.run()
+    } catch (error) {
+      this.#rollBack(statements)
+      if (isBusy(error)) return this.#failed(writes, error)
+      if (writes.length > 1) {
+        for (const write of writes) this.#commit([write], statements)
+        return
+      }
+      if (lastTry || !isDiskTrouble(error) || !this.#emptyLog(statements)) return this.#failed(writes, error)
+      return this.#commit(writes, statements, true)
+    }
+    for (let index = 0; index < writes.length; index++) (writes[index] as Write<unknown>).resolve(values[index])
+    this.watcher.committed()
+    if (performance.now() - this.#purgedAt >= purgeInterval) this.#purge()
+  }
+
+  /** On a full disk the log is the one thing of ours that can shrink. Says whether it did. */
+  #emptyLog(statements: Statements): boolean {
+    try {
+      return (statements.emptyLog.get() as { busy: number }).busy === 0
+    } catch {
+      return false
+    }
+  }
+
+  #rollBack(statements: Statements): void {
+    try {
+      statements.rollback.run()
+    } catch {
+      // SQLite rolls back by itself on some errors, a full disk for one.
+    }
+  }
+
+  #failed(writes: Write<unknown>[], error: unknown): void {
+    if (isBusy(error)) return this.#postpone(writes, error)
+    const patient = isDiskTrouble(error) ? writes.filter((write) => write.persistent) : []
+    for (const write of writes) if (!patient.includes(write)) write.reject(explain(error, this.path))
+    if (patient.length === 0) return
+    getLogger().error({ err: error, path: this.path }, 'A settled message could not be written off; trying again')
+    const again = (): void => {
+      for (const write of patient) this.add(write)
+    }
+    startTimer(again, 250 + Math.random() * 250)
+  }
+
+  /** Puts jobs back for a moment; those that ran out of patience are told so. */
+  #postpone(writes: Write<unknown>[], error: unknown): void {
+    const now = performance.now()
+    const waiting = writes.filter((write) => now < write.deadline)
+    for (const write of writes) if (now >= write.deadline) write.expire(explain(error, this.path))
+    this.#writes = [...waiting, ...this.#writes]
+    this.#retry ??= startTimer(() => {
+      this.#retry = undefined
+      this.#flush()
+    }, randomPause())
+  }
+
+  // — The file ———————————————————————————————————————————————————————————————————————————————————————————
+
+  #opened(): OpenDatabase {
+    // Whoever deletes or replaces the file under us would make every later send vanish with it.
+    if (this.#open && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#open.inode) {
+      getLogger().error({ path: this.path }, 'The SQLite database was deleted or replaced; opening what is there now')
+      this.#open.database.close()
+      this.#open = undefined
+    }
+    this.#open ??= openDatabase(this.#driver, this.path, this.#synchronous)
+    return this.#open
+  }
+
+  #purge(): void {
+    const now = Date.now()
+    this.#purgedAt = performance.now()
+    const purge = (statements: Statements): void => {
+      for (const table of [statements.purgeResults, statements.purgeLimits, statements.purgeDeadLetters]) {
+        if (Number(table.run(now).changes) >= 500) this.#purgedAt = Number.NEGATIVE_INFINITY
+      }
+      // Somebody may still be on his way to read it.
+      statements.purgeNotifications.run(now - 60_000)
+    }
+    this.write(purge).catch((error) =>
+      getLogger().warn({ err: error, path: this.path }, 'Purging what has expired failed'),
+    )
+  }
+}
+
+function randomPause(): number {
+  return 3 + Math.random() * 20
+}

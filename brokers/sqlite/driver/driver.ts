@@ -1,0 +1,137 @@
+/**
+ * One small face over three SQLite drivers: `node:sqlite` where Node has it (22.13 and later), else `better-sqlite3` or
+ * `libsql`, whichever is installed. Nothing else in this folder knows which one it is.
+ */
+// Not one that bundlers follow: they can't bundle a binary.
+import { ownRequire as require } from '../../../lib/bundled.js'
+import { DependencyMissing } from '../../../lib/errors.js'
+import { type LibSQL, openLibSQL } from './libsql.js'
+import { openTerminationSafe } from './termination-safe.js'
+
+export type Value = string | number | null | Uint8Array
+/** What goes into a statement's question marks; or one object, for its named places. */
+export type Parameters = Value[] | [Readonly<Record<string, Value>>]
+
+export interface Statement {
+  /** Runs it; says how many rows it changed. */
+  run(...values: Parameters): { readonly changes: number | bigint }
+  get(...values: Parameters): unknown
+  all(...values: Parameters): unknown[]
+}
+
+export interface Database {
+  /** Runs a script of several statements. */
+  exec(sql: string): unknown
+  prepare(sql: string): Statement
+  close(): unknown
+}
+
+export interface Driver {
+  readonly name: 'node:sqlite' | 'better-sqlite3' | 'libsql'
+  open(path: string): Database
+}
+
+let found: Driver | undefined
+
+/**
+ * The driver to use.
+ * @throws {DependencyMissing} when this Node has no SQLite and neither `better-sqlite3` nor `libsql` can be loaded.
+ */
+export function loadDriver(): Driver {
+  found ??= loadNodeSQLite() ?? loadInstalled()
+  return found
+}
+
+/**
+ * The first package of those that can be installed.
+ * @throws {DependencyMissing}
+ */
+export function loadInstalled(): Driver {
+  const causes: Error[] = []
+  for (const load of [loadBetterSQLite3, loadLibSQL]) {
+    try {
+      return load()
+    } catch (error) {
+      // What is installed and can't be loaded says more than what isn't there.
+      if (isMissing(error)) causes.push(error as Error)
+      else causes.unshift(error as Error)
+    }
+  }
+  const [cause] = causes
+  const broken = isMissing(cause) ? '' : `; the one that is installed can't be loaded: ${firstLine(cause)}`
+  throw new DependencyMissing('libsql', `SQLite on Node ${process.version} (22.13 and later have their own${broken})`, {
+    cause,
+  })
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'MODULE_NOT_FOUND'
+}
+
+function firstLine(error: Error | undefined): string {
+  return error?.message.split('\n')[0] ?? ''
+}
+
+/** Node's own driver, where there is one. */
+export function loadNodeSQLite(): Driver | undefined {
+  type Module = { DatabaseSync: new (path: string) => Database }
+  const load = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule
+  if (!load) return undefined
+  const sqlite = withoutExperimentalWarning(() => load('node:sqlite')) as Module | undefined
+  return sqlite && { name: 'node:sqlite', open: (path) => new sqlite.DatabaseSync(path) }
+}
+
+/** The package `better-sqlite3`. Throws whatever keeps it from being loaded. */
+export function loadBetterSQLite3(): Driver {
+  const BetterSQLite3 = require('better-sqlite3') as new (path: string) => Database
+  // Its binary, which may have been made for another Node, is looked for only now.
+  new BetterSQLite3(':memory:').close()
+  return { name: 'better-sqlite3', open: openTerminationSafe((path) => new BetterSQLite3(path)) }
+}
+
+/** The package `libsql`. Throws whatever keeps it from being loaded. */
+export function loadLibSQL(): Driver {
+  const LibSQL = require('libsql') as LibSQL
+  return { name: 'libsql', open: openTerminationSafe((path) => openLibSQL(LibSQL, path)) }
+}
+
+/** Loading `node:sqlite` warns that it is experimental, which is nothing our users can act on. Only that one is kept back. */
+function withoutExperimentalWarning<T>(load: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
+    const aboutSQLite = rest.includes('ExperimentalWarning') && String(warning).includes('SQLite')
+    if (!aboutSQLite) Reflect.apply(emitWarning, process, [warning, ...rest])
+  }) as typeof emitWarning
+  try {
+    return load()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** SQLite's primary result codes that mean something to us. */
+const codes: Readonly<Record<number, string>> = {
+  3: 'PERM',
+  5: 'BUSY',
+  6: 'LOCKED',
+  8: 'READONLY',
+  10: 'IOERR',
+  11: 'CORRUPT',
+  13: 'FULL',
+  14: 'CANTOPEN',
+  26: 'NOTADB',
+}
+
+/** SQLite's result code in an error, without its prefix and extension: `BUSY`, `FULL`, …; `undefined` for other errors. */
+export function codeOf(error: unknown): string | undefined {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown }
+  if (typeof errcode === 'number') return codes[errcode & 0xff] ?? 'ERROR'
+  if (typeof code === 'string' && code.startsWith('SQLITE_')) return code.split('_')[1]
+  return undefined
+}
+
+/** Whether someone else has the lock at the moment, so that the same is worth trying again. */
+export function isBusy(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'BUSY' || code === 'LOCKED'
+}

@@ -1,0 +1,162 @@
+/**
+ * A consuming broker's row among the workers: what makes its messages its own for as long as it lives.
+ *
+ * Duties: 1. registers the broker when it first takes, and locks its file, 2. renews the row, 3. finds workers that died
+ * (see liveness.ts) and gives back what they held, 4. on close gives back what is left and leaves.
+ */
+import { randomInt } from 'node:crypto'
+import { getLogger } from '../../../lib/logger.js'
+import { startInterval } from '../../../lib/time.js'
+import type { Connection } from '../connection/connection.js'
+import type { Statements } from '../statements.js'
+import { host } from './host.js'
+import { LostWorkerDetector, type WorkerRow } from './lost-workers.js'
+import { WorkerLock } from './worker-lock.js'
+
+/** How often dead workers are looked for, in milliseconds; more often where heartbeats come quicker. */
+const longestLookInterval = 1000
+
+export class Lease {
+  readonly #connection: Connection
+  readonly #timeout: number
+  readonly #beatInterval: number
+  readonly #lookInterval: number
+  readonly #liveness: LostWorkerDetector
+  /**
+   * Names the row. Random, because a number that comes again would make a lost worker's late settlements hit; four bytes
+   * wide in the file, as nobody is.
+   */
+  #id: number | undefined
+  #lock: WorkerLock | undefined
+  #registering: Promise<void> | undefined
+  #timers: NodeJS.Timeout[] = []
+  #closed = false
+
+  /** @param timeout How long the row lives without being renewed, in milliseconds. */
+  constructor(connection: Connection, timeout: number) {
+    this.#connection = connection
+    this.#timeout = timeout
+    this.#beatInterval = timeout / 6
+    this.#lookInterval = Math.min(this.#beatInterval, longestLookInterval)
+    this.#liveness = new LostWorkerDetector(timeout, this.#lookInterval)
+  }
+
+  /** Who holds what is taken now; `undefined` until registered. */
+  get id(): number | undefined {
+    return this.#id
+  }
+
+  /** Registers, if that wasn't done yet or if `lost` names a row that is gone. */
+  register(lost?: number): Promise<void> {
+    if (lost !== undefined && lost === this.#id) this.#id = undefined
+    if (this.#id !== undefined) return Promise.resolve()
+    this.#registering ??= this.#register().finally(() => {
+      this.#registering = undefined
+    })
+    return this.#registering
+  }
+
+  async #register(): Promise<void> {
+    const id = randomInt(2 ** 24, 2 ** 31 - 1)
+    // Makes the file, if it isn't there yet.
+    await this.#connection.read(() => {})
+    if (this.#closed) return
+    // The lock comes first: a row without one would be taken for that of an older version.
+    this.#lock?.release()
+    this.#lock = WorkerLock.acquire(this.#connection.path, id)
+    await this.#connection.write(
+      (statements) => statements.register.run(id, host ?? null, process.pid, Date.now() + this.#timeout),
+      { lockTimeout: 5000 },
+    )
+    if (this.#closed) return
+    this.#id = id
+    await this.#recover(true).catch((error) => this.#warn(error))
+    if (this.#timers.length > 0 || this.#closed) return
+    this.#timers = [
+      startInterval(() => this.#beat().catch((error) => this.#warn(error)), this.#beatInterval).unref(),
+      startInterval(() => this.#recover().catch((error) => this.#warn(error)), this.#lookInterval).unref(),
+    ]
+  }
+
+  /**
+   * Gives back, uncounted, what is still held, and leaves.
+   * @param patience How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` others do the same.
+   */
+  async close(patience: number): Promise<void> {
+    this.#stop()
+    try {
+      await this.#registering
+      await this.#leave(Math.min(patience, this.#timeout))
+    } finally {
+      this.#lock?.release()
+      this.#liveness.close()
+    }
+  }
+
+  async #leave(patience: number): Promise<void> {
+    const id = this.#id
+    if (id === undefined) return
+    this.#id = undefined
+    const leave = (statements: Statements): void => {
+      statements.giveAllBack.run(id)
+      statements.dismiss.run(id)
+    }
+    await this.#connection.write(leave, { lockTimeout: patience })
+    this.#connection.watcher.wakeAll()
+  }
+
+  /** Ends as if the process had died: what is held stays so until others recover it. */
+  abandon(): void {
+    this.#stop()
+    this.#lock?.drop()
+    this.#lock = undefined
+    this.#liveness.close()
+  }
+
+  #stop(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+
+  #warn(error: unknown): void {
+    getLogger().warn({ err: error, path: this.#connection.path }, 'The heartbeat of this worker failed; trying again')
+  }
+
+  async #beat(): Promise<void> {
+    const id = this.#id
+    if (id === undefined || this.#registering) return
+    const renewed = await this.#connection.write(
+      (statements) => statements.renew.run(Date.now() + this.#timeout, id).changes,
+    )
+    if (Number(renewed) > 0 || this.#closed) return
+    getLogger().warn(
+      { path: this.#connection.path },
+      'This worker was taken for dead; what it held was given to others',
+    )
+    await this.register(id)
+  }
+
+  /** Gives back what dead workers held. With `sweep` it also removes what those left that are in no list any more. */
+  async #recover(sweep = false): Promise<void> {
+    const own = this.#id
+    if (own === undefined) return
+    const { path } = this.#connection
+    const others = await this.#connection.read((statements) => statements.otherWorkers.all(own) as WorkerRow[])
+    if (this.#closed) return
+    if (sweep) this.#liveness.sweep(path, new Set([own, ...others.map(({ id }) => id)]))
+    const lost = this.#liveness.findLost(path, others)
+    if (lost.length === 0) return
+    const recovered = await this.#connection.write((statements) => {
+      for (const { worker, gone } of lost) {
+        // Who was only silent may have been heard meanwhile; the dead don't come back.
+        if (gone) statements.dismiss.run(worker.id)
+        else statements.dismissSilent.run(worker.id, worker.expiresAt)
+      }
+      return Number(statements.recoverOrphans.run().changes)
+    })
+    this.#liveness.buried(path, lost)
+    if (recovered === 0) return
+    getLogger().warn({ workers: lost, recovered }, 'What lost workers held went back to its queues')
+    this.#connection.watcher.wakeAll()
+  }
+}

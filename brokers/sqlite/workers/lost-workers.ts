@@ -1,0 +1,100 @@
+/**
+ * Which of the other workers are dead, as one broker judges it.
+ *
+ * A worker whose lock is free is dead, at once. One that holds it and is silent (it hangs, or was stopped) counts as dead
+ * after its heartbeat timeout, and so does a silent one without a lock. Silence is what this process has seen itself, on
+ * a clock that nobody sets: neither a step of the system's clock nor a pause of the whole machine makes anybody look dead.
+ */
+import { host, isDead } from './host.js'
+import { OtherLocks } from './worker-lock.js'
+
+export interface WorkerRow {
+  readonly id: number
+  readonly host: string | null
+  readonly pid: number
+  /** Changes with each heartbeat. */
+  readonly expiresAt: number
+}
+
+export interface Lost {
+  readonly worker: WorkerRow
+  /** Whether it is certainly gone, or was only silent for too long. */
+  readonly gone: boolean
+}
+
+interface Sighting {
+  heartbeat: number
+  /** For how long this process has seen no other heartbeat, in milliseconds. */
+  silence: number
+  /** For how long it may be silent, in milliseconds. */
+  granted: number
+}
+
+export class LostWorkerDetector {
+  readonly #timeout: number
+  readonly #interval: number
+  readonly #locks = new OtherLocks()
+  readonly #sightings = new Map<number, Sighting>()
+  #lookedAt = performance.now()
+
+  /**
+   * @param timeout How long a worker may be silent, in milliseconds.
+   * @param interval How often `findLost` is called.
+   */
+  constructor(timeout: number, interval: number) {
+    this.#timeout = timeout
+    this.#interval = interval
+  }
+
+  /** Those of the others who are lost. `path` is the database. */
+  findLost(path: string, others: readonly WorkerRow[]): readonly Lost[] {
+    const now = performance.now()
+    // While this process didn't look, it may have been stopped, and everybody else with it.
+    const passed = Math.min(now - this.#lookedAt, 2 * this.#interval)
+    this.#lookedAt = now
+    this.#forgetAllBut(others)
+    const lost: Lost[] = []
+    for (const worker of others) {
+      const gone = this.#isGone(path, worker)
+      if (gone || this.#isSilent(worker, passed)) lost.push({ worker, gone })
+    }
+    return lost
+  }
+
+  #isGone(path: string, { id, host: where, pid }: WorkerRow): boolean {
+    const held = this.#locks.isHeld(path, id)
+    return held === undefined ? host !== undefined && where === host && isDead(pid) : !held
+  }
+
+  #isSilent({ id, expiresAt }: WorkerRow, passed: number): boolean {
+    const sighting = this.#sightings.get(id)
+    if (sighting?.heartbeat === expiresAt) {
+      sighting.silence += passed
+      return sighting.silence >= sighting.granted
+    }
+    // Its own timeout may be longer than ours.
+    const granted = Math.max(this.#timeout, expiresAt - Date.now())
+    this.#sightings.set(id, { heartbeat: expiresAt, silence: 0, granted })
+    return false
+  }
+
+  #forgetAllBut(others: readonly WorkerRow[]): void {
+    const ids = new Set(others.map(({ id }) => id))
+    for (const id of this.#sightings.keys()) if (!ids.has(id)) this.#sightings.delete(id)
+    this.#locks.retain(ids)
+  }
+
+  /** To be told that the messages of lost workers were given back. */
+  buried(path: string, lost: readonly Lost[]): void {
+    for (const { worker, gone } of lost) if (gone) this.#locks.sweep(path, worker.id)
+  }
+
+  /** Removes what workers left that nobody has in the list any more. */
+  sweep(path: string, known: ReadonlySet<number>): void {
+    this.#locks.sweepAll(path, known)
+  }
+
+  close(): void {
+    this.#locks.close()
+  }
+}

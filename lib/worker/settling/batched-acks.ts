@@ -1,0 +1,54 @@
+/**
+ * Acknowledges what ended well, which is nearly everything: brokers do that a batch at a time and give everybody in a
+ * batch the same promise, so that one look at it is enough for all of them.
+ */
+import type { Consumer, Delivery } from '../../consumer.js'
+import type { Entry } from '../../outcome.js'
+
+interface Batch {
+  readonly promise: Promise<void>
+  readonly deliveries: Delivery[]
+}
+
+const nothing: readonly Entry[] = []
+
+export class Acknowledger {
+  #batch: Batch | undefined
+
+  constructor(
+    private readonly consumer: Consumer,
+    /** Called for each delivery that is acknowledged. */
+    private readonly settled: () => void,
+    /** Called for each delivery that could not be, with the error; sees to it that it is settled in the end. */
+    private readonly failed: (delivery: Delivery, error: unknown) => void,
+  ) {}
+
+  acknowledge(delivery: Delivery): void {
+    const promise = this.#ack(delivery)
+    if (this.#batch?.promise === promise) return void this.#batch.deliveries.push(delivery)
+    const batch: Batch = { promise, deliveries: [delivery] }
+    this.#batch = batch
+    promise.then(
+      () => {
+        this.#close(batch)
+        for (let count = batch.deliveries.length; count > 0; count--) this.settled()
+      },
+      (error) => {
+        this.#close(batch)
+        for (const one of batch.deliveries) this.failed(one, error)
+      },
+    )
+  }
+
+  #ack(delivery: Delivery): Promise<void> {
+    try {
+      return this.consumer.ack(delivery, nothing)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #close(batch: Batch): void {
+    if (this.#batch === batch) this.#batch = undefined
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Finds out who is to blame where it can't be told. A thread whose event loop was blocked after somebody's first
+ * `await`, or which ran out of memory, takes all that ran on it along, and any of these may have done it. So they
+ * begin anew, each alone on a new thread: one that loses a thread on which nothing else ever ran has done it.
+ *
+ * They stay in the worker's hands meanwhile, since another worker wouldn't know what they are suspected of; but they
+ * don't count as held, and take nobody's place.
+ */
+import { loggable } from '../../failure.js'
+import { getLogger } from '../../logger.js'
+import { type Execution, GivenBack } from '../execution.js'
+import { maxAttempts, pauseAfter } from './lost-threads.js'
+import { PoolThread } from './pool-thread.js'
+import { isTransient } from './thread-loading.js'
+
+/** So many are told apart at the first go; of more, groups are. */
+const initialGroups = 8
+
+export interface IsolationOptions {
+  /** How many such threads there may be at once. */
+  readonly maxThreads: number
+  /** Makes a thread for so many messages. */
+  readonly makeThread: (concurrency: number) => PoolThread
+  /** Called when it is ready, and before it is stopped. */
+  readonly onThreadReady: (threadId: number) => unknown
+  readonly onThreadStop: (threadId: number) => unknown
+  /** Called when a thread could not be made: its modules don't load any more. */
+  readonly onFatal: (error: unknown) => void
+  /** Called when there may be room for others. */
+  readonly onFree: () => void
+}
+
+interface Group {
+  readonly executions: Set<Execution>
+  thread?: PoolThread
+}
+
+export class Isolation {
+  readonly #options: IsolationOptions
+  #groups: Group[] = []
+  #stopped = false
+  /** Threads that aren't needed any more and are on their way out. */
+  readonly #stoppingThreads = new Set<Promise<void>>()
+
+  constructor(options: IsolationOptions) {
+    this.#options = options
+  }
+
+  /** How many messages are in here, running or waiting. */
+  get size(): number {
+    let size = 0
+    for (const { executions } of this.#groups) size += executions.size
+    return size
+  }
+
+  get threads(): PoolThread[] {
+    return this.#groups.flatMap(({ thread }) => thread ?? [])
+  }
+
+  has(thread: PoolThread): boolean {
+    return this.#groups.some((group) => group.thread === thread)
+  }
+
+  /** Has them begin anew, apart from each other. */
+  add(suspects: readonly Execution[]): void {
+    for (const execution of suspects) {
+      execution.suspend()
+      execution.settlements.exclude(1)
+    }
+    const together = Math.ceil(suspects.length / initialGroups)
+    for (let at = 0; at < suspects.length; at += together) {
+      this.#groups.push({ executions: new Set(suspects.slice(at, at + together)) })
+    }
+    this.#next()
+  }
+
+  /** Takes one out that is waiting. Returns whether it was. */
+  remove(execution: Execution): boolean {
+    const group = this.#groups.find(({ executions }) => executions.has(execution))
+    if (!group || PoolThread.runOf(execution)) return false
+    this.#removeFrom(group, execution)
+    return true
+  }
+
+  /** Some of what ran on that thread is through; once all is, the thread isn't needed any more. */
+  onFree(thread: PoolThread): void {
+    const group = this.#groups.find((one) => one.thread === thread)
+    if (!group) return
+    for (const execution of group.executions) if (!PoolThread.runOf(execution)) this.#removeFrom(group, execution)
+    if (group.executions.size > 0) return
+    this.#end(group)
+    const stopping = this.#stopThread(thread)
+    this.#stoppingThreads.add(stopping)
+    void stopping.finally(() => this.#stoppingThreads.delete(stopping))
+  }
+
+  /** The thread is lost; its messages are no longer there. */
+  onLost(thread: PoolThread): void {
+    const group = this.#groups.find((one) => one.thread === thread)
+    if (!group) return
+    for (const execution of group.executions) this.#removeFrom(group, execution)
+    this.#end(group)
+  }
+
+  /** Resolves when the threads that are on their way out are gone. */
+  async threadsStopped(): Promise<void> {
+    await Promise.all(this.#stoppingThreads)
+  }
+
+  /** Gives everything back. Returns the threads, which are to be ended. */
+  stop(): PoolThread[] {
+    this.#stopped = true
+    const { threads } = this
+    const initialGroups = this.#groups
+    this.#groups = []
+    for (const { executions } of initialGroups) {
+      for (const execution of executions) {
+        execution.settlements.exclude(-1)
+        if (!PoolThread.runOf(execution)) execution.fail(new GivenBack('the worker stops'))
+      }
+    }
+    return threads
+  }
+
+  #removeFrom({ executions }: Group, execution: Execution): void {
+    if (executions.delete(execution)) execution.settlements.exclude(-1)
+  }
+
+  #end(group: Group): void {
+    this.#groups = this.#groups.filter((one) => one !== group)
+    this.#next()
+    this.#options.onFree()
+  }
+
+  #next(): void {
+    let room = this.#options.maxThreads - this.#groups.filter(({ thread }) => thread).length
+    for (const group of this.#groups) {
+      if (room <= 0 || this.#stopped) return
+      if (group.thread || group.executions.size === 0) continue
+      room--
+      void this.#run(group)
+    }
+    this.#groups = this.#groups.filter(({ thread, executions }) => thread || executions.size > 0)
+  }
+
+  async #run(group: Group, attempt = 1): Promise<void> {
+    const thread = this.#options.makeThread(group.executions.size)
+    group.thread = thread
+    try {
+      await thread.start()
+      if (this.#stopped) return
+      await this.#options.onThreadReady(thread.id)
+    } catch (error) {
+      thread.destroy()
+      return this.#failed(group, thread, error, attempt)
+    }
+    if (this.#stopped || !this.#groups.includes(group)) return
+    for (const execution of group.executions) {
+      execution.resume()
+      thread.dispatch(execution)
+    }
+    // All of them may have been interrupted meanwhile.
+    this.onFree(thread)
+  }
+
+  /** Its script failed before it was ready. What it needs may be there the next time. */
+  async #failed(group: Group, thread: PoolThread, error: unknown, attempt: number): Promise<void> {
+    if (this.#stopped) return
+    if (isTransient(error) && attempt < maxAttempts) {
+      getLogger().warn({ err: loggable(error) }, 'A worker thread for suspects could not be started; trying again')
+      await pauseAfter(attempt)
+      if (this.#stopped) return
+      // All of them may have been interrupted meanwhile.
+      return group.executions.size > 0 ? this.#run(group, attempt + 1) : this.#end(group)
+    }
+    for (const execution of group.executions) execution.fail(new GivenBack('no thread could be made for it'))
+    this.onLost(thread)
+    this.#options.onFatal(error)
+  }
+
+  async #stopThread(thread: PoolThread): Promise<void> {
+    await this.#options.onThreadStop(thread.id)
+    await thread.stop().catch((error) => getLogger().warn({ err: error }, 'A worker thread did not end cleanly'))
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The default broker of a worker thread, when the worker has a broker that the thread can't make for itself: every
+ * send and every wait for a result goes through the main thread. It has the plugins that the thread's modules give it. Queues can't be consumed or looked at from here.
+ */
+import { Broker } from '../../broker.js'
+import type { Consumer, DeadLetterPage, QueueStats } from '../../consumer.js'
+import { BrokerError } from '../../errors.js'
+import { mainThread } from '../../main-thread.js'
+import type { Message } from '../../message.js'
+import type { Middleware } from '../../middleware.js'
+import { ResultBackend, type StoredResult } from '../../results/backend.js'
+import type { Duration } from '../../time.js'
+
+export class MainThreadBroker extends Broker {
+  protected override readonly reachesThreads = false
+
+  constructor() {
+    super({ middleware: [{ results: new MainThreadResults() }] })
+  }
+
+  /** The module that adds a plugin beside one of the default chain does so in threads, too, where that chain isn't. */
+  override use(plugin: Middleware, where: Parameters<Broker['use']>[1] = {}): this {
+    const beside = where.before ?? where.after
+    const found = beside === undefined || this.middleware.some((one) => one instanceof beside)
+    return super.use(plugin, found ? where : undefined)
+  }
+
+  protected store(): Promise<void> {
+    throw onlyOnMainThread()
+  }
+
+  protected makeConsumer(): Consumer {
+    throw onlyOnMainThread()
+  }
+
+  protected readStats(): Promise<QueueStats> {
+    throw onlyOnMainThread()
+  }
+
+  protected clear(): Promise<void> {
+    throw onlyOnMainThread()
+  }
+
+  protected readDeadLetters(): Promise<DeadLetterPage> {
+    throw onlyOnMainThread()
+  }
+
+  protected takeDeadLetter(): Promise<boolean> {
+    throw onlyOnMainThread()
+  }
+
+  protected async closeStore(): Promise<void> {}
+}
+
+class MainThreadResults extends ResultBackend {
+  override get(message: Message, { timeout }: { timeout?: Duration | undefined } = {}): Promise<unknown> {
+    const main = mainThread()
+    if (!main) throw onlyOnMainThread()
+    return main.call('results', '', [message.encode(), timeout])
+  }
+
+  protected put(): Promise<void> {
+    throw onlyOnMainThread()
+  }
+
+  protected peek(): Promise<StoredResult | undefined> {
+    throw onlyOnMainThread()
+  }
+
+  protected wait(): Promise<StoredResult | undefined> {
+    throw onlyOnMainThread()
+  }
+}
+
+function onlyOnMainThread(): BrokerError {
+  return new BrokerError('This can only be done on the main thread, where the broker is.')
+}

@@ -1,0 +1,56 @@
+/**
+ * What the main thread does for the threads of a worker: sends for those that can't reach its broker, calls the plugins
+ * that they don't have, and waits for results.
+ */
+import type { Broker } from '../../broker.js'
+import { BrokerError } from '../../errors.js'
+import { getLogger } from '../../logger.js'
+import type { Service } from '../../main-thread.js'
+import { Message } from '../../message.js'
+import type { Duration } from '../../time.js'
+import type { ChainData } from './protocol.js'
+
+/** A message on its way to the main thread: its body, and its delay in milliseconds. */
+export type RelayedEntry = readonly [body: string, delay: number | undefined]
+
+/** What a thread has to know of the worker's broker when it starts. */
+export function chainForThreads(broker: Broker): ChainData {
+  const actors = [...broker.actors.values()]
+  return {
+    actors: actors.map(({ actorName, queueName }) => [actorName, queueName] as const),
+    senders: broker.chain.senders,
+  }
+}
+
+/** The services of a worker on this broker, by name. */
+export function mainThreadServices(broker: Broker): Readonly<Record<string, Service>> {
+  const warned = new Set<string>()
+  return {
+    /** Stores what a thread sent; the plugins that it has were called there. */
+    enqueue: (_, [senders, entries]) =>
+      broker.enqueueFromThread(
+        (entries as RelayedEntry[]).map(([body, delay]) => ({ message: Message.decode(body), delay })),
+        broker.chain.sendersBut(senders as string[]),
+      ),
+
+    /** Hears which plugins a thread has, and warns of what can't be made up for from here. */
+    senders: (_, [senders]) => {
+      const rest = broker.chain.sendersBut(senders as string[])
+      for (const plugin of rest.plugins) {
+        if (!plugin.updateOptionsBeforeCreateMessage) continue
+        const name = plugin.name ?? plugin.constructor.name
+        if (warned.has(name)) continue
+        warned.add(name)
+        const text = `Worker threads don't have the plugin ${name}: its updateOptionsBeforeCreateMessage isn't called for messages that actors make. Add it in a module that threads import, getBroker().use(…)`
+        getLogger().warn({ plugin: name }, text)
+      }
+    },
+
+    /** Waits for a result on behalf of a thread. */
+    results: async (_, [body, timeout]) => {
+      if (!broker.results)
+        throw new BrokerError('The broker of this worker keeps no results; add the Results middleware.')
+      return broker.results.get(Message.decode(body as string), { timeout: timeout as Duration })
+    },
+  }
+}

@@ -1,0 +1,36 @@
+/** What a thread asks of the main thread, until the answers are there. */
+import { unpackError } from '../../error-data.js'
+import type { FromThread, ToThread } from './protocol.js'
+
+interface PendingCall {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+export class PendingCalls {
+  readonly #open = new Map<number, PendingCall>()
+  #last = 0
+
+  constructor(
+    private readonly post: (message: FromThread) => void,
+    /** Told of each question, and of each answer. */
+    private readonly onOpenCalls: (by: 1 | -1) => void,
+  ) {}
+
+  call(service: string, method: string, args: readonly unknown[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#last
+      this.#open.set(id, { resolve, reject })
+      this.onOpenCalls(1)
+      this.post({ type: 'call', id, service, method, args })
+    })
+  }
+
+  answer({ id, result, error }: Extract<ToThread, { type: 'answer' }>): void {
+    const call = this.#open.get(id)
+    this.#open.delete(id)
+    this.onOpenCalls(-1)
+    if (error) call?.reject(unpackError(error))
+    else call?.resolve(result)
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The main thread's side of one worker thread: what it was given, what it says, how it ends. It decides nothing: the
+ * pool does.
+ */
+import { once } from 'node:events'
+import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
+import { packError, unpackError } from '../../error-data.js'
+import { toError } from '../../failure.js'
+import { type Service, threadService } from '../../main-thread.js'
+import { TerminationGuard } from '../../termination-guard.js'
+import { startTimer } from '../../time.js'
+import type { Execution } from '../execution.js'
+import { Activity } from './activity.js'
+import { exitError } from './lost-threads.js'
+import { MissingActors } from './missing-actors.js'
+import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
+import type { Run } from './run.js'
+import { logLingering, stopTimeout } from './thread-exit.js'
+import { serveTimeout, ThreadLoading } from './thread-loading.js'
+import { threadProgram } from './thread-program.js'
+import { type HeapStatistics, megabytes } from './used-memory.js'
+
+/** What the pool wants to know of a thread. */
+export interface ThreadEvents {
+  /** Runs ended and slots are free. */
+  onFree(thread: PoolThread): void
+  /** It collected its garbage, and uses so many megabytes. */
+  onCollected(thread: PoolThread, used: number): void
+  /** It hasn't the actor that it was to run; the run is no longer there. */
+  onMissing(thread: PoolThread, execution: Execution): void
+  /** It is of no more use. The culprit is to blame, where it can be told (`'ended'` when it isn't there any more); `error` says for what. */
+  onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void
+}
+
+export interface ThreadOptions {
+  readonly modules: readonly string[]
+  /** Those of them that lead to `runWorker()`. */
+  readonly entries: readonly string[]
+  readonly concurrency: number
+  readonly resourceLimits: ResourceLimits | undefined
+  readonly ownBroker: boolean
+  /** What a thread has to know of the worker's broker, at the time it starts. */
+  readonly chain: () => ChainData
+  /** What this worker offers its threads, before what everybody does. */
+  readonly services: Readonly<Record<string, Service>>
+}
+
+export class PoolThread {
+  readonly id: number
+  /** What it turned out not to have. */
+  readonly missing = new MissingActors()
+  readonly runs = new Map<number, Run>()
+  readonly activity: Activity
+  ready = false
+  /** Some message ended here. */
+  productive = false
+  readonly #thread: NodeThread
+  readonly #guard = new TerminationGuard()
+  readonly #events: ThreadEvents
+  readonly #freeSlots: number[]
+  #outbox: TaskList = []
+  #lastId = 0
+  #gone = false
+  /** Told to stop: its end is no loss. */
+  #stopping = false
+  #lastError: Error | undefined
+  readonly #services: ThreadOptions['services']
+  readonly #modules: readonly string[]
+
+  constructor(options: ThreadOptions, events: ThreadEvents) {
+    const { modules, entries, concurrency, resourceLimits, ownBroker } = options
+    this.#events = events
+    this.#services = options.services
+    this.#modules = modules
+    this.#freeSlots = Array.from({ length: concurrency }, (_, slot) => concurrency - 1 - slot)
+    this.activity = Activity.for(concurrency)
+    const { script, bundled, required } = threadProgram(modules)
+    const loading = { modules, required, entries, serveTimeout: serveTimeout() }
+    const workerData: ThreadData = {
+      dramatis: true,
+      bundled,
+      ...loading,
+      activity: this.activity.buffer,
+      guard: this.#guard.buffer,
+      ownBroker,
+      chain: options.chain(),
+    }
+    this.#thread = new NodeThread(script, {
+      eval: typeof script === 'string',
+      workerData,
+      resourceLimits,
+      argv: process.argv.slice(2),
+      name: 'dramatis',
+    })
+    // Kept, since Node forgets it when the thread ends.
+    this.id = this.#thread.threadId
+    this.#thread.once('exit', () => this.#guard.release())
+  }
+
+  get free(): number {
+    return this.ready && !this.#gone ? this.#freeSlots.length : 0
+  }
+
+  /**
+   * Resolves once actors can run there.
+   * @throws {ModuleLoadError}
+   */
+  start(): Promise<void> {
+    const loading = new ThreadLoading(this.id, this.#modules)
+    this.#thread.on('error', (error) => {
+      this.#lastError = toError(error)
+    })
+    this.#thread.on('messageerror', (error) => this.#events.onLost(this, error, undefined))
+    this.#thread.on('exit', (code) => {
+      if (!this.ready) {
+        loading.fail(this.#lastError ?? new Error(`the thread exited with code ${code} while loading`))
+      } else if (!this.#gone && !this.#stopping) {
+        this.#events.onLost(this, exitError(code, this.#lastError), this.#runThatExited())
+      }
+      this.#gone = true
+    })
+    this.#thread.on('message', (message: FromThread) => {
+      const isReady = this.ready ? undefined : loading.onMessage(message)
+      if (isReady === undefined) this.#onMessage(message)
+      else this.ready = isReady
+    })
+    return loading.done
+  }
+
+  dispatch(execution: Execution, dispatchedAt = Date.now(), excusedTime = 0): void {
+    const id = ++this.#lastId
+    const slot = this.#freeSlots.pop() as number
+    this.activity.clear(slot)
+    const run: Run = {
+      thread: this,
+      id,
+      execution,
+      slot,
+      dispatchedAt,
+      abortReceived: false,
+      excusedTime,
+      unresponsiveSince: 0,
+      uncertainSince: 0,
+    }
+    this.runs.set(id, run)
+    execution.run = run
+    if (this.#outbox.length === 0) setImmediate(() => this.#flush())
+    packTask(this.#outbox, id, slot, execution.delivery.body, execution.wanted)
+  }
+
+  /** What is known of a message on some thread, as long as it is there. */
+  static runOf(execution: Execution): Run | undefined {
+    const run = execution.run as Run | undefined
+    return run && run.thread.runs.get(run.id) === run ? run : undefined
+  }
+
+  abort({ id }: Run, reason: Error): void {
+    this.#flush()
+    this.#post({ type: 'abort', id, reason: packError(reason) })
+  }
+
+  /** Whether another message's function blocks the thread, and for how long it has, in milliseconds. */
+  blockedFor(run: Run): number {
+    const { blockedBy, blockedSince } = this.activity
+    return blockedBy === undefined || blockedBy === run.slot ? 0 : Math.max(1, Date.now() - blockedSince)
+  }
+
+  /** How much memory it uses, garbage included, in megabytes; nothing when it is no more. Where Node can tell. */
+  async usedMemory(): Promise<number> {
+    const thread = this.#thread as NodeThread & { getHeapStatistics(): Promise<HeapStatistics> }
+    return this.#gone ? 0 : thread.getHeapStatistics().then(megabytes, () => 0)
+  }
+
+  /** Has it collect its garbage. */
+  collect(): void {
+    this.#post({ type: 'collect' })
+  }
+
+  /** Ends it at once, whatever it does. */
+  destroy(): void {
+    this.#gone = true
+    this.#terminate()
+  }
+
+  /** Lets it end by itself, for a while. */
+  async stop(): Promise<void> {
+    if (this.#gone) return
+    this.#stopping = true
+    this.#post({ type: 'stop' })
+    const timer = startTimer(() => this.#terminate(), stopTimeout)
+    await once(this.#thread, 'exit').catch(() => {})
+    clearTimeout(timer)
+    this.#gone = true
+  }
+
+  #terminate(): void {
+    this.#guard.close()
+    void this.#thread.terminate()
+  }
+
+  #post(message: ToThread): void {
+    this.#thread.postMessage(message)
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0 || this.#gone) return
+    const tasks = this.#outbox
+    this.#outbox = []
+    this.#post({ type: 'run', tasks })
+  }
+
+  #onMessage(message: FromThread): void {
+    if (this.#gone) return
+    switch (message.type) {
+      case 'done':
+        this.productive = true
+        for (const id of message.done) this.#removeRun(id)?.execution.succeed(undefined)
+        for (const [id, result, error] of message.ends) {
+          const execution = this.#removeRun(id)?.execution
+          if (error) execution?.fail(unpackError(error))
+          else execution?.succeed(result)
+        }
+        return this.#events.onFree(this)
+      case 'missing': {
+        const run = this.#removeRun(message.id)
+        if (run) this.#events.onMissing(this, run.execution)
+        return
+      }
+      case 'aborted': {
+        const run = this.runs.get(message.id)
+        if (run) run.abortReceived = true
+        return
+      }
+      case 'crashed':
+        return this.#events.onLost(
+          this,
+          unpackError(message.error),
+          message.id === undefined ? undefined : (this.runs.get(message.id) ?? 'ended'),
+        )
+      case 'lingering':
+        return logLingering(this.id, message)
+      case 'collected':
+        return this.#events.onCollected(this, message.used)
+      case 'call':
+        return void this.#answer(message)
+    }
+  }
+
+  /** A message that is through leaves its slot. */
+  #removeRun(id: number): Run | undefined {
+    const run = this.runs.get(id)
+    if (!run) return undefined
+    this.runs.delete(id)
+    this.#freeSlots.push(run.slot)
+    return run
+  }
+
+  async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {
+    try {
+      const serve = this.#services[service] ?? threadService(service)
+      if (!serve) throw new Error(`The main thread offers no "${service}" to its threads.`)
+      const result = await serve(method, args)
+      if (!this.#gone) this.#post({ type: 'answer', id, result })
+    } catch (error) {
+      if (!this.#gone) this.#post({ type: 'answer', id, error: packError(error) })
+    }
+  }
+
+  /** The one that nobody else can be mistaken for: no other has ever begun there. */
+  get onlyRunEver(): Run | undefined {
+    let only: Run | undefined
+    let begun = this.#lastId
+    for (const run of this.runs.values()) {
+      if (this.hasBegun(run)) only = run
+      else begun--
+    }
+    return begun === 1 ? only : undefined
+  }
+
+  hasBegun(run: Run): boolean {
+    return this.activity.startedAt(run.slot) !== 0
+  }
+
+  /** Who called `process.exit()`. Nobody can tell who used up the memory: it needn't be the one that wanted more. */
+  #runThatExited(): Run | 'ended' | undefined {
+    const id = this.activity.exitedFor
+    return typeof id === 'number' ? (this.runs.get(id) ?? 'ended') : id
+  }
+}

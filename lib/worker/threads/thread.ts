@@ -1,0 +1,261 @@
+/**
+ * The inside of a worker thread: loads the modules, runs actors, reports. It knows no broker but the one that an
+ * actor sends through from here, and of the plugins only those that its modules added to that.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { asPromise, peekCurrent, RunningMessage, runActor } from '../../current.js'
+import { findActor } from '../../declarations.js'
+import { peekBroker, setBroker } from '../../default-broker.js'
+import { packError, unpackError } from '../../error-data.js'
+import { getLogger } from '../../logger.js'
+import { linkMainThread, type MainThread } from '../../main-thread.js'
+import { Message } from '../../message.js'
+import type { WantedResult } from '../../middleware.js'
+import { refuseGenerator } from '../../runnable.js'
+import { linkTerminationGuard } from '../../termination-guard.js'
+import { Activity, Heartbeat } from './activity.js'
+import { loadModule } from './load-module.js'
+import { MainThreadBroker } from './main-thread-broker.js'
+import { PendingCalls } from './pending-calls.js'
+import {
+  type FromThread,
+  type ReadyReason,
+  type Task,
+  type TaskList,
+  type ThreadData,
+  type ToThread,
+  unpackTasks,
+} from './protocol.js'
+import { Readiness } from './readiness.js'
+import { refuseListening } from './refuse-listening.js'
+import { TaskResults } from './task-results.js'
+import { exitSoon } from './thread-exit.js'
+import { ThreadPlugins } from './thread-plugins.js'
+import { collectGarbage } from './used-memory.js'
+
+// Code of a bundle is loaded in every thread, and in those of others, too.
+const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
+const { modules, required, entries, serveTimeout, activity: buffer, guard, ownBroker, chain } = data as ThreadData
+const port = parentPort as NonNullable<typeof parentPort>
+const activity = new Activity(buffer)
+const plugins = new ThreadPlugins(chain)
+
+function post(message: FromThread): void {
+  port.postMessage(message)
+}
+
+// — Running ——————————————————————————————————————————————————————————————————————————————————————————————
+
+/** A thread that has been at it for so many milliseconds lets its event loop turn before it starts the next task. */
+const maxSpell = 5
+
+const waiting: Task[] = []
+/** A message that runs here, and its number. */
+class ThreadRun extends RunningMessage {
+  constructor(
+    message: Message,
+    readonly id: number,
+  ) {
+    super(message)
+  }
+}
+
+const running = new Map<number, ThreadRun>()
+const heartbeat = new Heartbeat(activity, () => running.size > 0)
+const abortedEarly = new Map<number, Error>()
+let pumping = false
+
+function accept(tasks: TaskList): void {
+  waiting.push(...unpackTasks(tasks))
+  if (!pumping) pump()
+}
+
+function pump(): void {
+  pumping = true
+  const spellEnd = Date.now() + maxSpell
+  let next = 0
+  while (next < waiting.length) {
+    const now = Date.now()
+    if (now > spellEnd) break
+    begin(waiting[next++] as Task, now)
+  }
+  waiting.splice(0, next)
+  pumping = waiting.length > 0
+  if (pumping) {
+    results.flush()
+    setImmediate(pump)
+  }
+}
+
+function begin({ id, slot, body, wanted }: Task, now: number): void {
+  heartbeat.begin(now)
+  activity.enter(slot, now)
+  try {
+    const early = abortedEarly.get(id)
+    if (early) throw early
+    const message = Message.decode(body)
+    const actor = findActor(message.actorName, message.queueName)
+    if (!actor) return reportMissing(id)
+    const current = new ThreadRun(message, id)
+    running.set(id, current)
+    const result = asPromise(runActor(actor.fn, current, plugins.broker))
+    if (result instanceof Promise) {
+      result.then(
+        (value) => fulfill(id, value, wanted, message.actorName),
+        (error) => results.fail(id, error),
+      )
+    } else {
+      results.succeed(id, result, wanted)
+    }
+  } catch (error) {
+    results.fail(id, error)
+  } finally {
+    activity.leave()
+  }
+}
+
+/** What the promise of an actor came to. */
+function fulfill(id: number, value: unknown, wanted: WantedResult, actorName: string): void {
+  try {
+    refuseGenerator(value, actorName)
+  } catch (error) {
+    return results.fail(id, error)
+  }
+  results.succeed(id, value, wanted)
+}
+
+/** The main thread knows the actor, or the message would not be here: that this one doesn't is no fault of the message. */
+function reportMissing(id: number): void {
+  post({ type: 'missing', id })
+  leave(id)
+}
+
+// Outcomes are reported together, at the end of a turn.
+const results = new TaskResults(post, leave)
+
+function leave(id: number): void {
+  running.delete(id)
+  if (abortedEarly.size > 0) abortedEarly.delete(id)
+}
+
+// — Interruptions and accidents ——————————————————————————————————————————————————————————————————————————
+
+function abort(id: number, reason: Error): void {
+  const current = running.get(id)
+  if (current) current.abort(reason)
+  else if (waiting.some((task) => task.id === id)) abortedEarly.set(id, reason)
+  post({ type: 'aborted', id })
+}
+
+function onCrash(error: unknown): void {
+  const id = (peekCurrent() as ThreadRun | undefined)?.id
+  results.flush()
+  post({ type: 'crashed', id, error: packError(error) })
+}
+
+/**
+ * A rejection that nobody handles. Left to Node it would become an uncaught exception, but not one of everything that can
+ * be thrown. A module that listens by itself handles it, and so does Node where a flag says how.
+ */
+function onUnhandledRejection(reason: unknown): void {
+  if (process.listenerCount('unhandledRejection') === 1 && !nodeHandlesRejections) onCrash(reason)
+}
+
+const nodeHandlesRejections = [...process.execArgv, process.env.NODE_OPTIONS].some((option) =>
+  option?.includes('--unhandled-rejections'),
+)
+
+/** Called when the thread ends, and so within `process.exit()`. */
+function onExit(): void {
+  const culprit = peekCurrent() as ThreadRun | undefined
+  if (culprit) activity.exitFor(running.has(culprit.id) ? culprit.id : 'ended')
+}
+
+// — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
+
+let stop: () => void = () => {}
+const stopped = new Promise<void>((resolve) => {
+  stop = resolve
+})
+const readiness = new Readiness(port)
+const pendingCalls = new PendingCalls(post, (by) => readiness.countOpenCalls(by))
+
+const main: MainThread = {
+  call: (service, method, args) => pendingCalls.call(service, method, args),
+  serve() {
+    readiness.serve()
+    return stopped
+  },
+  relays: (broker) => plugins.relays(broker),
+}
+
+function onMessage(message: ToThread): void {
+  switch (message.type) {
+    case 'run':
+      return accept(message.tasks)
+    case 'abort':
+      return abort(message.id, unpackError(message.reason))
+    case 'answer':
+      return pendingCalls.answer(message)
+    case 'collect':
+      return post({ type: 'collected', used: collectGarbage() })
+    case 'stop':
+      return void close()
+  }
+}
+
+/** Calls its plugins, lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
+async function close(): Promise<void> {
+  await plugins.stop()
+  stop()
+  try {
+    await peekBroker()?.close()
+  } catch (error) {
+    getLogger().warn({ err: error }, 'The broker of a worker thread did not close cleanly')
+  }
+  exitSoon(port, readyReason === 'served')
+}
+
+// — Loading ——————————————————————————————————————————————————————————————————————————————————————————————
+
+let readyReason: ReadyReason = 'loaded'
+
+async function load(): Promise<void> {
+  for (const module of modules) {
+    try {
+      const loading = (): Promise<unknown> => loadModule(module, required.includes(module))
+      await readiness.load(loading, (error) => post({ type: 'crashed', id: undefined, error: packError(error) }))
+    } catch (error) {
+      return post({ type: 'failed', module, error: packError(error) })
+    }
+    if (!entries.includes(module)) continue
+    post({ type: 'loaded' })
+    readyReason = await readiness.waitForRunWorker(serveTimeout)
+  }
+  try {
+    await plugins.start()
+  } catch (error) {
+    return post({ type: 'failed', module: undefined, error: packError(error) })
+  }
+  post({ type: 'ready', reason: readyReason })
+}
+
+/** Makes this thread one of a worker's pool. */
+export function serveThread(): void {
+  process.on('uncaughtException', onCrash)
+  process.on('unhandledRejection', onUnhandledRejection)
+  process.on('exit', onExit)
+  linkMainThread(main)
+  linkTerminationGuard(guard)
+  port.on('message', onMessage)
+  if (!ownBroker) setBroker(new MainThreadBroker())
+  if (entries.length > 0) refuseListening()
+  void load()
+}
+
+/** Does that in a bundle, where nobody else can: the first copy of our code that such a thread meets is the one. */
+export function serveBundledThread(): void {
+  if (!data.bundled) return
+  Object.assign(data, { bundled: false })
+  serveThread()
+}
