@@ -34,7 +34,7 @@ t.test('every block is of a kind that is run or checked', async (t) => {
   for (const { language, where, notRun, isOutput } of blocks) {
     if (notRun) t.comment(`${where} is not run: ${notRun}`)
     else if (language === 'text') t.ok(isOutput, `${where}: a text block is what a program prints`)
-    else t.match(language, /^(ts|js|sh|json|python)$/, `${where}: ${language || 'a fence without a language'}`)
+    else t.match(language, /^(ts|js|sh|json|python|mermaid)$/, `${where}: ${language || 'a fence without a language'}`)
   }
   for (const { problems } of documents) t.same(problems, [])
 })
@@ -124,6 +124,14 @@ t.test('JSON and Python blocks can be read', async (t) => {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') t.pass(where, { skip: 'there is no python3 here' })
       else t.fail(`${where}: ${error}`)
     }
+  }
+})
+
+t.test('files and folders that a page or a drawing names exist', async (t) => {
+  for (const page of ['CONTRIBUTING.md', 'docs/architecture.md']) {
+    const paths = read(page).match(/\b(lib|middleware|brokers|test|bench|docs|scripts)\/[\w/.-]*\w/g) ?? []
+    t.ok(paths.length > 3, `${page} names some`)
+    for (const path of new Set(paths)) t.ok(existsSync(join(root, path)), `${page}: ${path}`)
   }
 })
 
