@@ -1,12 +1,10 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
-/**
- * `dramatis ./actors.js`: a worker for those who want no file of their own for it.
- */
+/** `dramatis ./actors.js`: a worker without a script of its own. */
 import { Command, InvalidArgumentError } from 'commander'
 import { loggable } from '../failure.js'
 import { flushLog, getLogger } from '../logger.js'
-// The front door, so that there is a default broker.
+// Through the entry point, so that there is a default broker.
 import '../index.js'
 import { runWorker } from '../worker/run-worker.js'
 import { loadError } from '../worker/startup/load-hints.js'
@@ -21,20 +19,23 @@ interface Flags extends Pick<WorkerOptions, 'threads' | 'concurrency' | 'prefetc
 const program = new Command('dramatis')
   .description('Runs the actors that the given modules declare, for the messages on their queues.')
   .version(version)
-  .argument('<modules...>', 'what declares the actors: paths, or names of packages')
+  .argument('<modules...>', 'modules that declare the actors: paths, or names of packages')
   .option(
     '-t, --threads <number>',
-    'threads that run actors; 0 runs them on the main one (default: the number of cores)',
+    'threads that run actors; 0 runs them on the main thread (default: the number of cores)',
     wholeNumber,
   )
   .option('-c, --concurrency <number>', 'messages each thread runs at once (default: 8)', wholeNumber)
-  .option('-q, --queues <names>', 'queues to consume, with commas between them (default: those of all actors)', list)
+  .option('-q, --queues <names>', 'queues to consume, comma-separated (default: those of all actors)', list)
   .option(
     '-p, --prefetch <number>',
     'messages of a queue to hold at most (default: by the pace of the messages)',
     wholeNumber,
   )
-  .option('--shutdown-timeout <duration>', 'how long running messages may go on when the worker stops (default: 25s)')
+  .option(
+    '--shutdown-timeout <duration>',
+    'how long running messages may take to finish when the worker stops (default: 25s)',
+  )
   .option('--max-memory <megabytes>', 'memory a thread may use before it is replaced (default: no limit)', wholeNumber)
   .addHelpText(
     'after',

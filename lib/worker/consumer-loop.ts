@@ -1,6 +1,6 @@
 /**
- * Keeps one queue's messages coming: takes as many as the worker has room for, hands them over, and again. When the
- * broker can't be reached it waits, longer each time, and goes on. It never runs a message.
+ * Fetches the messages of one queue: as many as the worker has room for, again and again. While the broker can't be
+ * reached it retries with backoff. It never runs a message.
  */
 import pRetry, { AbortError } from 'p-retry'
 import type { Consumer, Delivery } from '../consumer.js'
@@ -9,32 +9,32 @@ import { toError } from '../failure.js'
 import { RepeatedFailure } from './repeated-failure.js'
 
 export interface ConsumerLoopOptions {
-  /** How many messages it may hold, running ones included; at least so many where that is `adaptive`. */
+  /** How many messages it may hold, running ones included; the minimum if `adaptive`. */
   readonly prefetch: number
   /** How many messages the worker can run at once. */
   readonly slots: number
-  /** Whether `prefetch` may grow while messages take little time. */
+  /** Whether `prefetch` may grow while messages are short. */
   readonly adaptive: boolean
-  /** Whether there is nothing to take any more, nor ever will be: the broker is closed. */
+  /** Whether the broker is closed, so that nothing will ever arrive. */
   readonly isOver: () => boolean
-  /** Takes over what was taken. */
+  /** Receives each delivery. */
   readonly accept: (delivery: Delivery) => void
-  /** How often it is said again that nothing can be taken, in milliseconds. @default 60000 */
+  /** How often a lasting failure is logged again, in milliseconds. @default 60000 */
   readonly reminder?: number
 }
 
-/** For how many milliseconds' work it may hold messages, and over how many of them that is measured. */
+/** How many milliseconds of work it may prefetch, and the minimum time over which the rate is measured. */
 const prefetchWindow = 50
 const measureInterval = 10
 
-/** What is no sign of a backlog. */
+/** A batch of up to this many is no sign of a backlog. */
 const fewDeliveries = 8
 
-/** However fast messages are, no more than these are held. */
+/** The most messages it holds, however fast they are. */
 const maxHeld = 4000
 
 export class ConsumerLoop {
-  /** Messages taken and not settled yet. */
+  /** Messages fetched and not settled yet. */
   held = 0
   #stopping = new AbortController()
   #wakeUp: (() => void) | undefined
@@ -43,7 +43,7 @@ export class ConsumerLoop {
   #measuredAt = performance.now()
   #prefetch: number
   readonly #failure: RepeatedFailure
-  /** It takes more when it holds this many or fewer. */
+  /** It fetches more when it holds this many or fewer. */
   #refillAt = 0
 
   constructor(
@@ -60,7 +60,7 @@ export class ConsumerLoop {
     this.#failure = new RepeatedFailure(texts, { queueName }, options.reminder)
   }
 
-  /** Half of what it may hold is kept in store, as far as that leaves nothing idle. */
+  /** It refills at half of what it may hold, but before a slot would be idle. */
   #hold(prefetch: number): void {
     this.#prefetch = prefetch
     this.#refillAt = Math.max(Math.floor(prefetch / 2), Math.min(prefetch - 1, this.options.slots))
@@ -70,26 +70,26 @@ export class ConsumerLoop {
     this.#done = this.#run()
   }
 
-  /** Called when a message is settled, and so no longer held. */
+  /** Called when a message is settled, so that it is no longer held. */
   release(): void {
     this.held--
     this.#settledSince++
     if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
   }
 
-  /** So many of those that it holds don't count for now. */
+  /** Excludes `more` of the held messages from the count for now. */
   exclude(more: number): void {
     this.held -= more
     if (this.#wakeUp && this.held <= this.#refillAt) this.#wakeUp()
   }
 
-  /** Takes no more, but what is being taken now. */
+  /** Stops fetching. A fetch that is under way is completed. */
   halt(): void {
     this.#stopping.abort()
     this.#wakeUp?.()
   }
 
-  /** Ends. What is held remains to be settled. */
+  /** Stops the loop. What it holds must still be settled. */
   async stop(): Promise<void> {
     this.halt()
     await this.consumer.close()
@@ -110,38 +110,38 @@ export class ConsumerLoop {
       const deliveries = await next
       if (deliveries.length === 0 && this.options.isOver()) return
       this.held += deliveries.length
-      // Many are behind which there is more: it is asked for before these are run, so that the broker is at work while
-      // the actors are. A few are all there was, and are run at once.
+      // A large batch means a backlog: the next fetch is sent before these run, so that the broker works at the same time.
+      // A small batch was all there was, and runs immediately.
       next = deliveries.length > fewDeliveries ? this.#takeMore() : undefined
       for (const delivery of deliveries) this.options.accept(delivery)
-      // A broker that always has more must not keep the event loop from its other work.
+      // A broker that always has more must not starve the event loop.
       await new Promise(setImmediate)
     }
-    // What came while it was being stopped is given back.
+    // What arrives while it stops is requeued by the worker.
     for (const delivery of (await next) ?? []) {
       this.held++
       this.options.accept(delivery)
     }
   }
 
-  /** Takes as many as there is room for, unless there is enough in store. */
+  /** Fetches as many as there is room for, unless enough are held. */
   #takeMore(): Promise<readonly Delivery[]> | undefined {
     if (this.#stopping.signal.aborted || this.held > this.#refillAt) return undefined
     const room = this.#room()
-    // It may be less than nothing, after a quick spell.
+    // Negative when the limit has just shrunk.
     return room > 0 ? this.#take(room) : undefined
   }
 
   /**
-   * How many to take. What is held waits behind what runs, though another worker may be idle: so it is no more than is
-   * likely to start within 50 ms, which is what was settled in the last 50 ms. A worker whose messages take no time
-   * comes to hold very many, or it would spend its time fetching; one whose slots are full of long ones holds nothing else.
+   * How many to fetch. A prefetched message waits behind the running ones although another worker may be idle. So the
+   * worker prefetches only what is likely to start within 50 ms: as many as were settled in the last 50 ms. With very
+   * short messages that is a lot, which saves fetches; with long ones it is nothing beyond the slots.
    */
   #room(): number {
     const elapsed = performance.now() - this.#measuredAt
     if (this.options.adaptive && elapsed >= measureInterval) {
       const lately = Math.min(maxHeld, Math.round((this.#settledSince * prefetchWindow) / elapsed))
-      // Settlements come in bursts: it grows at once, and shrinks by halves, unless there was none for as long.
+      // Settlements come in bursts: the limit grows at once, but shrinks by half at most, unless the window was empty.
       const least = elapsed < prefetchWindow ? Math.floor(this.#prefetch / 2) : 0
       this.#hold(Math.max(this.options.prefetch + lately, least))
       this.#settledSince = 0
@@ -158,7 +158,7 @@ export class ConsumerLoop {
     }
   }
 
-  /** The broker is away, or at fault: whatever it is, a worker doesn't give up its queue. */
+  /** Retries until the broker works again: whatever the error is, a worker keeps consuming its queue. */
   async #takeAgain(limit: number, first: unknown): Promise<readonly Delivery[]> {
     const { signal } = this.#stopping
     if (first instanceof BrokerClosed) this.#stopping.abort()
@@ -184,8 +184,8 @@ export class ConsumerLoop {
 }
 
 /**
- * Does something with the broker until it works: at once, then after 50 ms, then after longer waits up to 5 s. Ends
- * only when the signal aborts, or when trying again is no use.
+ * Retries an operation until it succeeds, with backoff from 50 ms to 5 s. Gives up only when the signal aborts, or when
+ * the error is permanent.
  */
 export async function retryUntilDone<T>(
   attempt: () => Promise<T>,
@@ -198,8 +198,7 @@ export async function retryUntilDone<T>(
         return await attempt()
       } catch (error) {
         if (isPermanent(error)) throw new AbortError(error as Error)
-        // p-retry takes a TypeError for a mistake that another attempt can't mend; from a driver it needn't be. The same
-        // for what is no Error at all.
+        // p-retry doesn't retry a TypeError, nor what is no Error. From a driver either may be temporary.
         throw error instanceof Error && !(error instanceof TypeError)
           ? error
           : new BrokerError(toError(error).message, { cause: error })
@@ -209,7 +208,7 @@ export async function retryUntilDone<T>(
   )
 }
 
-/** Whether trying again is no use: the broker is closed, or the error isn't the broker's (a message too large stays too large). */
+/** Whether retrying is pointless: the broker is closed, or the error isn't the broker's (a message stays too large). */
 export function isFinal(error: unknown): boolean {
   return error instanceof BrokerClosed || (error instanceof DramatisError && !(error instanceof BrokerError))
 }

@@ -1,6 +1,6 @@
 /**
- * One run of one message, and how it is interrupted. Middleware asks for an interruption by the message; who runs it,
- * inline or on a thread, is the runner's affair.
+ * One run of one message, and how it is interrupted. Middleware interrupts by message; the runner, inline or on threads,
+ * does what that takes.
  */
 
 import type { Consumer, Delivery } from '../consumer.js'
@@ -13,21 +13,21 @@ import { read } from '../thrown.js'
 import { type Clock, type Duration, parseDuration } from '../time.js'
 import { executionOf } from './running-messages.js'
 
-/** Where deliveries come from, and what is told about them: one for each queue that a worker consumes. */
+/** How the deliveries of one consumed queue are settled and counted. */
 export interface DeliverySettlements {
-  /** Settlements through it are tried until they work. */
+  /** Retries each settlement until it succeeds. */
   readonly consumer: Consumer
-  /** Acknowledges what needs nothing else, together with others, and sees to the rest: `settled` isn't called for it. */
+  /** Acknowledges a delivery in a batch with others. Counts it as settled by itself: don't call `settled` for it. */
   acknowledge(delivery: Delivery): void
-  /** The actor is through: the next message can start while this one is being settled. */
+  /** The actor has finished: the next message can start while this one is being settled. */
   ran(): void
-  /** The message is settled, or never will be from here. */
+  /** The message is settled, or can't be settled by this worker any more. */
   settled(): void
-  /** So many messages more don't count as held: they take nobody's place while it is found out what they do to threads. */
+  /** Excludes `more` messages from those that count as held, while they run in isolation. */
   exclude(more: number): void
 }
 
-/** Who is told how a run ended: once, of one of the two. */
+/** Receives the end of a run: exactly one of the two calls, once. */
 export interface ExecutionObserver {
   onResult(execution: Execution, result: unknown): void
   onError(execution: Execution, error: unknown): void
@@ -35,36 +35,36 @@ export interface ExecutionObserver {
 
 /** Runs actors: on the main event loop or on threads. */
 export interface Runner {
-  /** How many messages it can run at once now: fewer while a lost thread is being replaced. */
+  /** How many messages it can run at once at the moment: fewer while a lost thread is being replaced. */
   readonly slots: number
-  /** Whether results that are wanted as JSON were checked where they were returned; a plugin around it may give another. */
+  /** Whether it checks results that must be JSON itself. A plugin around the actor may still return another one. */
   readonly checksResults: boolean
   start(): Promise<void>
   /**
-   * Runs the actor, and has the execution `succeed` with its result, at once or later; or `fail` with what it threw, or
-   * with `GivenBack` when it was stopped for no fault of its own. May throw in place of failing at once.
+   * Runs the actor. Calls `succeed` of the execution with the result, or `fail` with what the actor threw, or with
+   * `GivenBack` when the run was stopped through no fault of the message. May throw instead of calling `fail`.
    */
   run(execution: Execution): void
   /** Aborts the actor's signal. */
   abort(execution: Execution, reason: Interrupt): void
   /**
-   * Ends a run that didn't heed its signal: it fails with `reason`. Gives back milliseconds, more than 0, when it was
-   * not the message's fault (another one blocks its thread) and it should be asked again after these.
+   * Ends a run that ignored its signal: it fails with `reason`.
+   * @returns 0, or after how many milliseconds to try again, because another message blocks the thread.
    */
   kill(execution: Execution, reason: Interrupt): number
   /**
-   * For how many milliseconds of the last `span` the actor couldn't run because another one blocked its thread; each is
-   * told once. When it can't be told who blocks the thread, that is waited for as long as `grace`; then the thread is
-   * ended, and the answer is `undefined`: what ran there is no longer held to this limit.
+   * For how many of the last `span` milliseconds the actor couldn't run because another one blocked its thread. Each
+   * millisecond is reported once. If it is unknown which message blocks the thread, the runner waits up to `grace`, then
+   * terminates the thread and returns `undefined`: the limit no longer applies to what ran there.
    */
   blockedTime(execution: Execution, span: number, grace: number): number | undefined
-  /** Ends everything; what still runs is given back. */
+  /** Stops the runner. Messages that still run return to their queue. */
   stop(): Promise<void>
 }
 
-/** Rejection of a run that was stopped for no fault of the message: it goes back to its queue, uncounted. */
+/** Rejects a run that was stopped through no fault of the message. It returns to its queue, and no attempt is counted. */
 export class GivenBack extends Interrupt {
-  /** Milliseconds until it may run again; its turn comes at once without them. */
+  /** Milliseconds until it may run again; 0 for immediately. */
   readonly delay: number
 
   constructor(message: string, { delay = 0, ...options }: ErrorOptions & { delay?: number } = {}) {
@@ -73,24 +73,24 @@ export class GivenBack extends Interrupt {
   }
 }
 
-/** How long an actor may run, and how long it has to end after that. In milliseconds. */
+/** How long an actor may run, and how long it has to finish once it was interrupted. In milliseconds. */
 interface TimeAllowance {
   readonly limit: number
   readonly grace: number
 }
 
 export class Execution {
-  /** What it was interrupted with. */
+  /** The reason it was interrupted with. */
   interruption: Interrupt | undefined
-  /** What is needed of its result. */
+  /** What plugins need of its result. */
   wanted: WantedResult = 'none'
-  /** Whether the actor is through, or nobody waits for it any more. */
+  /** Whether the actor has finished, or its end no longer matters. */
   over = false
-  /** Whether what surrounds the actor is through as well. */
+  /** Whether the plugins around the actor have finished as well. */
   concluded = false
-  /** What the runner keeps about the run. */
+  /** The runner's own record of the run. */
   run: unknown
-  /** Its neighbours among what is in hand. */
+  /** Links of the list of running messages. */
   previous: Execution | undefined
   next: Execution | undefined
   #allowed: TimeAllowance | undefined
@@ -109,13 +109,13 @@ export class Execution {
 
   /** Runs the actor. */
   start(): void {
-    // What was interrupted before its turn came doesn't begin any more.
+    // Interrupted before it started: it doesn't start any more.
     if (this.interruption) throw this.interruption
     if (this.#allowed) watchAtEndOfTurn(this)
     this.runner.run(this)
   }
 
-  /** The same, for those who surround it: its end is theirs to see, and not the onlooker's. */
+  /** Runs the actor for the plugins around it: they get its end, and not the observer. */
   startWithin(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.observer = { onResult: (_, result) => resolve(result), onError: (_, error) => reject(error) }
@@ -123,26 +123,26 @@ export class Execution {
     })
   }
 
-  /** The actor returned; what comes after a first end is ignored. */
+  /** The actor returned. Only the first end counts. */
   succeed(result: unknown): void {
     if (this.over) return
     this.over = true
     this.observer.onResult(this, result)
   }
 
-  /** It failed, or was stopped. */
+  /** The actor failed, or was stopped. */
   fail(error: unknown): void {
     if (this.over) return
     this.over = true
     this.observer.onError(this, error)
   }
 
-  /** Begins to watch the time, if the actor isn't through yet. */
+  /** Starts the time limit, unless the run has ended. */
   watch(): void {
     if (!this.#ended) this.#watch((this.#allowed as TimeAllowance).limit)
   }
 
-  /** Must be called when the run is over, however it ended. */
+  /** Stops the timers. Must be called when the run is over, however it ended. */
   end(): void {
     this.#ended = true
     if (this.#timer === undefined) return
@@ -150,19 +150,19 @@ export class Execution {
     this.#timer = undefined
   }
 
-  /** What it did so far is void; its time doesn't run until it is resumed. */
+  /** Discards the run so far. The time limit starts again with `resume`. */
   suspend(): void {
     this.end()
     this.interruption = undefined
   }
 
-  /** Begins anew, with all of its time. */
+  /** Starts again, with the full time limit. */
   resume(): void {
     this.#ended = false
     if (this.#allowed) watchAtEndOfTurn(this)
   }
 
-  /** Holds the run to a time limit, once it starts. */
+  /** Sets the time limit, which counts from the start. */
   allow(allowed: TimeAllowance): void {
     this.#allowed = allowed
   }
@@ -177,7 +177,7 @@ export class Execution {
     }, delay)
   }
 
-  /** Aborts the actor's signal; with `grace`, ends the run when the actor hasn't ended after so many milliseconds. */
+  /** Aborts the actor's signal. With `grace`, ends the run if the actor hasn't finished after that many milliseconds. */
   interrupt(error: Interrupt, grace: number | undefined): void {
     if (this.interruption && !(this.interruption instanceof Shutdown)) return
     this.interruption = error
@@ -194,26 +194,26 @@ export class Execution {
     }, delay)
   }
 
-  /** What a failure means: after an interruption it is that interruption, whatever the actor threw because of it. */
+  /** The error that counts: after an interruption it is the interruption, whatever the actor threw because of it. */
   resolveError(error: Error): Error {
     const { interruption } = this
     if (!interruption || error instanceof GivenBack) return error
     if (!(interruption instanceof Shutdown)) {
-      // From a thread the reason of its signal comes back as a copy.
+      // A thread returns the reason of its signal as a copy.
       if (error !== interruption && error.name !== interruption.name) interruption.cause ??= error
       return interruption
     }
-    // A shutdown only asks. An error that has nothing to do with it is a failure like any other.
+    // A shutdown is a request. An error that has nothing to do with it is a failure like any other.
     return isAbort(error, interruption) ? new GivenBack('the worker shuts down', { cause: error }) : error
   }
 
-  /** What a success means: nothing, after an interruption that doesn't only ask. */
+  /** The error that overrides a success: an interruption, unless it was only a request (`Shutdown`). */
   get overridingError(): Interrupt | undefined {
     return this.interruption instanceof Shutdown ? undefined : this.interruption
   }
 }
 
-/** What began in this turn of the event loop. Most actors that take no time are through before it ends, and need no timer. */
+/** Runs that started in this turn of the event loop. Actors that finish within the turn need no timer. */
 let startedThisTurn: Execution[] = []
 
 function watchAtEndOfTurn(execution: Execution): void {
@@ -234,8 +234,8 @@ function isAbort(error: Error, interruption: Interrupt): boolean {
 /**
  * Interrupts a running message: its `current().signal` aborts with `error` as the reason.
  *
- * @param options.grace How long the actor has to end; then its thread is terminated (inline: its slot freed). Without
- * it the actor is only asked.
+ * @param options.grace How long the actor has to finish before its thread is terminated (inline: its slot freed).
+ * Without it only the signal is aborted.
  * @returns Whether the message was running.
  */
 export function interrupt(message: Message, error: Interrupt, options: { grace?: Duration | undefined } = {}): boolean {
@@ -249,7 +249,7 @@ export function interrupt(message: Message, error: Interrupt, options: { grace?:
 }
 
 /**
- * Holds a message that is about to run to a time limit; for `beforeProcessMessage` hooks. At the limit it is
+ * Sets the time limit of a message that is about to run; for `beforeProcessMessage` hooks. At the limit the run is
  * interrupted with `TimeLimitExceeded`. Time in which another message blocked its thread doesn't count.
  */
 export function limitTime(message: Message, allowed: TimeAllowance): void {

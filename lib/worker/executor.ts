@@ -1,6 +1,7 @@
 /**
- * A message's life in a worker: accept, before, around, run, after, settle. It decides nothing by itself but what no
- * plugin can: what is no message, what nobody can run, what killed its workers too often.
+ * The steps of a message in a worker: accept, before, around, run, after, settle. Plugins decide what becomes of it. The
+ * executor itself only dead-letters what no plugin can handle: bodies that are no message, messages without an actor, and
+ * messages whose workers were lost too often.
  */
 import type { Broker } from '../broker.js'
 import type { Consumer, Delivery } from '../consumer.js'
@@ -18,8 +19,8 @@ import { deadLetter, settle, type UnsettledDelivery } from './settling/settle.js
 import { logSettlement, noteStart, reasonOf, reportSettlement } from './settling/settlement-report.js'
 
 /**
- * Its steps call each other rather than be one async function, and wait only where there is something to wait for:
- * promises are most of what a message costs that takes no time.
+ * The steps call each other instead of being one async function, and await only where there is a promise: for a message
+ * that takes no time, promises are most of its cost.
  */
 export class Executor implements ExecutionObserver {
   constructor(
@@ -29,7 +30,7 @@ export class Executor implements ExecutionObserver {
     private readonly running: RunningMessages,
   ) {}
 
-  /** Brings a delivery to its end. Never throws: what can't be settled is logged, and delivered to others in time. */
+  /** Processes a delivery to its end. Never throws: a delivery that can't be settled is logged, and redelivered later. */
   process(delivery: Delivery, settlements: DeliverySettlements): void {
     let execution: Execution
     try {
@@ -65,7 +66,7 @@ export class Executor implements ExecutionObserver {
     const { message, actor } = execution
     execution.wanted = chain.wantsResult(message, actor)
     if (!chain.surrounds) return execution.start()
-    // What plugins do after the actor isn't the actor's time.
+    // The time limit is the actor's: it doesn't include what plugins do afterwards.
     const run = (): Promise<unknown> => execution.startWithin().finally(() => execution.end())
     chain.around(message, run, this.broker).then(
       (result) => this.onResult(execution, result),
@@ -87,7 +88,7 @@ export class Executor implements ExecutionObserver {
     this.#conclude(execution, new Outcome(execution.message, result, undefined))
   }
 
-  /** It threw, or was stopped. Intents and interruptions are no outcomes. */
+  /** The actor threw, or was stopped. A skip, an interruption and a failed plugin have no outcome. */
   onError(execution: Execution, thrown: unknown): void {
     if (execution.concluded) return
     const error = execution.resolveError(toError(thrown))
@@ -122,7 +123,7 @@ export class Executor implements ExecutionObserver {
     }
   }
 
-  /** Every plugin had its say. */
+  /** All plugins have decided. */
   #beforeSettle(message: Message, outcome: Outcome): Promise<void> | undefined {
     outcome.conclude()
     return this.broker.chain.emit('beforeSettleMessage', message, outcome, this.broker)
@@ -151,7 +152,7 @@ export class Executor implements ExecutionObserver {
     settlements.settled()
   }
 
-  /** Every end but the ordinary ones. */
+  /** All ends without an outcome, and failed settlements. */
   async #settleSpecial(
     delivery: Delivery,
     settlements: DeliverySettlements,
@@ -171,13 +172,13 @@ export class Executor implements ExecutionObserver {
       if (!(failure instanceof BrokerClosed))
         getLogger().error(
           { err: loggable(failure), queueName },
-          'A message could not be settled; it will be delivered again',
+          'A message could not be settled; it will be redelivered',
         )
     }
     settlements.settled()
   }
 
-  /** Reads the body, finds the actor, and counts the deaths. */
+  /** Decodes the body, finds the actor, and checks the delivery count. */
   #accept(delivery: Delivery, settlements: DeliverySettlements): Execution {
     const message = Message.decode(delivery.body)
     const actor = this.broker.actors.get(message.actorName)
@@ -214,11 +215,11 @@ export class Executor implements ExecutionObserver {
     }
   }
 
-  /** Back to the queue, as if it had never been taken. */
+  /** Returns a message to its queue, as if it had never been taken. */
   async #requeue(delivery: Delivery, consumer: Consumer, message: Message, why: GivenBack): Promise<void> {
     const fields = { messageId: message.messageId, actorName: message.actorName }
-    const text = `Goes back to its queue: ${why.message}`
-    // What has to wait comes by many times; the reason was logged when it arose.
+    const text = `Requeued: ${why.message}`
+    // A message with a delay may come here many times; the reason was logged when it arose.
     if (why.delay > 0) getLogger().debug({ ...fields, delay: why.delay }, text)
     else getLogger().info(fields, text)
     await this.broker.chain.emit('afterInterruptMessage', message, this.broker)
@@ -227,7 +228,7 @@ export class Executor implements ExecutionObserver {
     await reportSettlement(this.broker, message, { decision: 'requeue', reason: why.message, delay })
   }
 
-  /** An essential plugin failed: not acknowledged but delivered again after a while, and counted. */
+  /** An essential plugin failed: the message is not acknowledged but redelivered later, and the delivery counts. */
   async #redeliver(
     delivery: Delivery,
     consumer: Consumer,
@@ -239,13 +240,13 @@ export class Executor implements ExecutionObserver {
     const delay = backoff(delivery.deliveryCount - 1, redeliveryBackoff)
     getLogger().warn(
       { messageId: message.messageId, actorName: message.actorName, delay },
-      'Not acknowledged; delivered again later',
+      'Not acknowledged: an essential plugin failed; it will be redelivered',
     )
     await consumer.requeue(delivery, { counted: true, delay })
     await reportSettlement(this.broker, message, { decision: 'requeue', reason: error.message, error, delay })
   }
 
-  /** What can't be run at all is kept with the reason, and logged this once. */
+  /** Dead-letters a message that can't be run, with the reason, and logs it once. */
   async #refuse(delivery: Delivery, consumer: Consumer, error: Error): Promise<void> {
     const reason = textOf(error)
     getLogger().error({ err: loggable(error), queueName: delivery.queueName }, `Dead-lettered: ${reason}`)
@@ -254,12 +255,12 @@ export class Executor implements ExecutionObserver {
     try {
       message = Message.decode(delivery.body)
     } catch {
-      // No message, so no hooks for it.
+      // Not a message: there are no hooks to call.
     }
     try {
       if (message) return await deadLetter(this.#unsettled(delivery, consumer, message), rejection)
     } catch (hookError) {
-      // Of `beforeNack`: nothing is stored yet.
+      // Thrown by `beforeNack`: nothing is stored yet.
       if (!(hookError instanceof HookFailed)) throw hookError
     }
     await consumer.deadLetter(delivery, reasonOf(rejection), [])
@@ -267,5 +268,5 @@ export class Executor implements ExecutionObserver {
   }
 }
 
-/** How soon a message comes back whose plugin failed: from a second up to five minutes. */
+/** The backoff of a message whose plugin failed, in milliseconds: from a second up to five minutes. */
 const redeliveryBackoff = { factor: 1000, max: 300_000 }

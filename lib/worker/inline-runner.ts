@@ -1,6 +1,6 @@
 /**
- * Runs actors on the main event loop (`threads: 0`): for services that embed a worker, and for tests. Nothing can be
- * terminated here; an actor that ignores its signal goes on unwatched when its slot is freed.
+ * Runs actors on the main event loop (`threads: 0`), for services that embed a worker, and for tests. Nothing can be
+ * terminated here: an actor that ignores its signal continues unsupervised after its slot was freed.
  */
 import type { Broker } from '../broker.js'
 import { asPromise, RunningMessage, runActor } from '../current.js'
@@ -26,7 +26,7 @@ export class InlineRunner implements Runner {
     this.#running = running
   }
 
-  /** The event loop it runs on takes the place of a thread. */
+  /** The event loop it runs on takes the role of a thread. */
   async start(): Promise<void> {
     this.#started = true
     await this.#broker.chain.emit('afterThreadStart', this.#broker)
@@ -57,7 +57,7 @@ export class InlineRunner implements Runner {
     const { actorName, messageId } = execution.message
     getLogger().warn(
       { actorName, messageId },
-      `"${actorName}" ignores its signal and can't be stopped without threads; it goes on, its slot is freed`,
+      `"${actorName}" ignores its signal and can't be terminated without threads; it continues, and its slot is freed`,
     )
     execution.fail(reason)
     return 0
@@ -76,25 +76,23 @@ export class InlineRunner implements Runner {
     try {
       await this.#broker.chain.emit('beforeThreadStop', this.#broker)
     } catch {
-      // Logged by the chain; nothing keeps a worker from stopping.
+      // The chain has logged it; nothing keeps a worker from stopping.
     }
   }
 }
 
-/**
- * What an actor changes in its arguments is not to be seen by a retry: it gets objects of its own, as on a thread.
- */
+/** A retry must not see what an actor changed in its arguments: the actor gets its own objects, as on a thread. */
 function ownCopy({ message, delivery }: Execution): Message {
   const { args, kwargs } = message
   if (!holdsObjects(message)) return message
-  // What JSON made can be copied more quickly than it is read again.
+  // Copying what JSON made is quicker than parsing it again.
   if (!(getEncoder() instanceof JSONEncoder)) return Message.decode(delivery.body)
   try {
     const { queueName, actorName, options, messageId, messageTimestamp } = message
     const own = { args: copyOf(args) as unknown[], kwargs: copyOf(kwargs) as Record<string, unknown> }
     return new Message({ queueName, actorName, options, messageId, messageTimestamp, ...own })
   } catch {
-    // Nested deeper than calls can be.
+    // Nested deeper than the call stack allows.
     return Message.decode(delivery.body)
   }
 }
@@ -109,7 +107,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** A copy of a value that JSON made. */
+/** Copies a value that JSON made. */
 function copyOf(value: unknown): unknown {
   if (!isObject(value)) return value
   if (Array.isArray(value)) {
@@ -126,7 +124,7 @@ function copyOf(value: unknown): unknown {
   return copy
 }
 
-/** What its promise came to. */
+/** The end of the actor's promise. */
 function fulfill(execution: Execution, result: unknown): void {
   try {
     refuseGenerator(result, execution.actor.actorName)
@@ -136,7 +134,7 @@ function fulfill(execution: Execution, result: unknown): void {
   succeed(execution, result)
 }
 
-/** A result that nobody needs isn't shown inline either. */
+/** A result that no plugin needs isn't passed on, as on a thread. */
 function succeed(execution: Execution, result: unknown): void {
   execution.succeed(execution.wanted === 'none' ? undefined : result)
 }

@@ -1,8 +1,8 @@
 /**
- * The messages a worker took and didn't start yet: highest priority first, then oldest first.
+ * The messages that a worker has fetched and not started yet: highest priority first, then oldest first.
  */
 
-/** A first-in, first-out list that gives up its head without moving the rest. */
+/** A first-in, first-out list that removes its head without moving the rest. */
 class Line<T> {
   #items: (T | undefined)[] = []
   #head = 0
@@ -34,7 +34,7 @@ export class LocalQueue<T> {
     return this.#size
   }
 
-  /** @param priority 0 to 9; what lies outside is taken as the nearer end, what is no number as 0. */
+  /** @param priority 0 to 9. Numbers outside are clamped; anything else counts as 0. */
   push(item: T, priority: number): void {
     ;(this.#lines[Math.min(9, Math.max(0, priority | 0))] as Line<T>).push(item)
     this.#size++

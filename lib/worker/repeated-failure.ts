@@ -1,25 +1,25 @@
 /**
- * Something that is tried over and over since it failed: said when it begins, again each minute with how long it has
- * lasted, and when it is over.
+ * Logs an operation that is retried until it succeeds: when it fails first, once a minute with how long it has been
+ * failing, and when it has recovered.
  */
 import { getLogger } from '../logger.js'
 import { showDuration } from '../time.js'
 
 export interface FailureTexts {
-  /** What can't be done; "trying again" is added. */
+  /** What fails; "trying again until it works" is added. */
   readonly failing: string
-  /** What works again. */
+  /** Logged when it works again. */
   readonly over: string
 }
 
-/** How often it is said again, in milliseconds. */
+/** How often the failure is logged again, in milliseconds. */
 const defaultReminder = 60_000
 
 export class RepeatedFailure {
   #since: number | undefined
   #loggedAt = 0
 
-  /** @param fields What stands beside each line. */
+  /** @param fields Fields of each log line. */
   constructor(
     private readonly texts: FailureTexts,
     private readonly fields: Readonly<Record<string, unknown>>,

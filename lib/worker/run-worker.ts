@@ -1,6 +1,4 @@
-/**
- * `runWorker()`: a worker on the default broker, with what a process needs around it: signals, exit codes, last words.
- */
+/** `runWorker()`: a worker on the default broker, with what a process needs around it: signals, exit codes, logging. */
 import { getBroker } from '../default-broker.js'
 import { loggable } from '../failure.js'
 import { flushLog, getLogger } from '../logger.js'
@@ -20,11 +18,11 @@ const longestClose = 5000
 /** One worker of `runWorker()`. */
 class Running {
   readonly worker: Worker
-  /** Resolves with the exit code it asks for, once it is through. */
+  /** Resolves with its exit code, once it has stopped. */
   readonly ended: Promise<number>
   #resolve: (exitCode: number) => void = () => {}
   #ending = false
-  /** Whether it has no more use for its broker. */
+  /** Whether it no longer uses its broker. */
   isStopped = false
 
   constructor(worker: Worker) {
@@ -41,15 +39,17 @@ class Running {
   }
 }
 
-/** What `runWorker()` runs in this process, and the code that it is going to end with. */
+/** The workers that `runWorker()` runs in this process, and the exit code so far. */
 const all = shared('workers of the process', () => ({ running: new Set<Running>(), exitCode: 0 }))
 
 /**
- * Runs a worker until it is asked to stop (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
- * 0 after a shutdown in good order, 1 when the worker could not start or go on. A second signal, a second or more after
- * the first, ends it at once. Called more than once, for workers with options of their own, the process ends with the last
- * of them; where one can't start or go on, the others stop in good order. In a thread of the worker's pool, which imports
- * the same script, it serves that thread and resolves when the thread is told to stop.
+ * Runs a worker until a signal stops it (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
+ * 0 after a graceful shutdown, with 1 if the worker could not start or continue. A second signal, a second or more
+ * after the first, ends it immediately.
+ *
+ * It can be called more than once, for workers with different options: the process ends with the last of them. If one
+ * can't start or continue, the others shut down gracefully. A worker thread imports the same script; there the call
+ * serves the thread, and resolves when the thread is stopped.
  *
  * @example
  * import { runWorker } from 'dramatis'
@@ -74,12 +74,15 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   }
   listenForStopSignals({
     onStop(signal) {
-      getLogger().info({ signal }, 'Asked to stop; a second signal, a second or more later, stops it at once')
+      getLogger().info(
+        { signal },
+        'Shutting down; a second signal, a second or more later, ends the process immediately',
+      )
       one.end(worker.shutdownTimeout, 0)
     },
     onStopNow: (exitCode) => process.exit(exitCode),
   })
-  // The timers and sockets that would keep the process alive are all unref'ed or the broker's; a worker is to stay.
+  // All other timers and sockets are unref'ed or the broker's, so something must keep the process alive.
   const stay = startInterval(() => {}, longestTimeout)
   try {
     await worker.start()
@@ -93,8 +96,8 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
 }
 
 /**
- * Stops a worker, and closes its broker unless another worker uses it. Resolves when the time for that is over, whatever it
- * hangs on.
+ * Stops a worker, and closes its broker unless another worker uses it. Resolves when the time for that is over,
+ * whatever hangs.
  */
 async function stop(one: Running, timeout: number): Promise<void> {
   const { worker } = one
@@ -103,12 +106,12 @@ async function stop(one: Running, timeout: number): Promise<void> {
     await worker.stop({ timeout })
     one.isStopped = true
     for (const other of all.running) if (!other.isStopped && other.worker.broker === worker.broker) return
-    // Nobody waits for longer than this where the time is plenty.
+    // With plenty of time left, an idle broker still gets no more than this.
     await worker.broker.close({ timeout: Math.min(longestClose, Math.max(grace.least, deadline.left - grace.least)) })
   }
   try {
     if (await atMost(timeout + graces, steps())) return
-    getLogger().warn({}, 'The worker could not stop in time; the process ends all the same')
+    getLogger().warn({}, 'The worker could not stop in time; the process ends anyway')
   } catch (error) {
     getLogger().warn({ err: error }, 'The broker did not close cleanly')
   }
@@ -119,7 +122,9 @@ function fail(error: unknown, one?: Running): Promise<never> {
   return leave(1, one)
 }
 
-/** Ends the process, if this was the last of its workers. When one failed the others stop: a supervisor starts them all anew. */
+/**
+ * Ends the process if this was its last worker. If one failed the others stop, so that a supervisor restarts them all.
+ */
 async function leave(exitCode: number, one?: Running): Promise<never> {
   if (one) all.running.delete(one)
   all.exitCode = Math.max(all.exitCode, exitCode)

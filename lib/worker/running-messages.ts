@@ -1,17 +1,17 @@
 /**
- * What is in hand in this process: the messages whose actors run now. A list whose links are in the executions
- * themselves, since every message comes and goes by it, and few are ever looked for.
+ * The messages whose actors run in this process. A linked list whose links are fields of the executions: every message is
+ * added and removed, and few are ever looked up.
  */
 import type { Message } from '../message.js'
 import { shared } from '../registry.js'
 import type { Execution } from './execution.js'
 
-/** A list for each worker of the process. */
+/** One list per worker of the process. */
 const allRunning = shared('messages in hand', () => new Set<RunningMessages>())
-/** The one that came last, which is asked for most: by what holds it to a time limit. */
+/** The one added last. Most lookups are for it: the time limit is set right after. */
 let latest: Execution | undefined
 
-/** What a worker has in hand. */
+/** The running messages of one worker. */
 export class RunningMessages {
   #first: Execution | undefined
 
@@ -27,7 +27,7 @@ export class RunningMessages {
     latest = execution
   }
 
-  /** Takes it out. It must be in. */
+  /** Removes an execution, which must be in the list. */
   delete(execution: Execution): void {
     const { previous, next } = execution
     if (previous) previous.next = next
@@ -38,20 +38,20 @@ export class RunningMessages {
     if (latest === execution) latest = undefined
   }
 
-  /** All of them, as they are at this moment. */
+  /** A snapshot of all. */
   executions(): Execution[] {
     const all: Execution[] = []
     for (let one = this.#first; one; one = one.next) all.push(one)
     return all
   }
 
-  /** Forgets about the worker. */
+  /** Called when the worker has stopped. */
   close(): void {
     allRunning.delete(this)
   }
 }
 
-/** The run of a message, if it runs in this process. */
+/** The execution of a message, if it runs in this process. */
 export function executionOf(message: Message): Execution | undefined {
   if (latest?.message === message) return latest
   for (const running of allRunning) {

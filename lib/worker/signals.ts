@@ -1,33 +1,33 @@
 /**
- * The signals that ask a worker process to stop. The first asks for a stop in good order. What follows within a second
- * is the same wish: one Ctrl-C reaches a process twice when its parent passes on what the terminal sent to both (npm
- * within 3 ms, `tsx watch` 5, nodemon 70, concurrently 340), and systemd sends SIGTERM to the whole group. What comes
- * later is somebody who doesn't want to wait.
+ * The signals that stop a worker process. The first one requests a graceful shutdown. Repetitions within a second are
+ * ignored: one Ctrl-C reaches a process twice if its parent passes on what the terminal sent to both (npm within 3 ms,
+ * `tsx watch` 5, nodemon 70, concurrently 340), and systemd sends SIGTERM to the whole group. A later signal ends the
+ * process immediately.
  */
 import { constants } from 'node:os'
 import { startInterval } from '../time.js'
 
-/** How long a repetition is the same wish, in milliseconds from the first signal. */
+/** How long after the first signal a repetition is ignored, in milliseconds. */
 const repeatWindow = 1000
 
-/** How exactly it is known when a later signal came, in milliseconds. */
+/** How exactly the time of a later signal is known, in milliseconds. */
 const resolution = 50
 
 export interface StopSignalHandlers {
-  /** The first signal came. */
+  /** The first signal was received. */
   onStop(signal: NodeJS.Signals): void
-  /** Another one came, later than a second after; the process is to end at once, with this exit code. */
+  /** Another one was received more than a second later: the process must end immediately, with this exit code. */
   onStopNow(exitCode: number): void
 }
 
 /**
- * Begins to listen for SIGTERM, SIGINT and SIGHUP; and for SIGUSR2, with which nodemon restarts a process, unless
- * somebody has another use for it (`--heapsnapshot-signal`, `--report-on-signal`, the application).
+ * Listens for SIGTERM, SIGINT and SIGHUP; and for SIGUSR2, with which nodemon restarts a process, unless it has another
+ * use (`--heapsnapshot-signal`, `--report-on-signal`, the application).
  */
 export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers): void {
   let firstAt: number | undefined
-  // A signal is only heard of when the event loop turns, which an actor may have blocked since it came. That was after
-  // the last turn but one at the earliest: timers of a turn are called before its signals.
+  // Node reports a signal only when the event loop turns, which an actor may have blocked since. The signal came after
+  // the last turn but one at the earliest: timers of a turn run before its signals.
   let turns = { last: 0, lastButOne: 0 }
   const onSignal = (signal: NodeJS.Signals): void => {
     const now = performance.now()
@@ -39,7 +39,7 @@ export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers):
       }, resolution).unref()
       onStop(signal)
     } else if (turns.lastButOne - firstAt >= repeatWindow && signal !== 'SIGUSR2') {
-      // nodemon sends SIGUSR2 anew with each file that changes; it waits for the end all the same.
+      // nodemon sends SIGUSR2 again for each changed file, and still waits for the process to end.
       onStopNow(128 + constants.signals[signal])
     }
   }
@@ -51,9 +51,9 @@ export function listenForStopSignals({ onStop, onStopNow }: StopSignalHandlers):
 }
 
 /**
- * Whether somebody listens for a signal to do something of its own. The package signal-exit, which many tools bring
- * along, only waits to see whether the process will end; it counts its copies for such as us to tell (version 3 on
- * `process`, version 4 under a symbol).
+ * Whether there is a listener that handles a signal itself. The package signal-exit, which many tools include, only
+ * observes whether the process ends; it exposes a count of its listeners (version 3 on `process`, version 4 under a
+ * symbol).
  */
 function isInUse(signal: NodeJS.Signals): boolean {
   const emitters = [

@@ -1,25 +1,25 @@
 /**
- * Says so when a worker stands still: every slot has been taken for long by the same messages, and others wait. Nothing
- * is wrong with it, so that nothing else would ever be said.
+ * Warns when a worker makes no progress: the same messages have occupied every slot for a long time while others wait.
+ * Since nothing fails, nothing else would be logged.
  */
 import type { Broker } from '../broker.js'
 import { getLogger } from '../logger.js'
 import { startInterval } from '../time.js'
 import type { Execution } from './execution.js'
 
-/** How often it looks, in seconds. */
+/** How often it checks, in seconds. */
 const interval = 5
 
-/** For how many seconds no slot became free before it is said for the first time; each next time it is twice as long. */
+/** After how many seconds without a free slot it warns first; each further warning comes after twice that time. */
 const firstWarning = 30
 
 export interface StallWarningOptions {
   readonly broker: Broker
-  /** What takes the slots. */
+  /** The messages that occupy the slots. */
   readonly executions: () => readonly Execution[]
-  /** Whether there is no slot free. */
+  /** Whether no slot is free. */
   readonly isFull: () => boolean
-  /** How many messages the worker holds that wait for one. */
+  /** How many prefetched messages wait for a slot. */
   readonly waiting: () => number
   readonly queues: () => readonly string[]
 }
@@ -27,7 +27,7 @@ export interface StallWarningOptions {
 export class StallWarning {
   readonly #options: StallWarningOptions
   #timer: NodeJS.Timeout | undefined
-  /** What took the slots when it looked last, and for how many seconds it is known to. */
+  /** What occupied the slots at the last check, and for how many seconds so far. */
   #seen = new Map<Execution, number>()
   /** For how many seconds nothing has changed. */
   #stalledFor = 0
@@ -66,11 +66,11 @@ export class StallWarning {
     this.#warnAt = seconds * 2
     const waiting = await this.#countWaiting()
     if (waiting === 0) return
-    const text = `No message ended for ${seconds} s: every slot is taken, by ${actors.join(', ')}, and ${waiting} more wait. Do they hang? A timeLimit ends them; more concurrency, or a worker of their own for these queues, makes room beside them`
+    const text = `No message has finished for ${seconds} s: every slot is occupied, by ${actors.join(', ')}, and ${waiting} more wait. If they hang, a timeLimit ends them; otherwise raise concurrency, or run a separate worker for these queues`
     getLogger().warn({ seconds, waiting, actors }, text)
   }
 
-  /** `"hang" (2, for 35 s)` for each actor that takes slots. */
+  /** `"hang" (2, for 35 s)` for each actor that occupies slots. */
   #describe(): string[] {
     const byActor = new Map<string, { count: number; longest: number }>()
     for (const [{ actor }, seconds] of this.#seen) {
@@ -80,7 +80,7 @@ export class StallWarning {
     return [...byActor].map(([name, { count, longest }]) => `"${name}" (${count}, for ${longest} s)`)
   }
 
-  /** A worker that is full takes nothing more: most of what waits is still with the broker. */
+  /** A full worker doesn't fetch: most of what waits is still with the broker. */
   async #countWaiting(): Promise<number> {
     const { broker, queues, waiting } = this.#options
     try {

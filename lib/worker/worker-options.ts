@@ -1,6 +1,4 @@
-/**
- * What a worker can be told, and how it is read.
- */
+/** The options of a worker, and how they are read. */
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ResourceLimits } from 'node:worker_threads'
@@ -19,7 +17,7 @@ export interface WorkerOptions {
    */
   threads?: number | undefined
   /**
-   * How many messages each thread runs at once. More than one is for actors that wait (for a database, the network).
+   * How many messages each thread runs at once. Use more than one for actors that wait (for a database, the network).
    * @default 8
    */
   concurrency?: number | undefined
@@ -30,35 +28,36 @@ export interface WorkerOptions {
   queues?: readonly string[] | undefined
   /**
    * How many messages of a queue the worker holds at most, running ones included.
-   * @default what it can run at once, and besides what it is likely to start within 50 ms
+   * @default what it can run at once, plus what it is likely to start within 50 ms
    */
   prefetch?: number | undefined
   /**
-   * How long running messages may go on when the worker stops.
+   * How long running messages may take to finish when the worker stops.
    * @default '25s'
    */
   shutdownTimeout?: Duration | undefined
   /**
    * What each thread imports to find the actors: URLs (`import.meta.resolve('./actors.js')`), names of packages, or
-   * paths, which are taken from the current folder.
+   * paths relative to the current folder.
    * @default the script the process was started with
    */
   modules?: readonly (string | URL)[] | undefined
   /**
-   * How many megabytes each thread may use, for its heap and its buffers. One that goes over it is ended and replaced; the
-   * message that did it fails with `WorkerThreadLost`. A function that never lets go of its thread may use up to 512 MB more
-   * before that is known. Below Node 22.16 it is V8's own limit of the heap (see `resourceLimits`), and buffers don't count.
+   * How many megabytes each thread may use, for its heap and its buffers. A thread that exceeds it is terminated and
+   * replaced; the message that caused it fails with `WorkerThreadLost`. A function that never yields may use up to 512
+   * MB more before that is noticed. Below Node 22.16 it is V8's own limit of the heap (see `resourceLimits`), and
+   * buffers don't count.
    * @default no limit
    */
   maxMemory?: number | undefined
   /**
-   * V8's own limits for each thread; see Node's `worker_threads`. Prefer `maxMemory`: where something allocates quickly, Node
-   * may abort the whole process at V8's limit (Node 24 often does).
+   * V8's own limits for each thread; see Node's `worker_threads`. Prefer `maxMemory`: if memory is allocated quickly,
+   * Node may abort the whole process at V8's limit (Node 24 often does).
    */
   resourceLimits?: ResourceLimits | undefined
 }
 
-/** Their names. */
+/** The names of the options. */
 const workerOptionNames = [
   'threads',
   'concurrency',
@@ -70,17 +69,17 @@ const workerOptionNames = [
   'resourceLimits',
 ]
 
-/** Reads a whole number from 1 up. */
+/** Reads a whole number, 1 or more. */
 export function positive(value: unknown, name: string): number {
   if (!Number.isSafeInteger(value) || (value as number) < 1) throw expected('a whole number from 1 up', value, name)
   return value as number
 }
 
-/** What Node takes as the limits of a thread. */
+/** The limits that Node accepts for a thread. */
 const limitNames = ['maxOldGenerationSizeMb', 'maxYoungGenerationSizeMb', 'codeRangeSizeMb', 'stackSizeMb']
 
 /**
- * Checks what isn't read one by one: that there is a broker, and that lists are lists.
+ * Checks what isn't read one by one: the broker, and the options that are lists.
  * @throws {InvalidOption}
  */
 export function checkWorkerOptions(broker: unknown, options: unknown): void {
@@ -97,7 +96,7 @@ export function checkWorkerOptions(broker: unknown, options: unknown): void {
   }
 }
 
-/** The timeout of a call, in milliseconds, where it has one. */
+/** The timeout of a call in milliseconds, if it has one. */
 export function readTimeout(options: { timeout?: Duration | undefined }, where: string): number | undefined {
   refuseUnknown(options, ['timeout'], where)
   return options.timeout === undefined ? undefined : duration(options.timeout, 'timeout')
@@ -112,8 +111,8 @@ function checkQueues(queues: unknown): void {
 }
 
 /**
- * Modules as threads can import them; without any, the script this process was started with. A path is taken from the
- * current folder; a bare name is a package.
+ * The modules as threads can import them; without any, the script this process was started with. A path is relative to
+ * the current folder; a bare name is a package.
  */
 export function readModules(modules: readonly (string | URL)[] | undefined): string[] {
   if (modules === undefined) return [entryScript()]
@@ -128,8 +127,8 @@ export function readModules(modules: readonly (string | URL)[] | undefined): str
 }
 
 /**
- * A package as threads can import it. They do so from where dramatis lies, which needn't see what the application has
- * (pnpm, a workspace): then it is found from the current folder.
+ * A package as threads can import it. They resolve it from the folder of dramatis, from which the application's
+ * packages needn't be visible (pnpm, a workspace): then it is resolved from the current folder.
  */
 function locatePackage(name: string): string {
   if (/^[a-z]+:/.test(name)) return name
@@ -137,7 +136,7 @@ function locatePackage(name: string): string {
     import.meta.resolve(name)
     return name
   } catch {
-    // Not from here; or this is a bundle, where that is unknown.
+    // Not visible from here; or this is a bundle, in which the folder is unknown.
   }
   try {
     return pathToFileURL(requireFrom(join(process.cwd(), '_')).resolve(name)).href

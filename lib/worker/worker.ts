@@ -1,9 +1,9 @@
 /**
- * A worker. Its duties: 1. start what runs actors (threads, or the event loop it is on); 2. keep a loop a queue that
- * takes messages; 3. start them, highest priority first, as there is room; 4. stop in good order: take no more, give
- * back what isn't started, let the rest end, and give back what doesn't.
+ * A worker: 1. starts the runner (threads, or its own event loop); 2. runs a consumer loop per queue; 3. starts messages,
+ * highest priority first, as slots become free; 4. shuts down gracefully: stops fetching, requeues what hasn't started,
+ * waits for running messages, and requeues those that don't finish.
  *
- * It never looks into a message: that is the executor's.
+ * It never looks into a message: the executor does.
  */
 import { availableParallelism } from 'node:os'
 import type { Broker } from '../broker.js'
@@ -47,7 +47,7 @@ export class Worker {
   readonly threads: number
   readonly concurrency: number
   readonly #options: WorkerOptions
-  /** How long running messages may go on when it stops, in milliseconds. */
+  /** How long running messages may take to finish when the worker stops, in milliseconds. */
   readonly shutdownTimeout: number
   readonly #runner: Runner
   readonly #executor: Executor
@@ -56,9 +56,9 @@ export class Worker {
   readonly #loops: ConsumerLoop[] = []
   readonly #unsettled = new UnsettledCount()
   readonly #stallWarning: StallWarning
-  /** Aborts when it is told to stop. */
+  /** Aborts when `stop()` is called. */
   readonly #stopping = new AbortController()
-  /** Ends what is tried over and over, once the worker gave up. */
+  /** Ends retried settlements, at the end of the shutdown. */
   readonly #abandon = new AbortController()
   #active = 0
   #dispatching = false
@@ -94,7 +94,7 @@ export class Worker {
   }
 
   #makePool(): ThreadPool {
-    // In a thread it never starts one, and there the process's script can't be told where the thread runs code of ours.
+    // In a worker thread it never starts one, and the script of the process may be unknown there.
     const modules = mainThread() ? [] : readModules(this.#options.modules)
     return new ThreadPool({
       threads: this.threads,
@@ -118,31 +118,31 @@ export class Worker {
     return emitInTime(hook, () => this.broker.chain.emit(hook, threadId, this), grace.threadHook)
   }
 
-  /** The messages whose actors run now. */
+  /** The messages whose actors are running. */
   get messages(): Iterable<Message> {
     return this.#running.executions().map(({ message }) => message)
   }
 
-  /** The queues it consumes, once it is started. */
+  /** The queues it consumes, once it has started. */
   get queues(): readonly string[] {
     return this.#loops.map((loop) => loop.consumer.queueName)
   }
 
   /**
-   * Starts to take messages. In a thread of a worker's pool, which imports the script that started that worker, it
-   * starts nothing: there it says that the thread is ready, and never resolves. When it can't start it stops; when it is
-   * stopped meanwhile it resolves once that is done.
+   * Starts consuming. Resolves when all queues are being consumed, or, if `stop()` is called in the meantime, when the
+   * worker has stopped. If it fails to start, it is stopped.
    *
-   * A broker that is away doesn't keep it from starting; it takes messages once there is one.
+   * A worker thread imports the same script; there the call starts nothing: it reports the thread as ready, and never
+   * resolves. An unreachable broker doesn't keep the worker from starting: it consumes once the broker can be reached.
    *
-   * @throws {ModuleLoadError} when a thread can't load its modules. {BrokerUnusable} when the broker, as it is set up,
-   * never will be of use.
+   * @throws {ModuleLoadError} when a thread can't load its modules. {BrokerUnusable} when the broker can't work as it is
+   * configured.
    */
   async start(): Promise<void> {
     const main = mainThread()
     if (main) {
       await main.serve()
-      // The thread ends. What comes after this call is for the main thread: a server that listens, a message that is sent.
+      // The thread ends. The code after this call is for the main thread: a server that listens, a message that is sent.
       return new Promise(() => {})
     }
     if (this.#state !== 'new') throw new DramatisError('A worker can be started once; make another.')
@@ -150,7 +150,7 @@ export class Worker {
     try {
       await this.#start()
     } catch (error) {
-      // Whoever stops it while it starts pulls the rug from under it.
+      // Errors caused by a stop during the start are not reported.
       if (this.#stopped) return this.#stopped
       await this.stop({ timeout: 0 })
       throw error
@@ -223,7 +223,7 @@ export class Worker {
   }
 
   #dispatch(): void {
-    // An actor that is through at once asks for the next while it is being begun: this loop goes on then.
+    // An actor that finishes immediately calls this again from within the loop, which continues anyway.
     if (this.#dispatching) return
     this.#dispatching = true
     while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
@@ -237,9 +237,9 @@ export class Worker {
   // — Stopping ———————————————————————————————————————————————————————————————————————————————————————————
 
   /**
-   * Stops in good order. Takes no more, gives back what isn't started, lets what runs end for as long as
-   * `shutdownTimeout` (or `timeout`), then aborts its signals and gives back what still runs. It resolves 4 s after that
-   * time at the latest: what can't be settled by then is delivered again once the worker counts as gone.
+   * Shuts down gracefully: stops fetching, requeues what hasn't started, waits up to `shutdownTimeout` (or `timeout`) for
+   * running messages, then aborts their signals and requeues what still runs. Resolves at most 4 s after that time. What
+   * can't be settled by then is redelivered once the worker counts as lost.
    */
   stop(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     const timeout = readTimeout(options, 'stop()') ?? this.shutdownTimeout
@@ -291,7 +291,7 @@ export class Worker {
     }
   }
 
-  /** Waits until every queue it consumes is empty and nothing is in hand. */
+  /** Waits until every queue it consumes is empty and no message is unacked. */
   async join(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     readTimeout(options, 'join()')
     await Promise.all(this.queues.map((queueName) => this.broker.join(queueName, options)))

@@ -92,7 +92,7 @@ export function testEntries(folder: string): void {
     t.equal(failed.code, 1)
     t.match(
       failed.err,
-      /ModuleLoadError: .*server\.js could not be loaded: .* runs the script of this process again, and that listens/,
+      /ModuleLoadError: .*server\.js could not be loaded: .* runs the script of this process again, and the script calls listen/,
     )
     t.match(failed.err, "Name the modules that declare the actors, as in { modules: ['./actors.js'] }")
     const service = shell.start(t, 'node', ['embedded/server.js', 'named'], at)

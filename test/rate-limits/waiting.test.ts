@@ -40,7 +40,7 @@ function testWaiting(kind: string, address: (t: Test) => string): void {
         [],
       )
       const waits = log
-        .filter(({ level, text }) => level === 'info' && text.startsWith('Waits, to be run again in '))
+        .filter(({ level, text }) => level === 'info' && text.startsWith('Postponed by '))
         .map(({ fields }) => fields.messageId)
         .filter((id) => ids.has(id))
       t.ok(waits.length >= 4, 'those that waited say so')

@@ -67,7 +67,7 @@ t.test('a link is followed once, so that every later thread loads the same files
 t.test('a process without a script is told what modules is for', async (t) => {
   refused(t, undefined, /^This process was started without a script\./)
   refused(t, '-', /without a script/)
-  refused(t, '/nowhere/worker.js', /was started with \/nowhere\/worker\.js, which is no file/)
+  refused(t, '/nowhere/worker.js', /was started with \/nowhere\/worker\.js, but there is no such file/)
 })
 
 t.test("with --eval, the first argument isn't taken for a script", async (t) => {
@@ -115,7 +115,7 @@ t.test('under PM2 it is the script that PM2 was given', async (t) => {
 t.test('a file of node --test is refused, since each thread would run its tests; what it starts is not', async (t) => {
   const folder = project(t, { 'jobs.test.js': '', 'worker.js': '' })
   const env = { NODE_TEST_CONTEXT: 'child-v8' }
-  refused(t, join(folder, 'jobs.test.js'), /runs the tests of .*jobs\.test\.js/, env)
+  refused(t, join(folder, 'jobs.test.js'), /runs the tests in .*jobs\.test\.js/, env)
   const worker = join(folder, 'worker.js')
   t.equal(started(t, worker, env), pathToFileURL(worker).href)
 })

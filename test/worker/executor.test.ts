@@ -262,7 +262,7 @@ t.test('inline, an actor that ignores its signal is left alone with a warning, a
   await until(async () => (await broker.stats('default')).inFlight > 0)
   await broker.advance('1m')
   t.equal(await message.result(), 1)
-  t.ok(log.some((line) => line.level === 'warn' && /can't be stopped without threads/.test(line.text)))
+  t.ok(log.some((line) => line.level === 'warn' && /can't be terminated without threads/.test(line.text)))
 })
 
 t.test('messages that a worker holds are started by priority, then by age', async (t) => {

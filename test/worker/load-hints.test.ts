@@ -57,7 +57,7 @@ t.test('TypeScript on a Node that runs none, a name without its dot, an extensio
   t.match(loadError(url(join(folder, 'actors.ts')), extension).message, /start the process with tsx\.$/)
   const missing = Object.assign(new Error('Cannot find it'), { code: 'ERR_MODULE_NOT_FOUND' })
   t.match(loadError('package.json', missing).message, /for the file, write "\.\/package\.json"\.$/)
-  t.match(loadError(url(join(folder, 'actors.js')), missing).message, /There is actors\.ts: name the module by/)
+  t.match(loadError(url(join(folder, 'actors.js')), missing).message, /There is actors\.ts: use the name/)
   t.match(loadError('some-package', missing).message, /Cannot find it$/)
 })
 

@@ -97,7 +97,7 @@ t.test('a worker that stops while a lost thread is being replaced stops in good 
   t.match(await broker.stats('default'), { ready: 1, inFlight: 0 })
   t.ok(message)
   t.same(
-    log.filter(({ level, text }) => level === 'error' && !/thread was lost|Failed for good/.test(text)),
+    log.filter(({ level, text }) => level === 'error' && !/thread was lost|Failed permanently/.test(text)),
     [],
   )
 })
@@ -110,7 +110,7 @@ t.test('threads that die of themselves, one after the other, are replaced more a
   await until(() => losses() === 3)
   delete process.env.SICKLY_THREADS
   t.type(await (await actors.nap.send(1)).result(patience), 'number', 'and the first that lives works')
-  const rests = log.filter(({ text }) => /starts after a rest/.test(text)).map(({ fields }) => fields.delay as number)
+  const rests = log.filter(({ text }) => /starts after a pause/.test(text)).map(({ fields }) => fields.delay as number)
   t.equal(rests.length, losses() - 1, 'the first is replaced at once')
   t.ok((rests[0] as number) <= (rests[1] as number), `${rests}`)
 })

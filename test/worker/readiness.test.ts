@@ -77,7 +77,7 @@ t.test('so is that of a thread on which a suspect shall run alone', async (t) =>
   const culprit = await stage.actor('quitElsewhere').send()
   await t.rejects(culprit.result(patience), { name: 'ResultFailure' })
   t.equal(await innocent.result(patience), 'done')
-  await worker.logged(/for suspects could not be started; trying again/)
+  await worker.logged(/An isolation thread could not be started; trying again/)
   await allRight(t, stage, await backlog(stage, 20), 1)
 })
 

@@ -171,7 +171,7 @@ t.test('each message has one line at debug, with its attempt, its duration and w
     new Map([
       ['ack', { text: /^Done: act, \d+ ms$/, fields: { actorName, attempt: 1, duration: Number, messageId: String } }],
       ['skip', { text: /^Skipped: act/, fields: { actorName, attempt: 4, duration: Number } }],
-      ['retry', { text: /^Failed, to be retried: act/, fields: { actorName, attempt: 1, duration: Number } }],
+      ['retry', { text: /^Failed, will be retried: act/, fields: { actorName, attempt: 1, duration: Number } }],
     ]),
   )
 })
@@ -210,9 +210,9 @@ t.test('the lines about failures say which attempt it was, of how many, and when
   await broker.enqueue(new Message({ queueName: 'default', actorName: 'endless', args: [], options: { retries: 2 } }))
   await until(() => lines().length === 3)
   t.same(lines(), [
-    'Failed, attempt 1 of 2, to be retried in 50 seconds: RangeError: out of range',
-    'Failed for good, attempt 2 of 2: RangeError: out of range (after 1 retry)',
-    'Failed, attempt 3, to be retried in 8 minutes: RangeError: as often as it likes',
+    'Failed, attempt 1 of 2, will be retried in 50 seconds: RangeError: out of range',
+    'Failed permanently, attempt 2 of 2: RangeError: out of range (after 1 retry)',
+    'Failed, attempt 3, will be retried in 8 minutes: RangeError: as often as it likes',
   ])
   t.match(log.find(({ level }) => level === 'warn')?.fields, { attempt: 1, maxAttempts: 2, delay: 50_000 })
 })

@@ -32,13 +32,15 @@ t.test('when hanging messages take every slot and others wait, the log names the
   await work({ concurrency: 2 })
   await hang.sendMany([[], []])
   await until(async () => (await broker.stats('default')).inFlight === 2)
-  const warnings = (): string[] => log.filter(({ text }) => /every slot is taken/.test(text)).map(({ text }) => text)
+  const warnings = (): string[] => log.filter(({ text }) => /every slot is occupied/.test(text)).map(({ text }) => text)
 
   await pass(100)
   t.same(warnings(), [], 'as long as nobody waits for them, they may take their time')
   const waiting = await quick.send()
   await pass(100)
-  t.match(warnings(), [/No message ended for \d+ s: every slot is taken, by "hang" \(2, for \d+ s\), and 1 more wait/])
+  t.match(warnings(), [
+    /No message has finished for \d+ s: every slot is occupied, by "hang" \(2, for \d+ s\), and 1 more wait/,
+  ])
   await pass(30)
   t.equal(warnings().length, 1)
   await pass(100)
@@ -65,7 +67,7 @@ t.test('slots that are all taken, but by others each time, are no standstill', a
     open()
     await until(() => [...worker.messages][0] !== before && [...worker.messages].length === 1)
   }
-  t.notOk(log.some(({ text }) => /every slot is taken/.test(text)))
+  t.notOk(log.some(({ text }) => /every slot is occupied/.test(text)))
   next.open()
 })
 

@@ -1,6 +1,6 @@
 /**
- * Acknowledges what ended well, which is nearly everything: brokers do that a batch at a time and give everybody in a
- * batch the same promise, so that one look at it is enough for all of them.
+ * Acknowledges successful deliveries in batches. A broker returns the same promise for every delivery of a batch, so
+ * that one `then` per batch is enough.
  */
 import type { Consumer, Delivery } from '../../consumer.js'
 import type { Entry } from '../../outcome.js'
@@ -17,9 +17,12 @@ export class Acknowledger {
 
   constructor(
     private readonly consumer: Consumer,
-    /** Called for each delivery that is acknowledged. */
+    /** Called for each delivery that was acknowledged. */
     private readonly settled: () => void,
-    /** Called for each delivery that could not be, with the error; sees to it that it is settled in the end. */
+    /**
+     * Called with the error for each delivery that could not be acknowledged. It must make sure that the delivery is
+     * settled.
+     */
     private readonly failed: (delivery: Delivery, error: unknown) => void,
   ) {}
 

@@ -1,5 +1,6 @@
 /**
- * One queue of a worker: its consumer, with settlements that are tried until they work, and the count of what is open.
+ * Settles the deliveries of one queue of a worker, retries each settlement until it succeeds, and reports what is
+ * settled.
  */
 import type { Consumer, Delivery } from '../../consumer.js'
 import { BrokerClosed } from '../../errors.js'
@@ -10,13 +11,13 @@ import { RepeatedFailure } from '../repeated-failure.js'
 import { Acknowledger } from './batched-acks.js'
 
 export interface QueueSettlementEvents {
-  /** An actor is through; there may be room for the next message. */
+  /** An actor has finished: there may be room for the next message. */
   readonly ran: () => void
-  /** A message is settled, or never will be from here. */
+  /** A message is settled, or can't be settled by this worker any more. */
   readonly settled: () => void
-  /** So many messages more don't count as held. */
+  /** Excludes `more` messages from those that count as held. */
   readonly exclude: (more: number) => void
-  /** Aborts, with a `BrokerClosed`, what is tried over and over. */
+  /** Ends the retries, with a `BrokerClosed` as its reason. */
   readonly abandon: AbortSignal
 }
 
@@ -39,13 +40,13 @@ export class QueueSettlements implements DeliverySettlements {
     this.#acknowledger.acknowledge(delivery)
   }
 
-  /** Gives back what wasn't started. */
+  /** Requeues a delivery that was not started. */
   async requeue(delivery: Delivery): Promise<void> {
     const { queueName } = this.consumer
     try {
       await this.consumer.requeue(delivery)
     } catch (error) {
-      const text = 'A message could not be given back; others get it when this worker is gone'
+      const text = 'A message could not be requeued; it will be redelivered once this worker counts as lost'
       getLogger().warn({ err: error, queueName }, text)
     }
     this.settled()
@@ -58,14 +59,14 @@ export class QueueSettlements implements DeliverySettlements {
       await this.consumer.ack(delivery, [])
     } catch (error) {
       if (!(error instanceof BrokerClosed)) {
-        getLogger().error({ err: error, queueName }, 'A message could not be acknowledged; it will be delivered again')
+        getLogger().error({ err: error, queueName }, 'A message could not be acknowledged; it will be redelivered')
       }
     }
     this.settled()
   }
 }
 
-/** A consumer whose settlements are tried until they work. */
+/** A consumer that retries each settlement until it succeeds. */
 function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
   const { queueName } = consumer
   const texts = {

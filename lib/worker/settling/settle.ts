@@ -1,6 +1,4 @@
-/**
- * Carries out what was decided about a message: settles it on the broker, and in the same step sends what follows it.
- */
+/** Settles a message on the broker as the plugins decided, and sends what follows it in the same step. */
 import type { Broker } from '../../broker.js'
 import type { Consumer, Delivery } from '../../consumer.js'
 import { BrokerError, HookFailed } from '../../errors.js'
@@ -12,7 +10,7 @@ import type { Entry, Outcome } from '../../outcome.js'
 import { messageOf } from '../../thrown.js'
 import { logFailure, reasonOf, reportSettlement, settlementOf } from './settlement-report.js'
 
-/** A delivery that is owed a settlement, the message in it, and where both come from. */
+/** A delivery that must be settled, the message in it, and where both come from. */
 export interface UnsettledDelivery {
   readonly broker: Broker
   readonly consumer: Consumer
@@ -20,7 +18,7 @@ export interface UnsettledDelivery {
   readonly message: Message
 }
 
-/** Carries out what the plugins decided, in one step. */
+/** Settles a message by its outcome, in one step. */
 export async function settle(
   unsettled: UnsettledDelivery,
   outcome: Outcome,
@@ -30,7 +28,7 @@ export async function settle(
   const { sends, error, decision } = outcome
   if (error) logFailure(message, outcome, error)
   if (decision === 'dead-letter') {
-    const reason = outcome.reason ?? (error ? summary(error) : 'given up by a plugin')
+    const reason = outcome.reason ?? (error ? summary(error) : 'dead-lettered by a plugin')
     return deadLetter(unsettled, { reason, error }, outcome)
   }
   const before = broker.chain.emit('beforeAck', message, broker)
@@ -41,7 +39,7 @@ export async function settle(
   await reportSettlement(broker, message, what)
 }
 
-/** Gives a message up. */
+/** Dead-letters a message. */
 export async function deadLetter(
   unsettled: UnsettledDelivery,
   rejection: Rejection,
@@ -60,8 +58,8 @@ export async function deadLetter(
 const noSends = { sends: [], copy: undefined, maxAttempts: undefined }
 
 /**
- * Settles with what follows. What of that can't be stored, however often it is tried, is left out and logged: it can't
- * undo what a message came to, be it done, retried or given up.
+ * Settles a message together with the messages that follow it. A message that can't be stored, however often it is
+ * tried, is left out and logged: it must not undo the settlement.
  */
 async function settleWithSends(
   unsettled: UnsettledDelivery,
@@ -76,7 +74,7 @@ async function settleWithSends(
   } catch (error) {
     if (error instanceof HookFailed || error instanceof BrokerError) throw error
     entries = withoutRefused(unsettled, sends, error)
-    // The copy that is to be retried stands first; it is the message itself.
+    // The copy that is retried comes first. It is the message itself and can't be left out.
     if (entries.length === sends.length || (copy && entries[0] !== copy)) throw error
     await settleWith(entries)
   }
@@ -89,7 +87,7 @@ function withoutRefused(
   error: unknown,
 ): readonly Entry[] {
   let refusals = sends.map((entry) => broker.refusal(entry))
-  // The broker may have found what only it knows of; then all that isn't the message itself is in doubt.
+  // The broker itself may have refused, for a reason only it knows: then everything but the message itself is left out.
   if (refusals.every((refusal) => refusal === undefined))
     refusals = sends.map(({ stored }) => (stored ? undefined : error))
   const { messageId, actorName, queueName } = message
@@ -98,7 +96,7 @@ function withoutRefused(
     const next = sends[index]?.message?.actorName
     getLogger().error(
       { err: loggable(refusal), messageId, actorName, queueName, next },
-      `What follows "${actorName}" was not sent, to "${next}"; the message itself is not harmed. ${messageOf(refusal)}`,
+      `What follows "${actorName}" was not sent, to "${next}"; the message itself is not affected. ${messageOf(refusal)}`,
     )
   }
   return sends.filter((_, index) => refusals[index] === undefined)

@@ -1,6 +1,4 @@
-/**
- * The last word on a delivery: the hook for those who want to know what became of it, and a line at debug.
- */
+/** What is reported of a settled delivery: the `afterSettleMessage` hook, and the lines in the log. */
 import type { Broker } from '../../broker.js'
 import { Retry } from '../../errors.js'
 import { loggable, summary, tracebackToKeep } from '../../failure.js'
@@ -14,20 +12,20 @@ import type { Settlement } from '../../settlement.js'
 import { cut } from '../../thrown.js'
 import { showDuration } from '../../time.js'
 
-/** When messages began, kept while debug is on. */
+/** When messages started; kept while debug is on. */
 const startTimes = new WeakMap<Message, number>()
 
-/** Called before anything is done for a message, while debug is on. */
+/** Called before any hook of a message, while debug is on. */
 export function noteStart(message: Message): void {
   startTimes.set(message, performance.now())
 }
 
-/** Which attempt a message is, from 1. */
+/** The number of a message's attempt, from 1. */
 export function attemptOf(message: Message): number {
   return countOf(message, 'retries') + 1
 }
 
-/** Tells everybody who asked, once the broker has stored it. */
+/** Calls the hook, once the broker has stored the settlement. */
 export async function reportSettlement(
   broker: Broker,
   message: Message,
@@ -39,7 +37,7 @@ export async function reportSettlement(
   await chain.emit('afterSettleMessage', message, { attempt: attemptOf(message), ...what }, broker)
 }
 
-/** What an outcome came to. */
+/** The settlement that an outcome leads to. */
 export function settlementOf(outcome: Outcome): Omit<Settlement, 'attempt'> {
   const { decision, result, error, reason, delay, maxAttempts } = outcome
   if (decision === 'ack') return { decision, result }
@@ -49,13 +47,13 @@ export function settlementOf(outcome: Outcome): Omit<Settlement, 'attempt'> {
 
 const decisionTexts: Readonly<Record<Settlement['decision'], string>> = {
   ack: 'Done',
-  retry: 'Failed, to be retried',
+  retry: 'Failed, will be retried',
   'dead-letter': 'Dead-lettered',
   skip: 'Skipped',
-  requeue: 'Back on its queue',
+  requeue: 'Requeued',
 }
 
-/** The one line that every message gets at debug. */
+/** Logs the one debug line of each message. */
 export function logSettlement(message: Message, decision: Settlement['decision']): void {
   const { messageId, actorName, queueName } = message
   const startTime = startTimes.get(message)
@@ -67,7 +65,7 @@ export function logSettlement(message: Message, decision: Settlement['decision']
   )
 }
 
-/** The line that every failed attempt gets. */
+/** Logs a failed attempt. */
 export function logFailure(message: Message, outcome: Outcome, error: Error): void {
   const { decision, reason, maxAttempts } = outcome
   const { messageId, actorName, queueName } = message
@@ -77,26 +75,26 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
   const which = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
   if (decision === 'retry') {
     const { delay } = outcome
-    const again = `to be retried ${delay ? `in ${showDuration(delay)}` : 'at once'}`
+    const again = `will be retried ${delay ? `in ${showDuration(delay)}` : 'immediately'}`
     if (error instanceof Retry) getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${again}: ${error.message}`)
     else getLogger().warn({ ...fields, delay, err: loggable(error) }, `Failed, ${which}, ${again}: ${summary(error)}`)
   } else {
-    getLogger().error({ ...fields, err: loggable(error) }, `Failed for good, ${which}: ${reason ?? summary(error)}`)
+    getLogger().error({ ...fields, err: loggable(error) }, `Failed permanently, ${which}: ${reason ?? summary(error)}`)
   }
 }
 
-/** What is kept beside a dead letter. */
+/** What is stored with a dead letter. */
 export function reasonOf({ reason: whole, error }: Rejection): { reason: string; traceback?: string } {
   const reason = cut(whole)
   const traceback = error && tracebackToKeep(error)
   return traceback === undefined ? { reason } : { reason, traceback }
 }
 
-/** A message that waits has one line, however often it comes back in vain. */
+/** Logs a postponed message once, however often it is postponed. */
 function logWait(message: Message, outcome: Outcome, error: Error): void {
   if (waitsOf(message) > 0) return
   const { messageId, actorName, queueName } = message
   const { delay = 0 } = outcome
-  const text = `Waits, to be run again in ${showDuration(delay)}, no attempt counted: ${error.message}`
+  const text = `Postponed by ${showDuration(delay)}, no attempt counted: ${error.message}`
   getLogger().info({ messageId, actorName, queueName, delay }, text)
 }

@@ -1,4 +1,4 @@
-/** How many messages of a worker aren't settled yet, and who waits for there to be none. */
+/** Counts the messages of a worker that aren't settled yet, and waits until there are none. */
 import { getLogger } from '../../logger.js'
 import { startTimer } from '../../time.js'
 
@@ -6,20 +6,20 @@ export class UnsettledCount {
   count = 0
   readonly #waiting = new Set<() => void>()
 
-  /** One is settled, or never will be from here. */
+  /** A message is settled, or can't be settled by this worker any more. */
   settled(): void {
     if (--this.count === 0 && this.#waiting.size > 0) for (const done of this.#waiting) done()
   }
 
-  /** Says so, if there are any left at the end. */
+  /** Logs a warning if any are left at the end. */
   warnIfAny(): void {
     const { count } = this
     const text =
-      'Messages could not be settled before the worker stopped; others get them once this worker counts as gone'
+      'Messages could not be settled before the worker stopped; they will be redelivered once this worker counts as lost'
     if (count > 0) getLogger().warn({ count }, text)
   }
 
-  /** Waits until there is none, `timeout` milliseconds at most. */
+  /** Resolves when there are none, or after `timeout` milliseconds. */
   async waitForNone(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     if (this.count === 0 || timeout <= 0) return
     await new Promise<void>((resolve) => {

@@ -1,16 +1,17 @@
 /**
  * Which of the modules that threads import lead to `runWorker()`. In un-awaited code (`main()`, Nest's `bootstrap()`) a
- * module is loaded long before the application is: such a thread is ready when it gets as far as the main thread did.
+ * module is loaded long before the application is. A thread with such a module is ready when it reaches `runWorker()`
+ * as well.
  */
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { readModules } from '../worker-options.js'
 
-/** How deep below `runWorker()` a module of the user's may lie, in stack frames. */
+/** How many stack frames below `runWorker()` the module of the user may be. */
 const maxFrames = 100
 
 /**
- * Those of `modules` through which the main thread came here: the script the process was started with, and the ones
- * whose functions are being run. To be asked from within the call of `runWorker()`.
+ * Those of `modules` through which the main thread reached this call: the script the process was started with, and
+ * modules with functions on the stack. Must be called synchronously within `runWorker()`.
  */
 export function entryModules(modules: readonly string[], given: readonly unknown[] | undefined): string[] {
   if (given === undefined) return [...modules]
@@ -27,7 +28,7 @@ function startScript(): string | undefined {
   }
 }
 
-/** The URLs of the files whose functions are on the stack, those that are being awaited included. */
+/** The URLs of the files with functions on the stack, awaiting ones included. */
 function callingFiles(): Set<string> {
   const { stackTraceLimit, prepareStackTrace } = Error
   const files = new Set<string>()
@@ -47,7 +48,7 @@ function callingFiles(): Set<string> {
   return files
 }
 
-/** Loaders mark what they loaded in the query. */
+/** Without the query in which loaders mark what they loaded. */
 function withoutQuery(url: string): string {
   return pathToFileURL(fileURLToPath(url)).href
 }

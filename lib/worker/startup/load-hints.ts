@@ -1,6 +1,4 @@
-/**
- * What to do when a module can't be loaded: said in words where the loader's own error says only what it met.
- */
+/** What to do when a module can't be loaded, for cases in which the loader's own error only says what it found. */
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,13 +6,13 @@ import { DramatisError, ModuleLoadError } from '../../errors.js'
 import { readModules } from '../worker-options.js'
 import { isEntryScript, manifestOf, whatModulesAreFor } from './entry-script.js'
 
-/** The error that says which module could not be loaded, why, and what to do. */
+/** The error that names the module that could not be loaded, the cause, and what to do. */
 export function loadError(module: string, cause: unknown): ModuleLoadError {
   const hint = hintFor(module, cause)
   return new ModuleLoadError(module, hint === undefined ? { cause } : { cause, hint })
 }
 
-/** What loaders say of a module's syntax in a file that they take for CommonJS. */
+/** What loaders report about ES module syntax in a file that they take for CommonJS. */
 const notCommonJS =
   /Cannot use import statement outside a module|Unexpected token 'export'|await is only valid in async functions|Top-level await is currently not supported with the "cjs"/
 
@@ -22,21 +20,21 @@ function hintFor(module: string, cause: unknown): string | undefined {
   const { message, code, stack } = cause as { message?: unknown; code?: unknown; stack?: unknown }
   const path = pathOf(module)
   if (notCommonJS.test(String(message))) {
-    // The file may be one that the module imports: V8 names it in the first line.
+    // The syntax error may be in a file that the module imports: V8 names it in the first line.
     const [, culprit] = /^((?:\/|[a-zA-Z]:\\).+?):\d+\n/.exec(String(stack)) ?? []
     return commonJSHint(culprit ?? path)
   }
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /"\.[cm]?tsx?"/.test(String(message)))
-    return 'This Node runs no TypeScript by itself (22.18 and later do): start the process with tsx.'
+    return 'This version of Node does not run TypeScript by itself (22.18 and later do): start the process with tsx.'
   if (code === 'ERR_MODULE_NOT_FOUND') {
     const hint = missingHint(module, path)
     if (hint !== undefined) return hint
   }
-  // The main thread could load it; what it does there isn't meant to be done again.
+  // The main thread could load it, so it is not meant to be loaded twice.
   return isEntryScript(module) ? whatModulesAreFor : undefined
 }
 
-/** Why a file isn't read as an ES module, and how it would be; nothing when its package is one. */
+/** Why a file isn't read as an ES module, and how to change that; nothing if its package is one. */
 function commonJSHint(path: string | undefined): string | undefined {
   const says = path === undefined ? undefined : saysCommonJS(path)
   if (path === undefined || says === undefined) return undefined
@@ -44,7 +42,10 @@ function commonJSHint(path: string | undefined): string | undefined {
   return `${says}, so ${basename(path)} is read as CommonJS. Run npm pkg set type=module, or rename the file ${renamed}.`
 }
 
-/** The error of a worker that finds no actors, with what to look at: two kinds of modules may have two copies of dramatis. */
+/**
+ * The error of a worker that finds no actors. It points out that two kinds of modules can lead to two copies of
+ * dramatis.
+ */
 export function noActors(modules: readonly (string | URL)[] | undefined): DramatisError {
   const text =
     "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one."
@@ -61,12 +62,12 @@ function commonJSAmong(modules: readonly (string | URL)[] | undefined): string |
       if (says) return says
     }
   } catch {
-    // No script: nothing to look at.
+    // There is no script to examine.
   }
   return undefined
 }
 
-/** What the package.json of a file says, when the file is read as CommonJS for it. */
+/** What the package.json of a file says, if the file is read as CommonJS because of it. */
 function saysCommonJS(path: string): string | undefined {
   if (/\.[cm][jt]s$/.test(path)) return undefined
   const manifest = manifestOf(path)
@@ -81,10 +82,10 @@ function missingHint(module: string, path: string | undefined): string | undefin
   }
   const source = path.replace(/\.([cm]?)js$/, '.$1ts')
   if (existsSync(path) || source === path || !existsSync(source)) return undefined
-  return `There is ${basename(source)}: name the module by the name its file has.`
+  return `There is ${basename(source)}: use the name that the file has.`
 }
 
-/** The file of a module; none for the name of a package. */
+/** The file of a module; nothing for the name of a package. */
 function pathOf(module: string | URL): string | undefined {
   const name = String(module)
   if (name.startsWith('file:')) return fileURLToPath(name)

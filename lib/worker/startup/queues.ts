@@ -7,8 +7,8 @@ import type { WorkerOptions } from '../worker-options.js'
 import { noActors } from './load-hints.js'
 
 /**
- * The queues that a worker is to consume: those of its options, or of every declared actor.
- * @throws {DramatisError} when there are no actors. {InvalidOption} for a queue that none of them is on.
+ * The queues that a worker consumes: those of its options, or of every declared actor.
+ * @throws {DramatisError} if there are no actors. {InvalidOption} for a queue that no actor uses.
  */
 export function readQueues(broker: Broker, { queues, modules }: WorkerOptions): string[] {
   const known = new Set([...broker.actors.values()].map((actor) => actor.queueName))

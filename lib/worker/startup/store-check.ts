@@ -1,20 +1,20 @@
 /**
- * A look at the store before a worker starts. What no waiting can mend (a wrong password, a file of another program)
- * keeps it from starting. What may mend doesn't: the worker starts, says each minute that it waits, and when its store
- * can be looked at for the first time and can't be used, it ends all the same.
+ * Checks the store before a worker starts. A permanent problem (a wrong password, a file of another program) keeps the
+ * worker from starting. A temporary one doesn't: the worker starts and logs once a minute that the broker is not
+ * available. If the store turns out to be unusable when it can be checked for the first time, the worker ends.
  */
 import type { Broker } from '../../broker.js'
 import { BrokerClosed, BrokerUnusable } from '../../errors.js'
 import { retryUntilDone } from '../consumer-loop.js'
 import { RepeatedFailure } from '../repeated-failure.js'
 
-/** How long the first look may take, in milliseconds; a broker that is away is not waited for any longer. */
+/** How long the first check may take, in milliseconds. The worker doesn't wait longer for an unreachable broker. */
 const firstLook = 2000
 
 /**
- * Looks at the store of a broker. Resolves when it is in order, away, or nobody wants to know any more.
- * @param signal Ends the looking.
- * @param onUnusable Told what is found later.
+ * Checks the store of a broker. Resolves if it is usable or unreachable, or when the signal aborts.
+ * @param signal Ends the check.
+ * @param onUnusable Called if a later check finds the store unusable.
  * @throws {BrokerUnusable}
  */
 export async function checkStore(
@@ -29,7 +29,7 @@ export async function checkStore(
 async function check(broker: Broker, signal: AbortSignal, onUnusable: (error: BrokerUnusable) => void): Promise<void> {
   const failure = new RepeatedFailure(
     {
-      failing: 'The broker is not available; the worker starts all the same and takes messages once it is',
+      failing: 'The broker is not available; the worker starts anyway and consumes once it is',
       over: 'The broker is available',
     },
     {},
@@ -56,7 +56,7 @@ async function check(broker: Broker, signal: AbortSignal, onUnusable: (error: Br
   }
 }
 
-/** Whether another look is no use. */
+/** Whether another check is pointless. */
 function isHopeless(error: unknown): boolean {
   return error instanceof BrokerUnusable || error instanceof BrokerClosed
 }

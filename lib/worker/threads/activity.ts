@@ -1,23 +1,25 @@
 /**
- * What a thread is doing, in shared memory: for the main thread to see while the thread is too busy to talk, or when it
- * is no more. Times are `Date.now()`; 0 means none.
+ * What a thread is doing, in shared memory, so that the main thread can read it while the thread is busy, or after its
+ * end. Times are `Date.now()`; 0 means none.
  */
 import { startInterval } from '../../time.js'
 
-/** How often a thread that runs something notes that its event loop turns, in milliseconds. */
+/** How often a busy thread records that its event loop turns, in milliseconds. */
 const tickInterval = 50
 
-/** A loop that didn't turn for so long is deaf, in milliseconds. Less than that can be the machine's fault. */
+/**
+ * An event loop that hasn't turned for this long is unresponsive, in milliseconds. Shorter pauses may be the machine's.
+ */
 const unresponsiveAfter = 4 * tickInterval
 
-/** Where things stand; the slots come after that. */
+/** The positions of the fields; the slots follow. */
 const blocker = 0
 const blockerSince = 1
 const tick = 2
 const exit = 3
 const slots = 4
 
-/** What `exited` says when the thread was ended by what a message left behind that had ended itself. */
+/** The value of `exitedFor` if code left behind by a finished message ended the thread. */
 const byEndedTask = -1
 
 export class Activity {
@@ -43,19 +45,19 @@ export class Activity {
     this.#numbers[blocker] = 0
   }
 
-  /** The event loop turns; with 0 it has nothing to run and is no longer watched. */
+  /** The event loop turns. 0 means that nothing runs, and that the thread is not watched. */
   tick(now: number): void {
     this.#numbers[tick] = now
   }
 
-  /** `process.exit()` was called on account of a task: of that id, or of one that had ended. */
+  /** `process.exit()` was called by code of this task, or of one that had ended. */
   exitFor(id: number | 'ended'): void {
     this.#numbers[exit] = id === 'ended' ? byEndedTask : id
   }
 
   // — Read by the main thread ————————————————————————————————————————————————————————————————————————————
 
-  /** Before a task is handed to a slot: it hasn't begun. */
+  /** Called before a task is dispatched to a slot: it hasn't started. */
   clear(slot: number): void {
     this.#numbers[slots + slot] = 0
   }
@@ -70,26 +72,26 @@ export class Activity {
     return this.#numbers[blockerSince] as number
   }
 
-  /** Since when the event loop hasn't turned, while there is something to run; 0 when it is alive. */
+  /** Since when the event loop of a busy thread hasn't turned; 0 while it turns. */
   get unresponsiveSince(): number {
     const last = this.#numbers[tick] as number
     return last !== 0 && Date.now() - last > unresponsiveAfter ? last : 0
   }
 
-  /** Who called `process.exit()`, if that can be told. */
+  /** The task that called `process.exit()`, if known. */
   get exitedFor(): number | 'ended' | undefined {
     const id = this.#numbers[exit] as number
     if (id === byEndedTask) return 'ended'
     return id === 0 ? undefined : id
   }
 
-  /** When the task in that slot began, 0 if it didn't. */
+  /** When the task in that slot started; 0 if it hasn't. */
   startedAt(slot: number): number {
     return this.#numbers[slots + slot] as number
   }
 }
 
-/** Notes now and then that the thread's event loop turns, as long as it has anything to run. */
+/** Records at intervals that the event loop turns, as long as the thread runs something. */
 export class Heartbeat {
   #timer: NodeJS.Timeout | undefined
 
@@ -98,7 +100,7 @@ export class Heartbeat {
     private readonly isBusy: () => boolean,
   ) {}
 
-  /** Something begins. */
+  /** A task starts. */
   begin(now: number): void {
     if (this.#timer) return
     this.activity.tick(now)

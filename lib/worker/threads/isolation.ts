@@ -1,10 +1,10 @@
 /**
- * Finds out who is to blame where it can't be told. A thread whose event loop was blocked after somebody's first
- * `await`, or which ran out of memory, takes all that ran on it along, and any of these may have done it. So they
- * begin anew, each alone on a new thread: one that loses a thread on which nothing else ever ran has done it.
+ * Finds the message that is responsible for a lost thread when that is unknown. If a thread's event loop was blocked
+ * after some `await`, or if it ran out of memory, any message on it may be the cause. So these suspects run again, each
+ * alone on a new thread: a message that loses a thread on which nothing else has run is the cause.
  *
- * They stay in the worker's hands meanwhile, since another worker wouldn't know what they are suspected of; but they
- * don't count as held, and take nobody's place.
+ * The worker keeps holding them, since another worker wouldn't know that they are suspects. But they don't count as
+ * held, and occupy no slot of the pool.
  */
 import { loggable } from '../../failure.js'
 import { getLogger } from '../../logger.js'
@@ -13,20 +13,20 @@ import { maxAttempts, pauseAfter } from './lost-threads.js'
 import { PoolThread } from './pool-thread.js'
 import { isTransient } from './thread-loading.js'
 
-/** So many are told apart at the first go; of more, groups are. */
+/** Up to this many suspects run alone. More are split into this many groups first. */
 const initialGroups = 8
 
 export interface IsolationOptions {
-  /** How many such threads there may be at once. */
+  /** How many isolation threads there may be at once. */
   readonly maxThreads: number
-  /** Makes a thread for so many messages. */
+  /** Creates a thread with this many slots. */
   readonly makeThread: (concurrency: number) => PoolThread
-  /** Called when it is ready, and before it is stopped. */
+  /** Called when a thread is ready, and before it is stopped. */
   readonly onThreadReady: (threadId: number) => unknown
   readonly onThreadStop: (threadId: number) => unknown
-  /** Called when a thread could not be made: its modules don't load any more. */
+  /** Called when a thread could not be started because the modules don't load any more. */
   readonly onFatal: (error: unknown) => void
-  /** Called when there may be room for others. */
+  /** Called when other messages may be started. */
   readonly onFree: () => void
 }
 
@@ -39,14 +39,14 @@ export class Isolation {
   readonly #options: IsolationOptions
   #groups: Group[] = []
   #stopped = false
-  /** Threads that aren't needed any more and are on their way out. */
+  /** Threads that are no longer needed and are being stopped. */
   readonly #stoppingThreads = new Set<Promise<void>>()
 
   constructor(options: IsolationOptions) {
     this.#options = options
   }
 
-  /** How many messages are in here, running or waiting. */
+  /** How many messages are isolated, running or waiting. */
   get size(): number {
     let size = 0
     for (const { executions } of this.#groups) size += executions.size
@@ -61,7 +61,7 @@ export class Isolation {
     return this.#groups.some((group) => group.thread === thread)
   }
 
-  /** Has them begin anew, apart from each other. */
+  /** Runs the suspects again, separated from each other. */
   add(suspects: readonly Execution[]): void {
     for (const execution of suspects) {
       execution.suspend()
@@ -74,7 +74,7 @@ export class Isolation {
     this.#next()
   }
 
-  /** Takes one out that is waiting. Returns whether it was. */
+  /** Removes a message that waits for its thread. Returns whether it did. */
   remove(execution: Execution): boolean {
     const group = this.#groups.find(({ executions }) => executions.has(execution))
     if (!group || PoolThread.runOf(execution)) return false
@@ -82,7 +82,7 @@ export class Isolation {
     return true
   }
 
-  /** Some of what ran on that thread is through; once all is, the thread isn't needed any more. */
+  /** Some messages on that thread have finished. When all have, the thread is stopped. */
   onFree(thread: PoolThread): void {
     const group = this.#groups.find((one) => one.thread === thread)
     if (!group) return
@@ -94,7 +94,7 @@ export class Isolation {
     void stopping.finally(() => this.#stoppingThreads.delete(stopping))
   }
 
-  /** The thread is lost; its messages are no longer there. */
+  /** The thread is lost, and its messages have been dealt with. */
   onLost(thread: PoolThread): void {
     const group = this.#groups.find((one) => one.thread === thread)
     if (!group) return
@@ -102,12 +102,12 @@ export class Isolation {
     this.#end(group)
   }
 
-  /** Resolves when the threads that are on their way out are gone. */
+  /** Resolves when the threads that are being stopped have ended. */
   async threadsStopped(): Promise<void> {
     await Promise.all(this.#stoppingThreads)
   }
 
-  /** Gives everything back. Returns the threads, which are to be ended. */
+  /** Requeues all messages. Returns the threads, which the caller must stop. */
   stop(): PoolThread[] {
     this.#stopped = true
     const { threads } = this
@@ -159,21 +159,21 @@ export class Isolation {
       execution.resume()
       thread.dispatch(execution)
     }
-    // All of them may have been interrupted meanwhile.
+    // All of them may have been interrupted in the meantime.
     this.onFree(thread)
   }
 
-  /** Its script failed before it was ready. What it needs may be there the next time. */
+  /** The script failed before the thread was ready. The next attempt may succeed. */
   async #failed(group: Group, thread: PoolThread, error: unknown, attempt: number): Promise<void> {
     if (this.#stopped) return
     if (isTransient(error) && attempt < maxAttempts) {
-      getLogger().warn({ err: loggable(error) }, 'A worker thread for suspects could not be started; trying again')
+      getLogger().warn({ err: loggable(error) }, 'An isolation thread could not be started; trying again')
       await pauseAfter(attempt)
       if (this.#stopped) return
-      // All of them may have been interrupted meanwhile.
+      // All of them may have been interrupted in the meantime.
       return group.executions.size > 0 ? this.#run(group, attempt + 1) : this.#end(group)
     }
-    for (const execution of group.executions) execution.fail(new GivenBack('no thread could be made for it'))
+    for (const execution of group.executions) execution.fail(new GivenBack('no thread could be started for it'))
     this.onLost(thread)
     this.#options.onFatal(error)
   }

@@ -1,36 +1,41 @@
-/** What is known of a lost thread, and of those like it: who may have done it, and how soon it is replaced. */
+/** Lost threads: which messages may be the cause, and when a thread is replaced. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Interrupt, Shutdown, TimeLimitExceeded, WorkerThreadLost } from '../../errors.js'
 import { getLogger } from '../../logger.js'
 import { backoff } from '../../time.js'
 import type { Run } from './run.js'
 
-/** How soon a thread is replaced that ended no message: the first at once, the next after half a second, up to a minute. */
+/**
+ * The backoff of replacements for threads that finished no message: none at first, then half a second up to a minute.
+ */
 const replacement = { factor: 500, max: 60_000 }
 
-/** How often it is tried to replace a lost thread whose script fails before it calls `runWorker()`. */
+/** How often a lost thread is replaced while its script fails before it calls `runWorker()`. */
 export const maxAttempts = 6
 
-/** A pause before the next attempt at a thread that could not be started. It keeps no process alive. */
+/** Pauses before the next attempt to start a thread. Doesn't keep the process alive. */
 export async function pauseAfter(attempt: number): Promise<void> {
   await pause(backoff(attempt - 1, replacement), undefined, { ref: false })
 }
 
-/** Threads that were lost in a row and hadn't ended a single message. */
+/** Counts threads lost in a row without having finished a single message. */
 export class UnproductiveThreads {
   #count = 0
 
-  /** A thread was lost. One that dies of itself, time and again, is given time before it is replaced. */
+  /** A thread was lost. If threads keep failing, pauses before the next one. */
   async rest(wasProductive: boolean, signal: AbortSignal): Promise<void> {
     this.#count = wasProductive ? 0 : this.#count + 1
     if (this.#count <= 1) return
     const delay = backoff(this.#count - 2, replacement)
-    getLogger().warn({ delay }, 'Worker threads die before they ended a message; the next one starts after a rest')
+    getLogger().warn(
+      { delay },
+      'Worker threads are lost before they finish a message; the next one starts after a pause',
+    )
     await pause(delay, undefined, { signal, ref: false })
   }
 }
 
-/** Whether a run may have taken its thread along, where nobody is known to have. */
+/** Whether a run may be the cause of a lost thread, if the cause is unknown. */
 export function isSuspect(run: Run): boolean {
   const { interruption } = run.execution
   if (!run.thread.hasBegun(run)) return false
@@ -38,8 +43,8 @@ export function isSuspect(run: Run): boolean {
 }
 
 /**
- * What a run that was interrupted ends with, its thread being lost. Of a time limit it must have heard: it may have been
- * another one's fault.
+ * The interruption that a run on a lost thread ends with. A time limit only counts if the thread had received it:
+ * otherwise another message may have blocked the thread.
  */
 export function finalInterruption({ execution, abortReceived: heard }: Run): Interrupt | undefined {
   const { interruption } = execution
@@ -51,7 +56,7 @@ export function asLost(cause: Error): WorkerThreadLost {
   return new WorkerThreadLost(`The thread that ran the message died: ${cause.message}`, { cause })
 }
 
-/** Why a thread ended by itself. */
+/** The error of a thread that ended by itself. */
 export function exitError(code: number, cause: Error | undefined): WorkerThreadLost {
   const why =
     (cause as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'

@@ -1,6 +1,7 @@
 /**
- * The default broker of a worker thread, when the worker has a broker that the thread can't make for itself: every
- * send and every wait for a result goes through the main thread. It has the plugins that the thread's modules give it. Queues can't be consumed or looked at from here.
+ * The default broker of a worker thread that can't create the worker's broker itself. Each send, and each wait for a
+ * result, goes through the main thread. Plugins that the thread's modules add are called here. Queues can't be consumed
+ * or inspected through it.
  */
 import { Broker } from '../../broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../consumer.js'
@@ -18,7 +19,10 @@ export class MainThreadBroker extends Broker {
     super({ middleware: [{ results: new MainThreadResults() }] })
   }
 
-  /** The module that adds a plugin beside one of the default chain does so in threads, too, where that chain isn't. */
+  /**
+   * A module may add a plugin before or after one of the default chain, which this broker doesn't have: then it is
+   * appended.
+   */
   override use(plugin: Middleware, where: Parameters<Broker['use']>[1] = {}): this {
     const beside = where.before ?? where.after
     const found = beside === undefined || this.middleware.some((one) => one instanceof beside)
@@ -73,5 +77,5 @@ class MainThreadResults extends ResultBackend {
 }
 
 function onlyOnMainThread(): BrokerError {
-  return new BrokerError('This can only be done on the main thread, where the broker is.')
+  return new BrokerError('This is only possible on the main thread, which has the broker.')
 }

@@ -1,6 +1,6 @@
 /**
- * What the main thread does for the threads of a worker: sends for those that can't reach its broker, calls the plugins
- * that they don't have, and waits for results.
+ * Services that the main thread offers to the threads of a worker: it sends for threads that can't reach its broker,
+ * calls the plugins that they lack, and waits for results.
  */
 import type { Broker } from '../../broker.js'
 import { BrokerError } from '../../errors.js'
@@ -13,7 +13,7 @@ import type { ChainData } from './protocol.js'
 /** A message on its way to the main thread: its body, and its delay in milliseconds. */
 export type RelayedEntry = readonly [body: string, delay: number | undefined]
 
-/** What a thread has to know of the worker's broker when it starts. */
+/** What a thread needs to know of the worker's broker when it starts. */
 export function chainForThreads(broker: Broker): ChainData {
   const actors = [...broker.actors.values()]
   return {
@@ -26,14 +26,14 @@ export function chainForThreads(broker: Broker): ChainData {
 export function mainThreadServices(broker: Broker): Readonly<Record<string, Service>> {
   const warned = new Set<string>()
   return {
-    /** Stores what a thread sent; the plugins that it has were called there. */
+    /** Stores what a thread sent. The plugins that the thread has were called there. */
     enqueue: (_, [senders, entries]) =>
       broker.enqueueFromThread(
         (entries as RelayedEntry[]).map(([body, delay]) => ({ message: Message.decode(body), delay })),
         broker.chain.sendersBut(senders as string[]),
       ),
 
-    /** Hears which plugins a thread has, and warns of what can't be made up for from here. */
+    /** Receives the plugins that a thread has, and warns of those that can't be called from here. */
     senders: (_, [senders]) => {
       const rest = broker.chain.sendersBut(senders as string[])
       for (const plugin of rest.plugins) {

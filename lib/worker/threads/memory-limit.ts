@@ -1,9 +1,11 @@
 /**
- * Holds threads to a limit of memory. V8's own (`resourceLimits`) can't be relied on: where something allocates quickly,
- * Node may abort the whole process, and Node 24 often does. So where Node can ask a thread for its heap from outside, however busy it
- * is, that is done many times a second, and the thread is ended long before it comes to V8's limit.
+ * Enforces the memory limit of threads. V8's own limit (`resourceLimits`) is not reliable: if memory is allocated
+ * quickly, Node may abort the whole process, and Node 24 often does. So where Node can read a thread's heap from
+ * outside, however busy the thread is, this is done many times a second, and the thread is terminated long before it
+ * reaches V8's limit.
  *
- * A heap is full of garbage until V8 has a reason to collect it: what counts is what is left after that.
+ * A heap contains garbage until V8 has a reason to collect it. What counts is the memory that remains after a
+ * collection.
  */
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { WorkerThreadLost } from '../../errors.js'
@@ -12,21 +14,21 @@ import type { WorkerOptions } from '../worker-options.js'
 import type { PoolThread } from './pool-thread.js'
 
 /**
- * By how much V8's limit lies above ours, in megabytes. V8 lets a heap grow to halfway between what is in use and its
- * limit before it collects: a heap that is halfway between the two limits holds more than ours of what is in use.
+ * How far V8's limit is above ours, in megabytes. V8 lets a heap grow to halfway between the memory in use and its
+ * limit before it collects: a heap that is halfway between the two limits has more than our limit in use.
  */
 const headroom = 1024
 
-/** How often the threads are looked at, in milliseconds. */
+/** How often the threads are checked, in milliseconds. */
 const interval = 50
 
-/** How soon after it was asked to a thread collects its garbage for us once more, in milliseconds. */
+/** The minimum time between two requested collections of a thread, in milliseconds. */
 const collectAgain = 2000
 
-/** Since Node 22.16 and 24. */
+/** Available since Node 22.16 and 24. */
 export const canWatchMemory = 'getHeapStatistics' in NodeThread.prototype
 
-/** The limit that is held to from outside, and the ones that V8 is given. */
+/** The limit that is enforced from outside, and the limits that V8 gets. */
 export function memoryLimits({ maxMemory, resourceLimits }: WorkerOptions): MemoryLimits {
   if (maxMemory === undefined) return { maxMemory, resourceLimits }
   const maxOldGenerationSizeMb = canWatchMemory ? maxMemory + headroom : maxMemory
@@ -39,9 +41,9 @@ export interface MemoryLimits {
 }
 
 interface MemoryCheck {
-  /** Being asked for its heap. */
+  /** Whether its heap is being read. */
   pending: boolean
-  /** When it may be asked to collect its garbage. */
+  /** When its next collection may be requested. */
   collectAt: number
 }
 
@@ -66,7 +68,7 @@ export class MemoryWatch {
     clearInterval(this.#timer)
   }
 
-  /** A thread collected its garbage, and uses so many megabytes. */
+  /** A thread has collected its garbage, and uses this many megabytes. */
   onCollected(thread: PoolThread, used: number): void {
     if (used > this.#options.limit) this.#exceed(thread, used)
   }
@@ -87,7 +89,7 @@ export class MemoryWatch {
     check.pending = false
     if (used <= limit) return
     if (used > limit + headroom / 2) return this.#exceed(thread, used)
-    // It can tell how much of that is garbage, if it isn't busy.
+    // The thread can collect its garbage and report the rest, unless it is busy.
     const now = performance.now()
     if (now < check.collectAt) return
     check.collectAt = now + collectAgain

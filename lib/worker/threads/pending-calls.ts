@@ -1,4 +1,4 @@
-/** What a thread asks of the main thread, until the answers are there. */
+/** Calls of a thread to the main thread that have no reply yet. */
 import { unpackError } from '../../error-data.js'
 import type { FromThread, ToThread } from './protocol.js'
 
@@ -13,7 +13,7 @@ export class PendingCalls {
 
   constructor(
     private readonly post: (message: FromThread) => void,
-    /** Told of each question, and of each answer. */
+    /** Called with 1 for each call, and with -1 for each reply. */
     private readonly onOpenCalls: (by: 1 | -1) => void,
   ) {}
 

@@ -1,6 +1,6 @@
 /**
- * The main thread's side of one worker thread: what it was given, what it says, how it ends. It decides nothing: the
- * pool does.
+ * The main thread's side of one worker thread: what was dispatched to it, what it reports, how it ends. The pool makes
+ * the decisions.
  */
 import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
@@ -20,39 +20,42 @@ import { serveTimeout, ThreadLoading } from './thread-loading.js'
 import { threadProgram } from './thread-program.js'
 import { type HeapStatistics, megabytes } from './used-memory.js'
 
-/** What the pool wants to know of a thread. */
+/** The events of a thread. */
 export interface ThreadEvents {
-  /** Runs ended and slots are free. */
+  /** Runs have ended, and slots are free. */
   onFree(thread: PoolThread): void
-  /** It collected its garbage, and uses so many megabytes. */
+  /** It has collected its garbage, and uses this many megabytes. */
   onCollected(thread: PoolThread, used: number): void
-  /** It hasn't the actor that it was to run; the run is no longer there. */
+  /** It lacks the actor that it should run. The run was removed from it. */
   onMissing(thread: PoolThread, execution: Execution): void
-  /** It is of no more use. The culprit is to blame, where it can be told (`'ended'` when it isn't there any more); `error` says for what. */
+  /**
+   * It can't be used any more. `culprit` is the run that caused this, if known (`'ended'` if that run had finished);
+   * `error` is the reason.
+   */
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void
 }
 
 export interface ThreadOptions {
   readonly modules: readonly string[]
-  /** Those of them that lead to `runWorker()`. */
+  /** Those of the modules that lead to `runWorker()`. */
   readonly entries: readonly string[]
   readonly concurrency: number
   readonly resourceLimits: ResourceLimits | undefined
   readonly ownBroker: boolean
-  /** What a thread has to know of the worker's broker, at the time it starts. */
+  /** What a thread needs to know of the worker's broker when it starts. */
   readonly chain: () => ChainData
-  /** What this worker offers its threads, before what everybody does. */
+  /** The services of this worker, which come before those of the process. */
   readonly services: Readonly<Record<string, Service>>
 }
 
 export class PoolThread {
   readonly id: number
-  /** What it turned out not to have. */
+  /** The actors that it turned out to lack. */
   readonly missing = new MissingActors()
   readonly runs = new Map<number, Run>()
   readonly activity: Activity
   ready = false
-  /** Some message ended here. */
+  /** Whether it has finished a message. */
   productive = false
   readonly #thread: NodeThread
   readonly #guard = new TerminationGuard()
@@ -61,7 +64,7 @@ export class PoolThread {
   #outbox: TaskList = []
   #lastId = 0
   #gone = false
-  /** Told to stop: its end is no loss. */
+  /** Whether it was asked to stop: then its end is no loss. */
   #stopping = false
   #lastError: Error | undefined
   readonly #services: ThreadOptions['services']
@@ -92,7 +95,7 @@ export class PoolThread {
       argv: process.argv.slice(2),
       name: 'dramatis',
     })
-    // Kept, since Node forgets it when the thread ends.
+    // Stored, since Node forgets it when the thread ends.
     this.id = this.#thread.threadId
     this.#thread.once('exit', () => this.#guard.release())
   }
@@ -102,7 +105,7 @@ export class PoolThread {
   }
 
   /**
-   * Resolves once actors can run there.
+   * Resolves once actors can run on the thread.
    * @throws {ModuleLoadError}
    */
   start(): Promise<void> {
@@ -148,7 +151,7 @@ export class PoolThread {
     packTask(this.#outbox, id, slot, execution.delivery.body, execution.wanted)
   }
 
-  /** What is known of a message on some thread, as long as it is there. */
+  /** The run of a message, while the message is on a thread. */
   static runOf(execution: Execution): Run | undefined {
     const run = execution.run as Run | undefined
     return run && run.thread.runs.get(run.id) === run ? run : undefined
@@ -159,30 +162,30 @@ export class PoolThread {
     this.#post({ type: 'abort', id, reason: packError(reason) })
   }
 
-  /** Whether another message's function blocks the thread, and for how long it has, in milliseconds. */
+  /** For how many milliseconds the function of another message has blocked the thread; 0 if none does. */
   blockedFor(run: Run): number {
     const { blockedBy, blockedSince } = this.activity
     return blockedBy === undefined || blockedBy === run.slot ? 0 : Math.max(1, Date.now() - blockedSince)
   }
 
-  /** How much memory it uses, garbage included, in megabytes; nothing when it is no more. Where Node can tell. */
+  /** How much memory it uses, garbage included, in megabytes; 0 once it has ended. Needs `canWatchMemory`. */
   async usedMemory(): Promise<number> {
     const thread = this.#thread as NodeThread & { getHeapStatistics(): Promise<HeapStatistics> }
     return this.#gone ? 0 : thread.getHeapStatistics().then(megabytes, () => 0)
   }
 
-  /** Has it collect its garbage. */
+  /** Requests a garbage collection. */
   collect(): void {
     this.#post({ type: 'collect' })
   }
 
-  /** Ends it at once, whatever it does. */
+  /** Terminates it immediately. */
   destroy(): void {
     this.#gone = true
     this.#terminate()
   }
 
-  /** Lets it end by itself, for a while. */
+  /** Asks it to end, and terminates it if it doesn't in time. */
   async stop(): Promise<void> {
     if (this.#gone) return
     this.#stopping = true
@@ -246,7 +249,7 @@ export class PoolThread {
     }
   }
 
-  /** A message that is through leaves its slot. */
+  /** Removes a run that has ended, and frees its slot. */
   #removeRun(id: number): Run | undefined {
     const run = this.runs.get(id)
     if (!run) return undefined
@@ -258,7 +261,7 @@ export class PoolThread {
   async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {
     try {
       const serve = this.#services[service] ?? threadService(service)
-      if (!serve) throw new Error(`The main thread offers no "${service}" to its threads.`)
+      if (!serve) throw new Error(`The main thread has no service "${service}" for its threads.`)
       const result = await serve(method, args)
       if (!this.#gone) this.#post({ type: 'answer', id, result })
     } catch (error) {
@@ -266,7 +269,9 @@ export class PoolThread {
     }
   }
 
-  /** The one that nobody else can be mistaken for: no other has ever begun there. */
+  /**
+   * The only run that ever started on this thread, if there was only one: then it is the cause of whatever happened.
+   */
   get onlyRunEver(): Run | undefined {
     let only: Run | undefined
     let begun = this.#lastId
@@ -281,7 +286,10 @@ export class PoolThread {
     return this.activity.startedAt(run.slot) !== 0
   }
 
-  /** Who called `process.exit()`. Nobody can tell who used up the memory: it needn't be the one that wanted more. */
+  /**
+   * The run that called `process.exit()`. Memory can't be attributed: the run that needed more needn't be the one that
+   * used it up.
+   */
   #runThatExited(): Run | 'ended' | undefined {
     const id = this.activity.exitedFor
     return typeof id === 'number' ? (this.runs.get(id) ?? 'ended') : id

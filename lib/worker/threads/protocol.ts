@@ -1,12 +1,12 @@
 /**
- * What the main thread and a worker thread say to each other: one message each way a turn of the event loop, with
- * everything that is ready, and a few numbers in shared memory for what must be known while a thread is too busy to talk.
+ * The messages between the main thread and a worker thread: one each way per turn of the event loop, with everything
+ * that is ready. A few numbers are in shared memory, for what must be known while a thread is busy.
  */
 import type { Body } from '../../encoder.js'
 import type { ErrorData } from '../../error-data.js'
 import type { WantedResult } from '../../middleware.js'
 
-/** One message to run: its number, the slot it takes, its body, and what is wanted of its result. */
+/** A message to run: its id, its slot, its body, and what is needed of its result. */
 export interface Task {
   readonly id: number
   readonly slot: number
@@ -14,7 +14,7 @@ export interface Task {
   readonly wanted: WantedResult
 }
 
-/** Tasks on their way to a thread, one after the other in one flat list: the fewer objects are cloned, the better. */
+/** Tasks on their way to a thread, in one flat list: fewer objects are quicker to clone. */
 export type TaskList = (number | Body)[]
 
 const wants: readonly WantedResult[] = ['none', 'any', 'json']
@@ -35,42 +35,44 @@ export function* unpackTasks(list: TaskList): Generator<Task> {
   }
 }
 
-/** How one ended: with a result or, in the third place, an error. */
+/** The end of a task: its id, and its result or, in the third place, an error. */
 export type TaskEnd = readonly [id: number, result: unknown, error?: ErrorData]
 
 export type ToThread =
   | { readonly type: 'run'; readonly tasks: TaskList }
   | { readonly type: 'abort'; readonly id: number; readonly reason: ErrorData }
   | { readonly type: 'answer'; readonly id: number; readonly result?: unknown; readonly error?: ErrorData }
-  /** Collect your garbage, and say what is left. */
+  /** Collect garbage, and report the memory that remains in use. */
   | { readonly type: 'collect' }
   | { readonly type: 'stop' }
 
 /**
- * Why a thread takes itself for ready: its modules are loaded, and no more is expected of them; its script called
- * `runWorker()`; it has nothing left to do and so never will; or it didn't in all the time it was given.
+ * Why a thread is ready: its modules are loaded, and none leads to `runWorker()`; its script called `runWorker()`;
+ * nothing is left in it that could call it; or it didn't call it in the time it had.
  */
 export type ReadyReason = 'loaded' | 'served' | 'idle' | 'late'
 
 export type FromThread =
-  /** Every module is loaded, and those that call `runWorker()` are waited for to do so. */
+  /** Every module is loaded. The thread waits for those that lead to `runWorker()`. */
   | { readonly type: 'loaded' }
-  /** Actors can run here; why that is so, if no module called `runWorker()`. Or a module could not be loaded. */
+  /** Actors can run here, for this reason. Or a module could not be loaded. */
   | { readonly type: 'ready'; readonly reason: ReadyReason }
   | { readonly type: 'failed'; readonly module: string | undefined; readonly error: ErrorData }
-  /** What ended: well and with nothing to show for it, most of them, or otherwise. */
+  /** Tasks that ended: those that succeeded without a result, and the others. */
   | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
   /** The actor of a task isn't declared in this thread. */
   | { readonly type: 'missing'; readonly id: number }
-  /** What is left once the garbage is collected, in megabytes. */
+  /** The memory in use after a garbage collection, in megabytes. */
   | { readonly type: 'collected'; readonly used: number }
   /** The signal of a task was aborted: the thread isn't blocked. */
   | { readonly type: 'aborted'; readonly id: number }
-  /** Something threw outside of any actor's promise, on account of that task if it is known; the thread is unfit. */
+  /** Something threw outside of an actor's promise, caused by that task if known. The thread can't be used any more. */
   | { readonly type: 'crashed'; readonly id: number | undefined; readonly error: ErrorData }
-  /** Told to stop it did, but doesn't end by itself: these keep its event loop alive. It ends all the same now. */
+  /**
+   * The thread was asked to stop but doesn't end by itself: these resources keep its event loop alive. It exits now.
+   */
   | { readonly type: 'lingering'; readonly after: number; readonly resources: readonly string[] }
-  /** The thread wants something that only the main thread has. */
+  /** Calls a service of the main thread. */
   | {
       readonly type: 'call'
       readonly id: number
@@ -79,31 +81,36 @@ export type FromThread =
       readonly args: readonly unknown[]
     }
 
-/** What a thread is started with. */
+/** The `workerData` of a thread. */
 export interface ThreadData {
   readonly dramatis: true
-  /** It is started with the application's own code, in which ours is bundled. */
+  /** Whether it runs the application's own bundle, which contains this code. */
   readonly bundled: boolean
-  /** What it imports to find the actors: file URLs or package names, in order. */
+  /** What it imports to find the actors, in order: file URLs or package names. */
   readonly modules: readonly string[]
-  /** Those of them that the main thread has loaded with `require()`. */
+  /** Those of them that the main thread loaded with `require()`. */
   readonly required: readonly string[]
-  /** Those of them through which the main thread came to `runWorker()`: the thread is ready when it gets there, too. */
+  /**
+   * Those of them through which the main thread reached `runWorker()`: the thread is ready when it reaches it as well.
+   */
   readonly entries: readonly string[]
-  /** For how many milliseconds they are waited for at most. */
+  /** How long it waits for these, in milliseconds. */
   readonly serveTimeout: number
   readonly activity: SharedArrayBuffer
   /** See termination-guard.ts. */
   readonly guard: SharedArrayBuffer
-  /** Whether the default broker, as the environment names it, is the worker's; if not, the thread sends through the main one. */
+  /**
+   * Whether the worker's broker is the default one of the environment; if not, the thread sends through the main
+   * thread.
+   */
   readonly ownBroker: boolean
   readonly chain: ChainData
 }
 
-/** What a thread has to know of the worker's broker and its plugins. */
+/** What a thread needs to know of the worker's broker and its plugins. */
 export interface ChainData {
-  /** Its actors, by which the thread finds the broker that stands for it: theirs. */
+  /** The actors of the worker. The thread finds its own broker through them. */
   readonly actors: readonly (readonly [actorName: string, queueName: string])[]
-  /** The plugins that have a say in sending. */
+  /** The plugins with hooks of sending. */
   readonly senders: readonly string[]
 }

@@ -1,7 +1,7 @@
 /**
- * When a thread is ready. A module that was imported may still be at its beginning: `main()` that nobody awaits, a
- * CommonJS script. Where a module leads to `runWorker()`, its thread is ready once it called that, as the main thread
- * has; or when it never will, since there is nothing left that could happen in it.
+ * When a thread is ready. An imported module may not have reached `runWorker()` yet: `main()` that isn't awaited, a
+ * CommonJS script. If a module leads to `runWorker()`, its thread is ready once it called that, as on the main thread;
+ * or when it never will, because nothing is left to run in it.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { startTimer } from '../../time.js'
@@ -9,7 +9,7 @@ import type { ReadyReason } from './protocol.js'
 
 export class Readiness {
   readonly #port: MessagePort
-  /** How many questions to the main thread are open: their answers are yet to come. */
+  /** How many calls to the main thread have no reply yet. */
   #open = 0
   #waiting = false
   #served = false
@@ -25,13 +25,16 @@ export class Readiness {
     this.#onServed()
   }
 
-  /** Something was asked of the main thread, or the answer is here. */
+  /** A call to the main thread began, or its reply arrived. */
   countOpenCalls(by: 1 | -1): void {
     this.#open += by
     if (this.#waiting) this.#keepAlive()
   }
 
-  /** Loads a module. One that awaits `runWorker()` at its top level isn't loaded until the worker stops: its call counts. */
+  /**
+   * Loads a module. One that awaits `runWorker()` at its top level isn't loaded until the worker stops: then the call
+   * counts.
+   */
   async load(loadModule: () => Promise<unknown>, onLateError: (error: unknown) => void): Promise<void> {
     this.#served = false
     const loading = loadModule()
@@ -39,7 +42,7 @@ export class Readiness {
     loading.catch(onLateError)
   }
 
-  /** Waits until what was imported last calls `runWorker()`, unless it has. `patience` is in milliseconds. */
+  /** Waits until the last imported module calls `runWorker()`, if it hasn't; at most `timeout` milliseconds. */
   async waitForRunWorker(timeout: number): Promise<ReadyReason> {
     if (this.#served) return 'served'
     this.#waiting = true
@@ -52,7 +55,7 @@ export class Readiness {
     const late = new Promise<ReadyReason>((resolve) => {
       isLate = () => resolve('late')
     })
-    // Node says so each time when nothing is left but the port, which doesn't count now.
+    // Node emits this each time nothing is left but the port, which is unref'ed here.
     const onBeforeExit = (): void => {
       this.#port.ref()
       isIdle()
@@ -69,7 +72,7 @@ export class Readiness {
     }
   }
 
-  /** The thread lives on for what keeps any process alive, and for an answer that is to come. */
+  /** The port keeps the thread alive only while a reply is outstanding. */
   #keepAlive(): void {
     if (this.#open > 0) this.#port.ref()
     else this.#port.unref()

@@ -1,6 +1,6 @@
 /**
- * What a thread reports of the messages that ended on it: all of one turn of the event loop in one message, with results
- * and errors in a form that can leave the thread.
+ * Reports the tasks that ended on a thread: those of one turn of the event loop in one message, with results and errors
+ * in a form that can be cloned.
  */
 import { checkSerializable } from '../../encoder.js'
 import { packError } from '../../error-data.js'
@@ -13,13 +13,13 @@ import type { FromThread, TaskEnd } from './protocol.js'
 export class TaskResults {
   #done: number[] = []
   #ends: TaskEnd[] = []
-  /** Whose result is an error if it can't be carried. */
+  /** Tasks whose result must reach the main thread, or else is an error. */
   readonly #needed = new Set<number>()
   #flushScheduled = false
 
   constructor(
     private readonly post: (message: FromThread) => void,
-    /** Called for each message that ended. */
+    /** Called for each task that ended. */
     private readonly leave: (id: number) => void,
   ) {}
 
@@ -30,7 +30,7 @@ export class TaskResults {
     }
     if (wanted === 'json') {
       try {
-        // Here, where it is whole: a clone has lost its classes, and would pass for plain.
+        // Checked before cloning: a clone has lost its classes and would look like a plain object.
         checkSerializable(value, 'result')
       } catch (error) {
         return this.fail(id, error)
@@ -63,7 +63,7 @@ export class TaskResults {
     try {
       this.post({ type: 'done', done, ends })
     } catch {
-      // Something in there can't be cloned; find out what, and let the others through.
+      // Something can't be cloned: post one by one, so that the others get through.
       this.post({ type: 'done', done, ends: [] })
       for (const end of ends) this.#postAlone(end)
     }
@@ -80,12 +80,12 @@ export class TaskResults {
   }
 }
 
-/** A Proxy can be JSON, but can't be cloned: what it shows goes in its place. */
+/** A Proxy can be JSON but can't be cloned: its JSON value is sent instead. */
 function rewritten(id: number, result: unknown): TaskEnd {
   try {
     return [id, JSON.parse(JSON.stringify(result))]
   } catch (error) {
-    const why = `The result can't leave its thread: ${messageOf(error)}`
+    const why = `The result can't be sent from its thread: ${messageOf(error)}`
     return [id, undefined, packError(new NotSerializable(why, 'result', { cause: toError(error) }))]
   }
 }

@@ -1,29 +1,29 @@
 /**
- * The end of a thread that was told to stop. It ends by itself once nothing keeps its event loop alive; a socket that its
- * code left open does. It is given some time, and then told of, and ended.
+ * The end of a thread that was asked to stop. It ends by itself once nothing keeps its event loop alive. If something
+ * does, such as an open socket, the thread reports it after a grace period and exits.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { getLogger } from '../../logger.js'
 import { startTimer } from '../../time.js'
 import type { FromThread } from './protocol.js'
 
-/** How long a thread that was told to stop may take in all, in milliseconds. */
+/** How long a thread may take to stop, in milliseconds. */
 export const stopTimeout = 2000
 
 /**
- * How long its code may take once our own part in it is done: where it goes on after `await runWorker()`, and where there is
- * nothing left for it to do.
+ * How long the application's code may keep the thread alive after dramatis has finished there: if it continues after
+ * `await runWorker()`, and if it has nothing left to do.
  */
 const cleanUpTime = 1500
 const idleTime = 250
 
-/** What every thread has. */
+/** Resources that every thread has. */
 const expectedResources = ['MessagePort', 'Immediate', 'PipeWrap', 'TTYWrap', 'FSReqPromise']
 
-/** In the thread: lets it end by itself, for a while. */
+/** Called in the thread: lets it end by itself, or makes it exit after a while. */
 export function exitSoon(port: MessagePort, hasCleanUp: boolean): void {
   const after = hasCleanUp ? cleanUpTime : idleTime
-  // It still hears of answers, but these don't keep it.
+  // It still receives replies, but these don't keep it alive.
   port.unref()
   startTimer(() => {
     const resources = process.getActiveResourcesInfo().filter((name) => !expectedResources.includes(name))
@@ -33,9 +33,9 @@ export function exitSoon(port: MessagePort, hasCleanUp: boolean): void {
   }, after).unref()
 }
 
-/** On the main thread: says why it took so long. */
+/** Called on the main thread: logs why the thread didn't end by itself. */
 export function logLingering(threadId: number, { after, resources }: Extract<FromThread, { type: 'lingering' }>): void {
-  const text = `A worker thread was told to stop and didn't end by itself within ${after} ms: something keeps its event loop alive (${summary(resources)}). Close it when the thread stops, in beforeThreadStop of a plugin, or unref() it`
+  const text = `A worker thread didn't end by itself within ${after} ms after it was stopped: something keeps its event loop alive (${summary(resources)}). Close it when the thread stops, in beforeThreadStop of a plugin, or unref() it`
   getLogger().info({ threadId, resources }, text)
 }
 
@@ -44,5 +44,5 @@ function summary(resources: readonly string[]): string {
   const counts = new Map<string, number>()
   for (const name of resources) counts.set(name, (counts.get(name) ?? 0) + 1)
   const parts = [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count})`))
-  return parts.join(', ') || 'nothing that Node can name'
+  return parts.join(', ') || 'nothing that Node reports'
 }

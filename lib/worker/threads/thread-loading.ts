@@ -1,6 +1,6 @@
 /**
- * A thread on its way to being ready, as the main thread sees it: how long it is waited for, what is said meanwhile,
- * and what becomes of it.
+ * A thread until it is ready, as seen from the main thread: how long the main thread waits, what it logs in the
+ * meantime, and whether the thread becomes ready.
  */
 
 import { unpackError } from '../../error-data.js'
@@ -11,19 +11,21 @@ import { loadError } from '../startup/load-hints.js'
 import type { FromThread, ReadyReason } from './protocol.js'
 
 /**
- * How long a thread is waited for to call `runWorker()` while none has, in milliseconds, where the main thread was there
- * quickly. A script that calls it on the main thread only, and keeps something open in the others, never does.
+ * The minimum time for a thread to call `runWorker()` while no thread has, in milliseconds. A script that calls it on
+ * the main thread only, and keeps something open in the others, never does.
  */
 const minServeTimeout = 30_000
 
-/** A thread may take so many times as long as the main thread took to get to `runWorker()`: several start at once. */
+/**
+ * A thread gets this many times as long as the main thread took to reach `runWorker()`, since several start at once.
+ */
 const slowdownFactor = 3
-/** However long that was, no longer than this, in milliseconds. */
+/** The maximum of that, in milliseconds. */
 const maxServeTimeout = 600_000
 
 let mainThreadStartTime = 0
 
-/** The main thread got to `runWorker()` so many milliseconds after its start. */
+/** The main thread reached `runWorker()` this many milliseconds after its start. */
 export function noteMainThreadStart(milliseconds: number): void {
   mainThreadStartTime = milliseconds
 }
@@ -31,31 +33,31 @@ export function noteMainThreadStart(milliseconds: number): void {
 /** Whether some thread of this process called `runWorker()`: then each of them will. */
 let anyThreadServed = false
 
-/** For how many milliseconds a thread that is started now waits for its script to call `runWorker()`. */
+/** How many milliseconds a thread that starts now waits for its script to call `runWorker()`. */
 export function serveTimeout(): number {
   return anyThreadServed
     ? longestTimeout
     : Math.max(minServeTimeout, Math.min(slowdownFactor * mainThreadStartTime, maxServeTimeout))
 }
 
-/** How often it is said that a thread isn't ready yet, in milliseconds. */
+/** How often it is logged that a thread isn't ready yet, in milliseconds. */
 const slowInterval = 10_000
 
-/** Failures of scripts whose modules had been loaded: what they wait for (a database) may be there the next time. */
+/** Failures of scripts whose modules had been loaded: what they need (a database) may be available later. */
 const transientFailures = new WeakSet<Error>()
 
-/** Whether a thread that could not be started may be, another time. */
+/** Whether another attempt to start the thread may succeed. */
 export function isTransient(error: unknown): boolean {
   return error instanceof Error && transientFailures.has(error)
 }
 
 export class ThreadLoading {
-  /** Resolves once actors can run there, rejects with a `ModuleLoadError`. */
+  /** Resolves once actors can run on the thread; rejects with a `ModuleLoadError`. */
   readonly done: Promise<void>
   readonly #timer: NodeJS.Timeout
   #resolve: () => void = () => {}
   #reject: (error: Error) => void = () => {}
-  /** Its modules are loaded. */
+  /** Whether its modules are loaded. */
   #loaded = false
 
   constructor(
@@ -69,7 +71,9 @@ export class ThreadLoading {
     }).finally(() => clearInterval(this.#timer))
   }
 
-  /** What the thread says while it isn't ready. Returns whether it is now, or `undefined` for what is of another kind. */
+  /**
+   * Handles a message of a thread that isn't ready. Returns whether it is ready now; `undefined` for other messages.
+   */
   onMessage(message: FromThread): boolean | undefined {
     switch (message.type) {
       case 'loaded':
@@ -80,7 +84,7 @@ export class ThreadLoading {
         return true
       case 'failed': {
         const cause = unpackError(message.error)
-        // Without a module it is a plugin that failed, and says so itself.
+        // Without a module it was a plugin that failed; its error says so.
         this.#reject(message.module === undefined ? cause : loadError(message.module, cause))
         return false
       }
@@ -91,7 +95,7 @@ export class ThreadLoading {
     return undefined
   }
 
-  /** It won't get ready any more. */
+  /** The thread will not become ready. */
   fail(cause: Error): void {
     const error = new ModuleLoadError('of the worker', { cause })
     if (this.#loaded) transientFailures.add(error)
@@ -110,7 +114,7 @@ export class ThreadLoading {
 
   #warnSlow(): void {
     const text = this.#loaded
-      ? "A worker thread has loaded its script and waits for it to call runWorker() there, as on the main thread; is something before that call slow? If threads shall import only the modules that declare the actors, name these: runWorker({ modules: ['./actors.js'] })"
+      ? "A worker thread has loaded its script and waits for it to call runWorker() there, as on the main thread; is something before that call slow? If threads should import only the modules that declare the actors, name these: runWorker({ modules: ['./actors.js'] })"
       : 'A worker thread is still loading its modules; does one of them wait for something at its top level?'
     getLogger().warn({ threadId: this.threadId, modules: this.modules }, text)
   }

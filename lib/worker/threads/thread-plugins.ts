@@ -1,6 +1,4 @@
-/**
- * The plugins of a worker thread: those that the modules it imports gave to the broker that stands for the worker's here.
- */
+/** The plugins of a worker thread: those that its modules added to the thread's own copy of the worker's broker. */
 
 import type { Broker } from '../../broker.js'
 import { boundBroker, findActor } from '../../declarations.js'
@@ -10,16 +8,16 @@ import type { ChainData } from './protocol.js'
 
 export class ThreadPlugins {
   readonly #chain: ChainData
-  /** The broker that the worker's actors were declared with, where it isn't the default one. */
+  /** The broker that the worker's actors were declared with, if it isn't the default one. */
   #named: Broker | undefined
-  /** What was looked at last, and whether the main thread has plugins besides. */
+  /** The plugins at the last check, and whether the main thread has others. */
   #lastCheck: { readonly senders: readonly string[]; readonly relays: boolean } | undefined
 
   constructor(chain: ChainData) {
     this.#chain = chain
   }
 
-  /** The broker that stands for the worker's in this thread, if there is one yet; makes none. */
+  /** The thread's own copy of the worker's broker, if there is one yet; creates none. */
   get broker(): Broker | undefined {
     return this.#named ?? peekBroker()
   }
@@ -31,7 +29,7 @@ export class ThreadPlugins {
   async start(): Promise<void> {
     this.#named = this.#chain.actors.map(findBroker).find((broker) => broker !== undefined)
     const { broker } = this
-    // Of what it lacks the main thread only warns: nothing waits for that.
+    // The main thread only warns of missing plugins: no need to wait.
     if (this.#chain.senders.length > 0) void this.#reportSenders(broker)
     await broker?.chain.emit('afterThreadStart', broker)
   }
@@ -40,17 +38,17 @@ export class ThreadPlugins {
     await (mainThread() as MainThread).call('senders', '', [broker?.chain.senders ?? []]).catch(() => {})
   }
 
-  /** Called before the thread ends in good order. */
+  /** Called before the thread ends gracefully. */
   async stop(): Promise<void> {
     const { broker } = this
     try {
       await broker?.chain.emit('beforeThreadStop', broker)
     } catch {
-      // Logged by the chain; nothing keeps a thread from stopping.
+      // The chain has logged it; nothing keeps a thread from stopping.
     }
   }
 
-  /** Whether what is sent through that broker must pass through the main thread, for the sake of plugins that only it has. */
+  /** Whether sends through that broker must go through the main thread, because only it has all plugins. */
   relays(broker: Broker): boolean {
     if (this.#chain.senders.length === 0 || broker !== this.broker) return false
     const { senders } = broker.chain
@@ -60,13 +58,13 @@ export class ThreadPlugins {
   }
 }
 
-/** The broker of an actor that the worker has, where it has one here: not every actor need be in every module. */
+/** The broker of an actor of the worker, if this thread has the actor: not every module declares every actor. */
 function findBroker([actorName, queueName]: ChainData['actors'][number]): Broker | undefined {
   const actor = findActor(actorName, queueName)
   return actor && boundBroker(actor)
 }
 
-/** Whether there is one that does more than to change options, which can't be done from elsewhere. */
+/** Whether there are plugins that do more than update options, which isn't possible from the main thread. */
 function hasOthers(own: readonly string[], all: readonly string[]): boolean {
   const left = [...own]
   return all.some((sender) => {

@@ -1,9 +1,10 @@
 /**
- * Runs actors on worker threads: spreads messages over them, replaces the ones that are lost, and says who is to blame.
+ * Runs actors on worker threads: distributes messages over them, replaces lost threads, and finds the message that was
+ * the cause.
  *
- * When a thread is lost, what ran on it ends in one of four ways: the culprit fails, with the reason; those that had
- * been told to stop and hadn't yet fail with what they were told; the others are given back to the queue, uncounted;
- * and when no culprit can be told, all that had begun are suspects and begin anew in isolation, where it comes out.
+ * The runs on a lost thread end in one of four ways. The culprit fails with the reason. Runs that had been interrupted
+ * before fail with their interruption. The others return to the queue, and no attempt is counted. If the culprit is
+ * unknown, all runs that had started are suspects and run again in isolation, which finds it.
  */
 import { type Interrupt, TimeLimitExceeded, WorkerThreadLost } from '../../errors.js'
 import { loggable, toError } from '../../failure.js'
@@ -18,24 +19,24 @@ import { isTransient } from './thread-loading.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
   readonly threads: number
-  /** How much memory each of them may use, in megabytes. */
+  /** How much memory each thread may use, in megabytes. */
   readonly maxMemory: number | undefined
-  /** Called when there may be room for more. */
+  /** Called when more messages may be started. */
   readonly onFree: () => void
-  /** Called when a thread is ready, and before one is stopped. */
+  /** Called when a thread is ready, and before it is stopped. */
   readonly onThreadReady: (threadId: number) => unknown
   readonly onThreadStop: (threadId: number) => unknown
-  /** Called when a lost thread could not be replaced: the modules don't load any more. */
+  /** Called when a lost thread could not be replaced because the modules don't load any more. */
   readonly onFatal: (error: Error) => void
 }
 
-/** How often a blocked thread is asked again whether it is still the same message that blocks it, in milliseconds. */
+/** How often a blocked thread is checked for which message blocks it, in milliseconds. */
 const recheckInterval = 50
 
 interface Waiting {
   readonly execution: Execution
   readonly since: number
-  /** Milliseconds of waiting that were already granted. */
+  /** Milliseconds of waiting that were already added to its time limit. */
   excusedTime: number
 }
 
@@ -43,7 +44,7 @@ export class ThreadPool implements Runner, ThreadEvents {
   readonly checksResults = true
   readonly #options: ThreadPoolOptions
   #threads: PoolThread[] = []
-  /** What came when no thread had room, because one had just been lost. */
+  /** Messages that found no free slot because a thread had just been lost. */
   readonly #waiting: Waiting[] = []
   readonly #unproductive = new UnproductiveThreads()
   readonly #stop = new AbortController()
@@ -106,7 +107,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     else this.#waiting.push({ execution, since: Date.now(), excusedTime: 0 })
   }
 
-  /** The thread with the most room, of those that have the actor as far as is known. */
+  /** The thread with the most free slots, of those that aren't known to lack the actor. */
   #leastBusy({ actor }: Execution): PoolThread | undefined {
     let best: PoolThread | undefined
     for (const thread of this.#threads) {
@@ -120,11 +121,11 @@ export class ThreadPool implements Runner, ThreadEvents {
     return ready.length > 0 && ready.every((thread) => thread.missing.has(actor.actorName))
   }
 
-  /** The message isn't to blame: it goes back uncounted, until one of the threads is to be tried again. */
+  /** The message returns to its queue, uncounted, until one of the threads is tried again. */
   #missingActor({ actor }: Execution): GivenBack {
     const ready = this.#threads.filter((thread) => thread.ready)
     const soonest = Math.min(...ready.map((thread) => thread.missing.remaining(actor.actorName)))
-    // They needn't all come at the same moment.
+    // Spread, so that they don't all return at the same moment.
     return new GivenBack("the threads don't have its actor", { delay: soonest + 1000 * Math.random() })
   }
 
@@ -148,7 +149,7 @@ export class ThreadPool implements Runner, ThreadEvents {
   onMissing(thread: PoolThread, execution: Execution): void {
     const { actorName } = execution.actor
     if (thread.missing.add(actorName)) {
-      const text = `A worker thread doesn't have the actor "${actorName}", which the main thread has: its messages go back to their queue. Import the module that declares it in what threads import, before it calls runWorker() there`
+      const text = `A worker thread doesn't have the actor "${actorName}", which the main thread has: its messages are requeued. Import the module that declares it in a module that threads import, before the call of runWorker()`
       getLogger().error({ threadId: thread.id, actorName, modules: this.#options.modules }, text)
     }
     // Another thread may have it.
@@ -168,10 +169,10 @@ export class ThreadPool implements Runner, ThreadEvents {
     if (!run) return 0
     const { thread } = run
     const { activity } = thread
-    // Whoever is inside of a function now is who blocks it, until it is told or through.
+    // The function that is running now is what blocks the thread, until it is aborted or finished.
     if (thread.blockedFor(run) > 0) return recheckInterval
     const isUnresponsive = activity.unresponsiveSince !== 0
-    // Its event loop turns, and so it will hear.
+    // Its event loop turns, so it will receive the abort.
     if (!run.abortReceived && !isUnresponsive) return recheckInterval
     const isUncertain = isUnresponsive && activity.blockedBy !== run.slot && thread.onlyRunEver !== run
     this.#lose(thread, isUncertain ? undefined : run, reason)
@@ -187,7 +188,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     const uncertainty = this.#uncertainty(run, begun, now)
     if (uncertainty > grace) return this.#replaceUnresponsive(thread, span)
     if (uncertainty > 0) return recheckInterval
-    // Time before it began, and time since another one began to block the thread it waits on.
+    // Time before it started, plus time since another message began to block the thread.
     const lost =
       (begun === 0 ? now : begun) - run.dispatchedAt + Math.min(thread.blockedFor(run), begun === 0 ? 0 : now - begun)
     const more = Math.min(lost - run.excusedTime, span)
@@ -199,8 +200,8 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   /**
-   * For how many milliseconds it has been known that the thread is deaf while nobody can tell whether this run or
-   * another one makes it so; 0 when it is alive, or when that can be told.
+   * For how many milliseconds the thread has been known to be unresponsive while it is unknown whether this run or
+   * another is the cause; 0 if it responds, or if the cause is known.
    */
   #uncertainty(run: Run, begun: number, now: number): number {
     const { activity, onlyRunEver: onlyOneEver } = run.thread
@@ -212,12 +213,12 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   #replaceUnresponsive(thread: PoolThread, limit: number): undefined {
-    const text = 'The event loop of a worker thread has been blocked for longer than a time limit; it is replaced'
-    getLogger().warn({ threadId: thread.id, inHand: thread.runs.size }, text)
+    const text = 'The event loop of a worker thread was blocked for longer than a time limit; the thread is replaced'
+    getLogger().warn({ threadId: thread.id, running: thread.runs.size }, text)
     this.#lose(thread, undefined, new TimeLimitExceeded(limit))
   }
 
-  /** How long a message has been waiting for a thread, as far as that wasn't granted yet. */
+  /** How long a message has been waiting for a thread, as far as that isn't in its time limit yet. */
   #waitingTime(execution: Execution): number {
     const waiting = this.#waiting.find((one) => one.execution === execution)
     if (!waiting) return 0
@@ -230,7 +231,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     if (!this.#threads.includes(thread) && !this.#isolation.has(thread)) return
     const reason = error instanceof WorkerThreadLost || culprit ? error : asLost(error)
     getLogger().error(
-      { err: reason, threadId: thread.id, inHand: thread.runs.size },
+      { err: reason, threadId: thread.id, running: thread.runs.size },
       'A worker thread was lost and is replaced',
     )
     this.#lose(thread, culprit ?? thread.onlyRunEver, reason)
@@ -259,12 +260,12 @@ export class ThreadPool implements Runner, ThreadEvents {
 
   #isolate(thread: PoolThread, suspects: readonly Execution[], reason: Error): void {
     const actors = [...new Set(suspects.map(({ actor }) => actor.actorName))]
-    const text = `It can't be told whose fault that was (${reason.message}): what had begun there begins anew, apart from each other, with no attempt counted`
+    const text = `It is unknown which message caused this (${reason.message}): those that had started run again in isolation, with no attempt counted`
     getLogger().warn({ threadId: thread.id, messages: suspects.length, actors }, text)
     this.#isolation.add(suspects)
   }
 
-  /** In place of a lost thread. One that dies of itself, time and again, is given time. */
+  /** Replaces a lost thread. If threads keep failing, pauses before the next attempt. */
   async #replace(wasProductive: boolean): Promise<void> {
     const { signal } = this.#stop
     for (let attempts = 1, immediately = wasProductive; ; attempts++, immediately = false) {

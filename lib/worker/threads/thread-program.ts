@@ -1,6 +1,6 @@
 /**
- * What the threads of a pool are started with: a file of ours; or, in a bundle, where there is none, the application's
- * own module, in which our code finds that it is in such a thread and serves it.
+ * What the threads of a pool are started with: our own file or, in a bundle, the application's module, in which our
+ * code detects the thread and serves it.
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,9 +11,9 @@ import { typescriptLoaders } from './typescript.js'
 export interface ThreadProgram {
   /** A file, or the code of a script. */
   readonly script: URL | string
-  /** Whether our code has to find out in the thread that it is to serve it: nobody else could tell it. */
+  /** Whether our code must detect by itself that it should serve the thread, because nothing else starts it. */
   readonly bundled: boolean
-  /** Those of the modules that are to be loaded with `require()`. */
+  /** Those of the modules that must be loaded with `require()`. */
   readonly required: readonly string[]
 }
 
@@ -28,14 +28,14 @@ export function threadProgram(modules: readonly string[]): ThreadProgram {
   return { script: steps.reduce((all, step) => `${all}.then(() => ${step})`), bundled: own === undefined, required }
 }
 
-/** From source there is no thread-script.js beside this file, but a thread-script.ts; in a bundle there is neither. */
+/** From source there is a thread-script.ts instead of a thread-script.js; in a bundle there is neither. */
 function ownScript(): URL | undefined {
   if (isBundled) return undefined
   const script = new URL(`./thread-script.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
   return existsSync(script) ? script : undefined
 }
 
-/** Code that loads a module. It may be run as CommonJS or as an ES module, as the flags of the process have it. */
+/** Code that loads a module. It may run as CommonJS or as an ES module, depending on the flags of the process. */
 function loading(module: string, required: boolean): string {
   if (!required) return `import(${JSON.stringify(module)})`
   const path = JSON.stringify(fileURLToPath(module))

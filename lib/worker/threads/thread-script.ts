@@ -1,4 +1,4 @@
-/** What a thread of a worker's pool is started with. */
+/** The script that the threads of a worker's pool run. */
 import { serveThread } from './thread.js'
 
 serveThread()

@@ -1,6 +1,6 @@
 /**
- * The inside of a worker thread: loads the modules, runs actors, reports. It knows no broker but the one that an
- * actor sends through from here, and of the plugins only those that its modules added to that.
+ * The inside of a worker thread: loads the modules, runs actors, reports their ends. It has no broker but the one
+ * through which actors send from here, and no plugins but those that its modules added to that broker.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { asPromise, peekCurrent, RunningMessage, runActor } from '../../current.js'
@@ -33,7 +33,7 @@ import { exitSoon } from './thread-exit.js'
 import { ThreadPlugins } from './thread-plugins.js'
 import { collectGarbage } from './used-memory.js'
 
-// Code of a bundle is loaded in every thread, and in those of others, too.
+// In a bundle this code is loaded in every thread, including those that aren't ours.
 const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
 const { modules, required, entries, serveTimeout, activity: buffer, guard, ownBroker, chain } = data as ThreadData
 const port = parentPort as NonNullable<typeof parentPort>
@@ -46,11 +46,11 @@ function post(message: FromThread): void {
 
 // — Running ——————————————————————————————————————————————————————————————————————————————————————————————
 
-/** A thread that has been at it for so many milliseconds lets its event loop turn before it starts the next task. */
+/** How long the thread starts tasks before it lets its event loop turn, in milliseconds. */
 const maxSpell = 5
 
 const waiting: Task[] = []
-/** A message that runs here, and its number. */
+/** A message that runs here, and the id of its task. */
 class ThreadRun extends RunningMessage {
   constructor(
     message: Message,
@@ -114,7 +114,7 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   }
 }
 
-/** What the promise of an actor came to. */
+/** The end of an actor's promise. */
 function fulfill(id: number, value: unknown, wanted: WantedResult, actorName: string): void {
   try {
     refuseGenerator(value, actorName)
@@ -124,13 +124,13 @@ function fulfill(id: number, value: unknown, wanted: WantedResult, actorName: st
   results.succeed(id, value, wanted)
 }
 
-/** The main thread knows the actor, or the message would not be here: that this one doesn't is no fault of the message. */
+/** Reports that this thread lacks an actor. The main thread has it, so the message is fine. */
 function reportMissing(id: number): void {
   post({ type: 'missing', id })
   leave(id)
 }
 
-// Outcomes are reported together, at the end of a turn.
+// Ends are reported together, at the end of a turn.
 const results = new TaskResults(post, leave)
 
 function leave(id: number): void {
@@ -138,7 +138,7 @@ function leave(id: number): void {
   if (abortedEarly.size > 0) abortedEarly.delete(id)
 }
 
-// — Interruptions and accidents ——————————————————————————————————————————————————————————————————————————
+// — Interruptions and crashes ————————————————————————————————————————————————————————————————————————————
 
 function abort(id: number, reason: Error): void {
   const current = running.get(id)
@@ -154,8 +154,8 @@ function onCrash(error: unknown): void {
 }
 
 /**
- * A rejection that nobody handles. Left to Node it would become an uncaught exception, but not one of everything that can
- * be thrown. A module that listens by itself handles it, and so does Node where a flag says how.
+ * An unhandled rejection. Node would turn it into an uncaught exception, but not for every value that can be thrown. A
+ * listener of a module handles it by itself, and so does Node if a flag says how.
  */
 function onUnhandledRejection(reason: unknown): void {
   if (process.listenerCount('unhandledRejection') === 1 && !nodeHandlesRejections) onCrash(reason)
@@ -165,13 +165,13 @@ const nodeHandlesRejections = [...process.execArgv, process.env.NODE_OPTIONS].so
   option?.includes('--unhandled-rejections'),
 )
 
-/** Called when the thread ends, and so within `process.exit()`. */
+/** Called when the thread ends, and thus within `process.exit()`. */
 function onExit(): void {
   const culprit = peekCurrent() as ThreadRun | undefined
   if (culprit) activity.exitFor(running.has(culprit.id) ? culprit.id : 'ended')
 }
 
-// — Talking to the main thread ———————————————————————————————————————————————————————————————————————————
+// — Calls to the main thread —————————————————————————————————————————————————————————————————————————————
 
 let stop: () => void = () => {}
 const stopped = new Promise<void>((resolve) => {
@@ -204,7 +204,7 @@ function onMessage(message: ToThread): void {
   }
 }
 
-/** Calls its plugins, lets `runWorker()` return, stores what was being sent, and lets the thread end by itself. */
+/** Calls its plugins, lets `runWorker()` return, waits for pending sends, and lets the thread end by itself. */
 async function close(): Promise<void> {
   await plugins.stop()
   stop()
@@ -253,7 +253,7 @@ export function serveThread(): void {
   void load()
 }
 
-/** Does that in a bundle, where nobody else can: the first copy of our code that such a thread meets is the one. */
+/** Does that in a bundle, where nothing else would: the first copy of our code that the thread loads serves it. */
 export function serveBundledThread(): void {
   if (!data.bundled) return
   Object.assign(data, { bundled: false })

@@ -1,18 +1,21 @@
 /**
- * TypeScript in threads. Node's own type stripping reaches threads by itself; `tsx` registers itself on the main thread
- * only, so that a thread has to be told to.
+ * TypeScript in threads. Node's own type stripping works in threads. `tsx` registers itself on the main thread only, so
+ * threads must register it.
  */
 import { isAbsolute, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { requireFrom } from '../../bundled.js'
 import { manifestOf } from '../startup/entry-script.js'
 
-/** The URLs of the modules that register tsx in a thread, for both kinds of modules, when this process was started with it. */
+/**
+ * The URLs of the modules that register tsx in a thread, for both kinds of modules, if this process was started with
+ * it.
+ */
 export function typescriptLoaders(): string[] {
   for (const module of preloads([...readNodeOptions(process.env.NODE_OPTIONS ?? ''), ...process.execArgv])) {
     const manifest = manifestOfTsx(module)
     if (manifest === undefined) continue
-    // require.resolve() would find the CommonJS twins, which can't register from here.
+    // `require.resolve()` would find the CommonJS versions, which can't register from here.
     const { exports } = requireFrom(manifest)(manifest) as {
       exports: Record<string, { import: { default: string } }>
     }
@@ -26,7 +29,7 @@ export function typescriptLoaders(): string[] {
 /** Node's flags that load a module before the script. */
 const preloading = ['--import', '--require', '-r', '--loader', '--experimental-loader']
 
-/** The modules that Node was told to load before the script: `--import tsx`, `--import=tsx`. */
+/** The modules that Node loads before the script: `--import tsx`, `--import=tsx`. */
 function preloads(flags: readonly string[]): string[] {
   return flags.flatMap((flag, index) => {
     const [name = '', ...value] = flag.split('=')
@@ -35,7 +38,7 @@ function preloads(flags: readonly string[]): string[] {
   })
 }
 
-/** NODE_OPTIONS as a list: parted by spaces, those in double quotes aside. */
+/** Splits NODE_OPTIONS at spaces outside of double quotes. */
 function readNodeOptions(text: string): string[] {
   const words = text.match(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g) ?? []
   return words.map((word) =>
@@ -43,7 +46,7 @@ function readNodeOptions(text: string): string[] {
   )
 }
 
-/** The package.json of tsx, when a module that was loaded before the script is one of its own: by name, path or URL. */
+/** The package.json of tsx, if a preloaded module is one of its own: by name, path or URL. */
 function manifestOfTsx(module: string): string | undefined {
   if (/^tsx(\/|$)/.test(module)) return findTsx()
   const path = module.startsWith('file:') ? fileURLToPath(module) : module
@@ -52,7 +55,7 @@ function manifestOfTsx(module: string): string | undefined {
   return manifest?.content.name === 'tsx' ? manifest.path : undefined
 }
 
-/** The one that the current folder sees, as Node did when it read its flags. */
+/** The tsx that is visible from the current folder, which Node used for its flags. */
 function findTsx(): string | undefined {
   try {
     return requireFrom(join(process.cwd(), '_')).resolve('tsx/package.json')

@@ -1,4 +1,4 @@
-/** How much memory a thread uses: its heap, and what lies beside it (buffers). In megabytes. */
+/** How much memory a thread uses: its heap, and memory outside of it (buffers). In megabytes. */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -11,9 +11,9 @@ export function megabytes({ used_heap_size, external_memory }: HeapStatistics): 
   return (used_heap_size + external_memory) / 2 ** 20
 }
 
-/** Collects all garbage of this thread, and tells what is left. */
+/** Collects all garbage of this thread, and returns the memory that remains in use, in megabytes. */
 export function collectGarbage(): number {
-  // The one way to it in a process that was started without --expose-gc.
+  // The only way in a process that was started without --expose-gc.
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
   setFlagsFromString('--no-expose-gc')
