@@ -70,12 +70,12 @@ export class RedisRateLimits implements RateLimitBackend {
   }
 
   async wait(key: string, timeout: number): Promise<boolean> {
-    const { commands, subscriptions: ears } = this.#open
-    const look = async (patience: number): Promise<true | undefined> =>
+    const { commands, subscriptions } = this.#open
+    const read = async (patience: number): Promise<true | undefined> =>
       (await retryIdempotent(patience, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
         ? true
         : undefined
-    return (await ears.waitFor({ owner: this, channel: channel(key), read: look, timeout })) ?? false
+    return (await subscriptions.waitFor({ owner: this, channel: channel(key), read, timeout })) ?? false
   }
 
   /** Asked for again when its answer is lost: twice is as good as once. What changes a counter isn't, since it would count twice. */

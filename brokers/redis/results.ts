@@ -79,8 +79,8 @@ export class RedisResults extends ResultBackend {
   }
 
   protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
-    const look = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
-    return this.#open.subscriptions.waitFor({ owner: this, channel: this.#channel(key), read: look, timeout })
+    const read = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
+    return this.#open.subscriptions.waitFor({ owner: this, channel: this.#channel(key), read, timeout })
   }
 
   protected override async remove(key: string): Promise<void> {

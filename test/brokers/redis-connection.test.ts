@@ -166,10 +166,10 @@ await withRedis((server) => {
 
   t.test('a server that may not be used refuses everything, until there is another', async (t) => {
     let tooOld = true
-    const examine = async (): Promise<undefined> => {
+    const check = async (): Promise<undefined> => {
       if (tooOld) throw new IncompatibleStore('too old')
     }
-    const connection = new CommandConnection({ url: server.url }, 'a test', { check: examine })
+    const connection = new CommandConnection({ url: server.url }, 'a test', { check })
     t.teardown(() => connection.close())
     await t.rejects(
       connection.call((client) => client.ping()),

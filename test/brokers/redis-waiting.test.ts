@@ -131,11 +131,11 @@ t.test('who comes second to a channel is not told that it is listened to, when t
     () => connection as unknown as CommandConnection,
   )
   let there = false
-  const look = async (): Promise<true | undefined> => {
+  const read = async (): Promise<true | undefined> => {
     looks++
     return there || undefined
   }
-  const waits = [1, 2].map(() => ears.waitFor({ owner: connection, channel: 'c', read: look, timeout: 60_000 }))
+  const waits = [1, 2].map(() => ears.waitFor({ owner: connection, channel: 'c', read, timeout: 60_000 }))
   await until(() => attempts === 3, 'it to be tried until it works')
   const before = looks
   there = true

@@ -119,7 +119,7 @@ export class Heartbeat {
     const args = [worker, connection.identity ?? '', Math.ceil(2 * this.#heartbeatTimeout)]
     const answer = (await connection.run(script('heartbeat'), names, args)) as number[]
     const [known, now, ...sizes] = answer as [number, number, ...number[]]
-    if (known === 0 && queues.some(({ deliveries: held }) => held.size > 0)) this.#warn()
+    if (known === 0 && queues.some(({ deliveries }) => deliveries.size > 0)) this.#warn()
     this.#keepContact(known, now)
     queues.forEach((unacked, index) => {
       unacked.compare(marks[index], sizes[index] as number)

@@ -80,7 +80,7 @@ export class Maintenance {
     await atMost(closeTimeout, Promise.all([this.#heartbeat.stop(), this.#running]))
     try {
       await Promise.all(queues.map((unacked) => unacked.reclaim(closeTimeout)))
-      if (queues.some(({ deliveries: held }) => held.size > 0)) return
+      if (queues.some(({ deliveries }) => deliveries.size > 0)) return
       const { connection, keys, worker } = this.#session
       // Redis knows better what is held: a fetch may be on its way.
       const all = [

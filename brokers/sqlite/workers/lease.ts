@@ -80,20 +80,20 @@ export class Lease {
 
   /**
    * Gives back, uncounted, what is still held, and leaves.
-   * @param patience How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` others do the same.
+   * @param lockTimeout How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` others do the same.
    */
-  async close(patience: number): Promise<void> {
+  async close(lockTimeout: number): Promise<void> {
     this.#stop()
     try {
       await this.#registering
-      await this.#leave(Math.min(patience, this.#timeout))
+      await this.#leave(Math.min(lockTimeout, this.#timeout))
     } finally {
       this.#lock?.release()
       this.#liveness.close()
     }
   }
 
-  async #leave(patience: number): Promise<void> {
+  async #leave(lockTimeout: number): Promise<void> {
     const id = this.#id
     if (id === undefined) return
     this.#id = undefined
@@ -101,7 +101,7 @@ export class Lease {
       statements.giveAllBack.run(id)
       statements.dismiss.run(id)
     }
-    await this.#connection.write(leave, { lockTimeout: patience })
+    await this.#connection.write(leave, { lockTimeout })
     this.#connection.watcher.wakeAll()
   }
 

@@ -46,10 +46,10 @@ export function isSuspect(run: Run): boolean {
  * The interruption that a run on a lost thread ends with. A time limit only counts if the thread had received it:
  * otherwise another message may have blocked the thread.
  */
-export function finalInterruption({ execution, abortReceived: heard }: Run): Interrupt | undefined {
+export function finalInterruption({ execution, abortReceived }: Run): Interrupt | undefined {
   const { interruption } = execution
   if (interruption instanceof Shutdown) return undefined
-  return heard || !(interruption instanceof TimeLimitExceeded) ? interruption : undefined
+  return abortReceived || !(interruption instanceof TimeLimitExceeded) ? interruption : undefined
 }
 
 export function asLost(cause: Error): WorkerThreadLost {

@@ -1,6 +1,5 @@
 /**
- * Runs actors on worker threads: distributes messages over them, replaces lost threads, and finds the message that was
- * the cause.
+ * Runs actors on worker threads: distributes messages, replaces lost threads, and finds the message at fault.
  *
  * The runs on a lost thread end in one of four ways. The culprit fails with the reason. Runs that had been interrupted
  * before fail with their interruption. The others return to the queue, and no attempt is counted. If the culprit is
@@ -200,14 +199,14 @@ export class ThreadPool implements Runner, ThreadEvents {
   }
 
   /**
-   * For how many milliseconds the thread has been known to be unresponsive while it is unknown whether this run or
-   * another is the cause; 0 if it responds, or if the cause is known.
+   * For how many milliseconds the thread has been unresponsive with an unknown cause; 0 if it responds, or if the cause
+   * is known.
    */
   #uncertainty(run: Run, begun: number, now: number): number {
-    const { activity, onlyRunEver: onlyOneEver } = run.thread
-    const { unresponsiveSince: deafSince, blockedBy } = activity
-    if (begun === 0 || deafSince === 0 || blockedBy !== undefined || onlyOneEver === run) return 0
-    run.unresponsiveSince ||= deafSince
+    const { activity, onlyRunEver } = run.thread
+    const { unresponsiveSince, blockedBy } = activity
+    if (begun === 0 || unresponsiveSince === 0 || blockedBy !== undefined || onlyRunEver === run) return 0
+    run.unresponsiveSince ||= unresponsiveSince
     run.uncertainSince ||= now
     return Math.max(1, now - run.uncertainSince)
   }
@@ -218,7 +217,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     this.#lose(thread, undefined, new TimeLimitExceeded(limit))
   }
 
-  /** How long a message has been waiting for a thread, as far as that isn't in its time limit yet. */
+  /** How long a message has waited for a thread, as far as that isn't in its time limit yet. */
   #waitingTime(execution: Execution): number {
     const waiting = this.#waiting.find((one) => one.execution === execution)
     if (!waiting) return 0
