@@ -67,7 +67,7 @@ else {
         t.teardown(() => broker.close())
         const error = await broker.enqueue(note('trusting')).catch((error: unknown) => error)
         t.ok(error instanceof BrokerUnusable)
-        t.match(error, { message: /The certificate of Redis at .* is refused \(self.signed certificate/ })
+        t.match(error, { message: /The certificate of Redis at .* was rejected \(self.signed certificate/ })
       })
     },
     settings,

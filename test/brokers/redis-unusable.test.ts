@@ -54,9 +54,9 @@ await withRedis(async (server) => {
     const cases: [url: string, text: RegExp][] = [
       [user('', '/99').replace('@', ''), /refused the database 99: ERR DB index is out of range/],
       [user('nobody:wrong'), /refused the password \(WRONGPASS/],
-      [user('reader:pass'), /refused: .*(NOPERM|ACL|permission).*Give this user the permissions/s],
-      [user('stranger:pass'), /refused: .*(NOPERM|ACL|permission).*Give this user the permissions/s],
-      [await webServer(t), /What answers at .* is not Redis, or it speaks TLS/],
+      [user('reader:pass'), /refused: .*(NOPERM|ACL|permission).*Grant this user the permissions/s],
+      [user('stranger:pass'), /refused: .*(NOPERM|ACL|permission).*Grant this user the permissions/s],
+      [await webServer(t), /The server at .* is not Redis, or it requires TLS/],
     ]
     const all = cases.map(async ([url, text], index) => {
       const worker = startWorker(t, url, index % 2)

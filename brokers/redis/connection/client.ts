@@ -1,6 +1,6 @@
 /**
- * The client: ioredis, set so that it connects when it is first used, never repeats a command on its own, and never
- * keeps a process alive.
+ * Creates the ioredis client. It connects on first use, never repeats a command on its own, and never keeps a process
+ * alive.
  */
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
@@ -12,11 +12,11 @@ import type { RedisConnectionOptions } from './options.js'
 
 export type Client = Redis | Cluster
 
-/** Whether there is anybody who wants the client. */
+/** Whether the client is still needed. */
 export interface ClientDemand {
-  /** Nobody will, ever again. */
+  /** The client will never be needed again. */
   readonly isOver: () => boolean
-  /** Somebody waits for it now. */
+  /** A caller is waiting for it now. */
   readonly isUrgent: () => boolean
 }
 
@@ -24,8 +24,8 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   const { Redis, Cluster } = loadClient()
   const ours = { lazyConnect: true, enableOfflineQueue: false } as const
   const retryStrategy = (times: number): number => backoff(times - 1, { factor: 25, max: 2000 })
-  // A connection that is given up is not waited for: the other side may never say goodbye.
-  // And what keeps a connection open on the way, or tells that it is gone: TCP's own look, where it is idle that long (ms).
+  // Don't wait long for the other side to close a dropped connection: it may never do so.
+  // TCP's keep-alive probe of a connection that was idle for that long (ms) keeps it open, or detects that it is gone.
   const tcp = { disconnectTimeout: 250, keepAlive: 30_000 }
   const redisOptions = { ...withinTimers(redis), autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 }
   if (nodes) {
@@ -33,8 +33,8 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
       clusterRetryStrategy: retryStrategy,
       ...withinTimers(cluster),
       ...ours,
-      // Whatever was on its way to a node whose connection broke would be sent again, done or not. Other repetitions
-      // are left on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are said before anything is done.
+      // ioredis would resend commands that were in flight to a node when its connection broke, executed or not. Its
+      // other retries stay on: MOVED, ASK, TRYAGAIN and CLUSTERDOWN are the reply before anything is executed.
       retryDelayOnFailover: 0,
       redisOptions: { ...tcp, ...withinTimers(cluster?.redisOptions), ...redisOptions },
     })
@@ -42,7 +42,8 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
     client.on('reconnecting', () => (client as unknown as ClientInternals).reconnectTimeout?.unref())
     return client
   }
-  // Told of a new master by the sentinel: the old one may go on taking messages for many seconds that are lost with it.
+  // The sentinel notifies us of a new master. Without that, the old one could accept messages for many more seconds,
+  // which would be lost with it.
   const sentinel = { failoverDetector: true, sentinelRetryStrategy: () => null }
   const options: RedisOptions = { ...tcp, retryStrategy, ...sentinel, ...redisOptions, ...ours }
   const client =
@@ -52,7 +53,7 @@ export function makeClient({ url, redis, nodes, cluster }: RedisConnectionOption
   return client
 }
 
-/** What ioredis gives to Node's timers, which fire at once when they are too long. */
+/** Options that ioredis passes to Node's timers, which fire immediately when the delay is too long. */
 const timeouts = [
   'connectTimeout',
   'commandTimeout',
@@ -64,7 +65,7 @@ const timeouts = [
   'slotsRefreshInterval',
 ] as const
 
-/** Options of a client, the timeouts among them no longer than a timer may be. */
+/** Returns the options of a client, with the timeouts limited to the longest delay that a timer of Node can have. */
 function withinTimers(options: object | undefined): object {
   const read: Record<string, unknown> = { ...options }
   for (const name of timeouts) {
@@ -74,54 +75,54 @@ function withinTimers(options: object | undefined): object {
   return read
 }
 
-/** How long an attempt to connect may hang, in milliseconds, where the options say so. */
+/** The connect timeout in milliseconds, if the options set one. */
 export function connectTimeoutOf({ redis, cluster }: RedisConnectionOptions): number | undefined {
   return redis?.connectTimeout ?? cluster?.redisOptions?.connectTimeout
 }
 
-/** What of a client keeps a process alive. */
+/** The parts of a client that keep a process alive. */
 interface ClientInternals {
   readonly stream?: { unref?(): void }
   readonly reconnectTimeout?: NodeJS.Timeout | null
-  /** What hears of a new master. */
+  /** Receives notifications of a new master. */
   readonly connector?: { readonly failoverDetector?: { readonly sentinels?: readonly { client: Redis }[] } }
-  /** What a cluster hears messages with. */
+  /** The connection on which a cluster client receives published messages. */
   readonly subscriber?: { getInstance?(): unknown }
 }
 
 /**
- * Lets the process end while the client is connected, or tries to be. Whoever waits for an answer has a timer besides,
- * which keeps the process until the answer is there.
+ * Lets the process end while the client is connected or connecting. A caller that waits for a reply has a timer, which
+ * keeps the process alive until the reply arrives.
  */
 function unrefWhenConnected(client: Redis): void {
   const unref = (): void => unrefAll(client)
-  // The socket is made a moment after this is said; with a name of several addresses, another one before the next.
+  // The socket is created just after this event; if the host name has several addresses, one socket for each attempt.
   client.on('connecting', () => setImmediate(unref))
   client.on('connect', unref)
   client.on('reconnecting', unref)
 }
 
 /**
- * Gives a connection up, with all that is still on its way, and lets another be made. Where TCP can be told, what Redis
- * hasn't got yet is thrown away rather than delivered late.
+ * Drops a connection with everything in flight, so that another can be made. On plain TCP, data that Redis hasn't
+ * received yet is discarded rather than delivered late.
  */
 export function dropConnection(client: Client): void {
   const connections = 'nodes' in client ? client.nodes() : [client]
   for (const connection of connections) {
     const { stream } = connection as unknown as ClientInternals
-    // It is for plain TCP: not for TLS, nor for the socket of a file. And it must come before all politeness.
+    // A reset works on plain TCP only: not on TLS, nor on a Unix socket. It must come before the orderly disconnect.
     if (!(stream instanceof Socket) || stream instanceof TLSSocket) continue
     if (!stream.connecting && !stream.destroyed && stream.remotePort !== undefined) stream.resetAndDestroy()
   }
   client.disconnect(true)
 }
 
-/** Longer than ioredis keeps the process alive each time that it found no sentinel: 2 seconds. */
+/** In milliseconds. Longer than ioredis keeps the process alive after it found no sentinel, which is 2 seconds. */
 const idlePause = 5000
 
 /**
- * Asks the sentinels for the master until one of them knows it. ioredis would do it, too, but with timers that keep the
- * process alive; so do the connections on which it hears of a new master.
+ * Queries the sentinels for the master until one of them knows it. ioredis can do that, too, but its timers would keep
+ * the process alive, as would the connections on which it is notified of a new master.
  */
 function retrySentinels(client: Redis, pause: (times: number) => number, { isOver, isUrgent }: ClientDemand): void {
   let times = 0
@@ -140,12 +141,12 @@ function retrySentinels(client: Redis, pause: (times: number) => number, { isOve
   })
 }
 
-/** Whether the connection speaks RESP3. */
+/** Whether the connection uses RESP3. */
 export function speaksResp3(client: Client | undefined): boolean {
   return (client as { condition?: { protocol?: number } } | undefined)?.condition?.protocol === 3
 }
 
-/** Lets go of what a cluster listens with, of which it tells nobody. */
+/** Stops a cluster client's subscriber connection from keeping the process alive. ioredis emits no event for it. */
 export function unrefSubscriber(client: Client): void {
   const subscriber = (client as unknown as ClientInternals).subscriber?.getInstance?.()
   if (subscriber) unrefAll(subscriber)
@@ -159,7 +160,7 @@ function unrefAll(client: unknown): void {
 
 let ioredis: typeof import('ioredis') | undefined
 
-/** Loaded when the first broker is made, so that importing dramatis stays cheap. */
+/** Loads ioredis when the first broker is created, so that importing dramatis stays cheap. */
 export function loadClient(): typeof import('ioredis') {
   try {
     ioredis ??= load()
@@ -172,16 +173,16 @@ export function loadClient(): typeof import('ioredis') {
 function load(): typeof import('ioredis') {
   if (isBundled) {
     try {
-      // Where bundlers follow it, the client is in the bundle, too.
+      // A bundler that follows this call puts the client into the bundle.
       return require('ioredis')
     } catch {
-      // It is to be had from outside, or not at all.
+      // Not in the bundle: look for it outside.
     }
   }
   return ownRequire('ioredis')
 }
 
-/** Options that ioredis has no default for. */
+/** Options of ioredis without a default value. */
 const optionsWithoutDefault = [
   'tls',
   'path',

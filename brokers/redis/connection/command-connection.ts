@@ -1,7 +1,7 @@
 /**
- * A link is one ioredis client with deadlines: what is asked of it comes to an end in the time given, whatever the
- * server or the network does. It connects when it is first used, reconnects by itself, and never repeats a command
- * on its own: whoever asked knows whether that is safe.
+ * A command connection is one ioredis client with deadlines: every call ends within its timeout, whatever the server or
+ * the network does. It connects on first use and reconnects by itself. It never repeats a command, since only the
+ * caller knows whether that is safe.
  */
 import { BrokerUnusable, ConnectionFailed } from '../../../lib/errors.js'
 import { startTimer } from '../../../lib/time.js'
@@ -15,53 +15,53 @@ import type { CallOptions } from './retry.js'
 
 export type Argument = string | number | Buffer
 
-/** How long an answer may take where nobody says otherwise, in milliseconds. */
+/** The default timeout of a call in milliseconds. */
 export const defaultTimeout = 5000
-// A connection that owes an answer and says nothing for so many milliseconds is given up once a call on it timed out. Well
-// below the 2 s of a first attempt, of which connecting takes a part: the second one must find another connection.
+// When a call times out on a connection that sent nothing for this long (ms), the connection is dropped. This is well
+// below the 2 s of a first attempt, part of which is connecting: the second attempt must find another connection.
 const maxSilence = 1500
 
-/** How long a connection that can't be used is kept before another is tried, in milliseconds. */
+/** How long an unusable connection is kept before another is tried, in milliseconds. */
 const refusalPause = 2000
 
 export interface ConnectOptions {
   /**
-   * Looks at the server before anything else is asked of a new connection. If it throws, the connection isn't used,
-   * and everybody is told that. It gives back what becomes the `identity` of the link.
+   * Checks the server before a new connection is used. If it throws, the connection isn't used, and all waiting calls
+   * are rejected with that error. What it returns becomes the `identity` of the connection.
    */
   readonly check?: (client: Client, address: string) => Promise<string | undefined>
-  /** How often it is said again that Redis is away, in milliseconds. @default 60000 */
+  /** How often a continuing outage is logged again, in milliseconds. @default 60000 */
   readonly reminder?: number
 }
 
 export class CommandConnection {
   readonly address: string
-  /** What tells the present connection from all others, where it was examined and that is known. */
+  /** The unique identity of the present connection, if it was checked and that is known. */
   identity: string | undefined
   readonly #options: RedisConnectionOptions
   readonly #check: ConnectOptions['check']
   readonly #log: OutageLog
   #client: Client | undefined
   #pending = 0
-  /** Since when there has been somebody who waits for an answer, by `performance.now()`. */
+  /** Since when there has been at least one pending call, by `performance.now()`. */
   #pendingSince = 0
   readonly #lastReply = new LastReply()
   #checking: Promise<void> | undefined
   /** Whether the connection may be used. */
   #up = false
   #connectedAt: number | undefined
-  /** Counts connections made and lost, so that what was begun on one isn't finished on another. */
+  /** Counts connections made and lost, so that a check started on one connection isn't applied to another. */
   #generation = 0
-  /** Why there is no connection, and why the one there is can't be used. */
+  /** Why there is no connection, and why the present one can't be used. */
   #failure: Error | undefined
   #refusal: Error | undefined
   #closed = false
   readonly #reconnected = new Set<() => void>()
-  /** Those who wait for the connection to be there. */
+  /** Calls that wait for a usable connection. */
   readonly #waiting = new Set<(error?: Error) => void>()
   #wasUp = false
 
-  /** @param purpose What the connection is for, as the log calls it. */
+  /** @param purpose What the connection is used for, as shown in the log. */
   constructor(options: RedisConnectionOptions, purpose: string, { check, reminder = 60_000 }: ConnectOptions = {}) {
     this.#options = options
     this.#check = check
@@ -74,12 +74,12 @@ export class CommandConnection {
     return this.#options.nodes !== undefined
   }
 
-  /** Whether it can hear messages and run commands at the same time. */
+  /** Whether it can receive published messages and run commands at the same time. */
   get canSubscribe(): boolean {
     return !this.isCluster && speaksResp3(this.#client)
   }
 
-  /** Runs a script. Its answer has texts, or Buffers where `binary` is asked for. */
+  /** Runs a script. Its reply contains strings, or Buffers with `binary`. */
   run(
     script: Script,
     keys: readonly string[],
@@ -90,10 +90,10 @@ export class CommandConnection {
   }
 
   /**
-   * Asks the client for something.
+   * Makes a call on the client.
    *
-   * @throws {ConnectionFailed} when there is no answer, and it may be asked again; `unanswered` says whether it may have
-   * been done all the same. {BrokerError} when Redis refused.
+   * @throws {ConnectionFailed} when there is no reply and the call may be repeated; {NoReply}, a subclass, when the
+   * command may have been executed all the same. {BrokerError} when Redis refused.
    */
   async call<T>(
     command: (client: Client) => Promise<T>,
@@ -115,7 +115,7 @@ export class CommandConnection {
           if (open && performance.now() - since >= maxSilence) this.reset()
           reject(new NoReply(`Redis at ${this.address} did not answer within ${timeout} ms.`))
         }
-        // When the event loop was busy for as long, the answer may be there, and is read before this.
+        // If the event loop was blocked that long, the reply may have arrived: it is read before this callback runs.
         timer = startTimer(() => setImmediate(onTimeout), timeout)
       })
       const answer = await Promise.race([command(client), deadline])
@@ -131,8 +131,8 @@ export class CommandConnection {
   }
 
   /**
-   * Calls a listener whenever there is a new connection in place of one that was lost.
-   * @returns What ends that.
+   * Calls a listener whenever a lost connection was replaced.
+   * @returns A function that removes the listener.
    */
   onReconnect(listener: () => void): () => void {
     this.#reconnected.add(listener)
@@ -154,7 +154,7 @@ export class CommandConnection {
 
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
 
-  /** The client, where it can be used at once. One that was quiet for long is looked at. */
+  /** Returns the client if it can be used immediately. A connection that was idle for long is checked. */
   #usable(timeout: number, retried: boolean): Client | undefined {
     const client = this.#client
     if (!this.#up || client?.status !== 'ready') return undefined
@@ -190,7 +190,7 @@ export class CommandConnection {
         if (error) reject(error)
         else resolve(client)
       }
-      // This timer also keeps the process alive meanwhile.
+      // This timer also keeps the process alive in the meantime.
       const timer = startTimer(() => settle(this.#unreachable(client, timeout)), timeout)
       this.#waiting.add(settle)
     })
@@ -207,7 +207,7 @@ export class CommandConnection {
     return client
   }
 
-  /** Looks at a new connection, which is then there to be used, or is not. */
+  /** Checks a new connection, then marks it usable or refuses it. */
   async #onReady(client: Client): Promise<void> {
     const generation = ++this.#generation
     if (this.#refusal) return
@@ -234,12 +234,12 @@ export class CommandConnection {
     const isDatabase = (raw as { command?: { name?: string } }).command?.name === 'select'
     const error = withoutCommand(raw)
     if (isDatabase) {
-      // ioredis goes on all the same, in database 0.
+      // ioredis would continue in database 0.
       return this.#refuse(noDatabase(error, (client.options as { db?: number }).db, this.address))
     }
     if (!isUnwritten(error)) this.#failure = whyAway(error, this.address)
     this.#logOutage()
-    // The next attempt will fare no better: nobody needs to wait for it.
+    // The next attempt will fail, too: don't let calls wait for it.
     if (this.#failure instanceof BrokerUnusable) this.#settleWaiting(this.#failure)
   }
 
@@ -253,7 +253,7 @@ export class CommandConnection {
     this.#logOutage()
   }
 
-  /** There is a connection, but nothing may be done on it. Another one may fare better, in a while. */
+  /** Marks the present connection as unusable. After a pause it is replaced by another, which may be usable. */
   #refuse(error: Error): void {
     this.#failure = error
     this.#refusal = error
@@ -278,15 +278,17 @@ export class CommandConnection {
     return new ConnectionFailed('The connection to Redis is closed.', causedBy(this.#failure))
   }
 
-  /** What those are told who waited in vain. */
+  /** The error of a call that found no usable connection in time. */
   #unreachable(client: Client, timeout: number): Error {
     const text = `Redis at ${this.address} could not be reached within ${timeout} ms`
     if (this.#failure) return new ConnectionFailed(`${text} (${this.#failure.message}).`, causedBy(this.#failure))
     const { stream } = client as unknown as { stream?: { connecting: boolean; destroyed: boolean } }
     if (!stream || stream.connecting || stream.destroyed) return new ConnectionFailed(`${text}.`)
-    // Silent for so long, it is given up. With the next one it may be otherwise.
+    // Silent for so long, it is dropped. The next one may respond.
     if (performance.now() - (this.#connectedAt ?? Number.NEGATIVE_INFINITY) >= maxSilence) this.reset()
-    return new ConnectionFailed(`${text} (connected, but no answer: is it Redis, and is it TLS?).`)
+    return new ConnectionFailed(
+      `${text} (connected, but no reply: check that it is Redis, and whether it requires TLS).`,
+    )
   }
 
   #explain(error: Error): Error {

@@ -1,33 +1,32 @@
 /**
- * What goes wrong with Redis, told so that one knows what to do. Nothing of what Redis was asked passes here: in it are
- * passwords, and the bodies of messages.
+ * Turns errors of ioredis and Redis into ours, with texts that say what to do. Nothing of the command itself gets into
+ * an error, since it may contain passwords and the bodies of messages.
  */
 import { BrokerError, BrokerUnusable, ConnectionFailed } from '../../../lib/errors.js'
 
-/** There was no answer: what was asked may have been done, or may still be. */
+/** There was no reply: the command may have been executed, or may still be. */
 export class NoReply extends ConnectionFailed {
   override get name(): string {
     return 'ConnectionFailed'
   }
 }
 
-/** Where it went wrong. */
+/** The connection on which a call failed. */
 export interface FailureContext {
-  /** Where Redis is. */
   readonly address: string
   readonly isCluster: boolean
-  /** Why there is no connection, where that is known. */
+  /** Why there is no connection, if known. */
   readonly failure: Error | undefined
 }
 
-/** ioredis has no connection to write to: nothing was asked yet. */
+/** Whether ioredis had no connection to write to, so that the command was not sent. */
 export const isUnwritten = ({ message }: Error): boolean =>
   message.startsWith("Stream isn't writeable") || message.startsWith("Cluster isn't ready")
 
-/** What Redis says when it will answer before long. */
+/** Error replies of a Redis that will be able to serve commands soon. */
 const transient = /^-?(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|UNBLOCKED|NOREPLICAS)\b/
 
-/** Takes away what ioredis adds to an error: the command and all that went with it. */
+/** Removes the command and its arguments, which ioredis adds to an error. */
 export function withoutCommand<E>(error: E, depth = 5): E {
   if (!(error instanceof Error) || depth === 0) return error
   const inside = error as Error & { command?: unknown; lastNodeError?: unknown; cause?: unknown }
@@ -37,74 +36,77 @@ export function withoutCommand<E>(error: E, depth = 5): E {
   return error
 }
 
-/** Why there is no connection. */
+/** Explains why there is no connection. */
 export function whyAway(error: Error, address: string): Error {
   const { lastNodeError, errors } = error as { lastNodeError?: unknown; errors?: readonly unknown[] }
   if (lastNodeError instanceof Error) return whyAway(lastNodeError, address)
-  // A name with several addresses, none of which answers.
+  // A host name with several addresses, none of which could be reached.
   if (error.message === '' && errors) return new Error(errors.map((one) => (one as Error).message).join(', '))
   if (error.message.startsWith('All sentinels are unreachable')) {
     const [, last] = /Last error: (.*)/s.exec(error.message) ?? []
     if (last === undefined) return new ConnectionFailed('no sentinel knows the master')
-    // As ioredis puts it when there was no connection at all.
+    // "Connection is closed." is what ioredis reports when there was no connection at all.
     return new ConnectionFailed(`no sentinel answers${last === 'Connection is closed.' ? '' : `: ${last}`}`)
   }
-  const tell = (text: string): Error => new BrokerUnusable(text, { cause: error })
+  const unusable = (text: string): Error => new BrokerUnusable(text, { cause: error })
   const { message } = error
   const password = aboutPassword(message, address)
-  if (password) return tell(password)
+  if (password) return unusable(password)
   if (message.startsWith('Unknown RESP type')) {
-    return tell(`What answers at ${address} is not Redis, or it speaks TLS: then the URL begins with rediss://.`)
+    return unusable(`The server at ${address} is not Redis, or it requires TLS; for TLS use a URL with rediss://.`)
   }
-  if (message.includes('wrong version number')) return tell(`What answers at ${address} doesn't speak TLS.`)
+  if (message.includes('wrong version number')) {
+    return unusable(`The server at ${address} doesn't support TLS; without TLS use a URL with redis://.`)
+  }
   const { code } = error as { code?: unknown }
   if (isAboutCertificate(code)) {
-    const advice = 'give its authority in redis: { tls: { ca } }, or use the name that the certificate has'
-    return tell(`The certificate of Redis at ${address} is refused (${message}): ${advice}.`)
+    const advice = 'pass the certificate authority in redis: { tls: { ca } }, or use the host name of the certificate'
+    return unusable(`The certificate of Redis at ${address} was rejected (${message}): ${advice}.`)
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return tell(
-      `This user may not connect to Redis at ${address} (${message}): give permission, on the socket for one.`,
+    return unusable(
+      `No permission to connect to Redis at ${address} (${message}): check the permissions of the socket.`,
     )
   }
   return error
 }
 
-/** What becomes of an error of ioredis. */
+/** Turns an error of ioredis into one of ours. */
 export function explain(error: Error, { address, isCluster, failure }: FailureContext): Error {
   if (error instanceof BrokerError) return error
   withoutCommand(error)
   const { message } = error
-  if (isUnwritten(error)) return new ConnectionFailed(`Redis at ${address} is away.`, causedBy(failure))
+  if (isUnwritten(error)) return new ConnectionFailed(`Redis at ${address} is unreachable.`, causedBy(failure))
   if (error.name !== 'ReplyError') {
     const why = failure ?? error
-    // What ioredis says of a connection that it gave up itself says nothing.
+    // The texts that ioredis has for a connection that it closed itself explain nothing.
     const plain = /^(Connection is closed|Reached the max retries|Command aborted)/.test(message)
-    const text = `The connection to Redis at ${address} was lost before it answered`
+    const text = `The connection to Redis at ${address} was lost before the reply`
     return new NoReply(plain ? `${text}.` : `${text}: ${message}`, { cause: plain ? why : error })
   }
   const password = aboutPassword(message, address)
   if (password) return new BrokerUnusable(password, { cause: error })
   if (isForbidden(message)) {
-    const advice = 'Give this user the permissions that the guide names ("Running Redis")'
+    const advice = 'Grant this user the permissions that the guide lists ("Running Redis")'
     return new BrokerUnusable(`Redis at ${address} refused: ${message}. ${advice}.`, {
       cause: error,
     })
   }
   if (message.includes('READONLY')) {
-    return new ConnectionFailed('This Redis is a replica now; looking for the master.', { cause: error })
+    return new ConnectionFailed('This Redis is now a replica; reconnecting to the master.', { cause: error })
   }
   if (message.includes('OOM command not allowed')) {
     const advice = 'raise maxmemory, or let the workers catch up'
-    return new BrokerError(`Redis is full and stores nothing more: ${advice}. (${message})`, { cause: error })
+    return new BrokerError(`Redis is out of memory: ${advice}. (${message})`, { cause: error })
   }
-  if (transient.test(message)) return new ConnectionFailed(`Redis can't answer just now: ${message}`, { cause: error })
+  if (transient.test(message))
+    return new ConnectionFailed(`Redis is temporarily unavailable: ${message}`, { cause: error })
   const isElsewhere = !isCluster && isAboutCluster(message)
   const Refusal = isElsewhere || /^-?ERR unknown command\b/i.test(message) ? BrokerUnusable : BrokerError
   return new Refusal(`Redis refused: ${message}${aboutCluster(message, isCluster)}`, { cause: error })
 }
 
-/** Redis didn't let us into our database. */
+/** The error of a Redis that refused to select our database. */
 export function noDatabase(error: Error, database: unknown, address: string): Error {
   const text =
     `Redis at ${address} refused the database ${database}: ${error.message}. ` +
@@ -112,23 +114,23 @@ export function noDatabase(error: Error, database: unknown, address: string): Er
   return new (transient.test(error.message) ? ConnectionFailed : BrokerUnusable)(text, { cause: error })
 }
 
-/** A cause, where there is one. */
+/** The options of an error with this cause, if there is one. */
 export function causedBy(cause: Error | undefined): ErrorOptions | undefined {
   return cause && { cause }
 }
 
 function aboutPassword(message: string, address: string): string | undefined {
   const where = `Redis at ${address}`
-  if (/^-?NOAUTH\b/.test(message)) return `${where} wants a password; put it in the URL: redis://:password@host.`
+  if (/^-?NOAUTH\b/.test(message)) return `${where} requires a password; put it in the URL: redis://:password@host.`
   return /^-?(WRONGPASS\b|ERR invalid password)/.test(message)
     ? `${where} refused the password (${message}).`
     : undefined
 }
 
-/** A user may not do something: said of a command, or of one inside of a script. */
+/** Whether the user lacks a permission, for a command itself or for one inside a script. */
 const isForbidden = (message: string): boolean => /^-?NOPERM\b|ACL failure in script/.test(message)
 
-/** OpenSSL's and Node's codes for a certificate that isn't trusted, is over, or is somebody else's. */
+/** Whether it is a code of OpenSSL or Node for a certificate that is untrusted, expired, or made for another host. */
 const isAboutCertificate = (code: unknown): boolean =>
   typeof code === 'string' && /CERT|^ERR_TLS_|^UNABLE_TO_(GET|VERIFY)|^CRL_/.test(code)
 
@@ -136,5 +138,5 @@ const isAboutCluster = (message: string): boolean => /^-?(CROSSSLOT|MOVED)\b/.te
 
 function aboutCluster(message: string, isCluster: boolean): string {
   if (!isAboutCluster(message)) return ''
-  return isCluster ? '; hash-tag the key, such as {key}' : '; this is a Redis Cluster: use `nodes`'
+  return isCluster ? '; add a hash tag to the key, such as {key}' : '; this is a Redis Cluster: use `nodes`'
 }

@@ -1,20 +1,22 @@
 /**
- * How Redis is reached, as the user says it: read and checked before anything connects, so that a mistake is told where it
- * was made. No text here shows a URL, since there may be a password in it.
+ * Reads and checks the connection options before anything connects, so that a mistake is reported where it was made. No
+ * text here shows a URL, since it may contain a password.
  */
 import type { ClusterOptions, RedisOptions } from 'ioredis'
 import { InvalidOption } from '../../../lib/errors.js'
 import { expected, refuseUnknown } from '../../../lib/options.js'
 
-/** How to reach Redis. */
+/** How to connect to Redis. */
 export interface RedisConnectionOptions {
   /**
-   * Where Redis is: `redis://`, or `rediss://` for TLS, with user, password and database where needed; or the path of
-   * a socket.
-   * @default 'redis://127.0.0.1:6379/0', where neither `redis` nor `nodes` says otherwise
+   * The URL of Redis: `redis://`, or `rediss://` for TLS, with user, password and database if needed; or the path of
+   * a Unix socket.
+   * @default 'redis://127.0.0.1:6379/0', unless `redis` or `nodes` is given
    */
   url?: string | undefined
-  /** Options of ioredis, for what a URL can't say: `sentinels` and `name`, `tls`, `username`, `connectTimeout`, … */
+  /**
+   * Options of ioredis, for what a URL can't express: `sentinels` and `name`, `tls`, `username`, `connectTimeout`, …
+   */
   redis?: Omit<RedisOptions, 'keyPrefix' | 'lazyConnect'> | undefined
   /** Some nodes of a Redis Cluster. The namespace must then be hash-tagged, such as `{dramatiq}`. */
   nodes?: readonly (string | { host: string; port: number })[] | undefined
@@ -22,14 +24,14 @@ export interface RedisConnectionOptions {
   cluster?: ClusterOptions | undefined
 }
 
-/** The names of those settings. */
+/** The names of the connection options. */
 export const connectionOptionNames = ['url', 'redis', 'nodes', 'cluster'] as const
 
 /**
- * Reads how Redis is reached out of the options of a broker or a backend.
+ * Reads the connection options from the options of a broker or a backend.
  *
- * @param names All options that may stand there.
- * @param where Whose they are, for the errors.
+ * @param names All option names that are allowed there.
+ * @param where What the options belong to, for the error texts.
  * @param isClientOption Whether ioredis has an option of that name.
  * @throws {InvalidOption}
  */
@@ -66,12 +68,12 @@ export function readConnection(
   return url === undefined ? read : { ...read, url: readUrl(url) }
 }
 
-/** Checks what all keys begin with, which on a cluster keeps them in one slot. */
+/** Checks the namespace. On a cluster it must have a hash tag, which keeps all keys in one slot. */
 export function checkNamespace(namespace: unknown, { nodes }: RedisConnectionOptions): void {
   if (typeof namespace !== 'string' || namespace === '') {
     throw expected("a text that isn't empty", namespace, 'namespace')
   }
-  // The first braces are what Redis goes by; empty ones are none.
+  // Redis uses the first pair of braces as the hash tag; an empty pair is no tag.
   if (nodes === undefined || /^[^{]*\{[^}]+\}/.test(namespace)) return
   throw expected(
     `hash-tagged, such as "{${namespace.replace(/[{}]/g, '')}}", on a Redis Cluster`,
@@ -80,7 +82,7 @@ export function checkNamespace(namespace: unknown, { nodes }: RedisConnectionOpt
   )
 }
 
-/** Where Redis is, as the log and errors call it: never with a user or a password. */
+/** The address of Redis for logs and errors, without user and password. */
 export function addressOf({ url, redis, nodes }: RedisConnectionOptions): string {
   if (nodes)
     return nodes.map((node) => (typeof node === 'string' ? hostOf(node) : `${node.host}:${node.port}`)).join(', ')
@@ -94,7 +96,7 @@ export function addressOf({ url, redis, nodes }: RedisConnectionOptions): string
   return `${hostname || redis?.host || (redis ? 'localhost' : '127.0.0.1')}:${port || redis?.port || 6379}`
 }
 
-/** The same as a URL, for logs: never with a user or a password. */
+/** The address of Redis as a URL for logs, without user and password. */
 export function locationOf(options: RedisConnectionOptions): string {
   const { url, redis, nodes } = options
   if (url === undefined || url.startsWith('/')) {
@@ -107,14 +109,14 @@ export function locationOf(options: RedisConnectionOptions): string {
 
 // — Internal helpers —————————————————————————————————————————————————————————————————————————————————————
 
-/** What a URL may say after a `?`. Anything else would come before our own settings, and undo them. */
+/** The query parameters that a URL may have. Any other parameter would override our own settings. */
 const parameters = ['db', 'family', 'username', 'password', 'connectionName']
 
-/** The URL as ioredis understands it, which knows the scheme in small letters only. */
+/** Checks a URL and returns it with a lower-case scheme, the only form that ioredis understands. */
 function readUrl(url: unknown): string {
   if (typeof url !== 'string') throw badUrl(kind(url))
   if (url === '') throw badUrl('an empty text')
-  // The host is made up: a socket has none.
+  // The URL of a Unix socket is parsed with a placeholder as its host.
   const isSocket = url.startsWith('/') && !url.startsWith('//')
   const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(url) ?? []
   if (!isSocket && !/^rediss?$/i.test(scheme ?? '')) {
@@ -191,7 +193,7 @@ function isNode(node: string): boolean {
   }
 }
 
-/** A node without what else its text says. */
+/** Returns the host and port of a node's text. */
 function hostOf(node: string): string {
   const { hostname, port } = new URL(node.includes('://') ? node.replace(/^redis:/i, 'redis:') : `redis://${node}`)
   return hostname && `${hostname}:${port || 6379}`
@@ -205,7 +207,7 @@ function notAnObject(name: string, example: string, value: unknown): InvalidOpti
   return new InvalidOption(`Expected "${name}" to be an object, such as ${example}; got ${kind(value)}.`, name)
 }
 
-/** What a value is, without showing it: it may hold a password. */
+/** Describes the type of a value without showing it, since it may contain a password. */
 function kind(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'

@@ -1,12 +1,12 @@
-/** What the log says of a connection: that Redis is away, when it went and once in a while after, and that it is back. */
+/** Logs when Redis becomes unreachable, repeats that at an interval, and logs when it is reachable again. */
 import { getLogger } from '../../../lib/logger.js'
 
 export interface Outage {
-  /** Why there is no connection, where that is known. */
+  /** Why there is no connection, if known. */
   readonly failure: Error | undefined
-  /** Whether there is a connection on which nothing may be done. */
+  /** Whether there is a connection, but it must not be used. */
   readonly isRefused: boolean
-  /** Whether Redis was reached before. */
+  /** Whether there was a usable connection before. */
   readonly wasUp: boolean
 }
 
@@ -14,12 +14,12 @@ export class OutageLog {
   readonly #address: string
   readonly #purpose: string
   readonly #reminder: number
-  /** When it was last said that Redis is away. */
+  /** When the outage was last logged. */
   #loggedAt: number | undefined
 
   /**
-   * @param purpose What the connection is for.
-   * @param reminder How often it is said again that Redis is away, in milliseconds.
+   * @param purpose What the connection is used for.
+   * @param reminder How often a continuing outage is logged again, in milliseconds.
    */
   constructor(address: string, purpose: string, reminder: number) {
     this.#address = address
@@ -36,16 +36,16 @@ export class OutageLog {
     const state = isRefused
       ? `${where} can't be used`
       : again
-        ? `${where} is still away`
+        ? `${where} is still unreachable`
         : wasUp
-          ? `The connection to ${where} is lost`
-          : `${where} can't be reached`
+          ? `Connection to ${where} lost`
+          : `${where} is unreachable`
     const why = failure ? ` (${failure.message})` : ''
-    getLogger().warn({ err: failure, ...this.#fields }, `${state}${why}; trying again`)
+    getLogger().warn({ err: failure, ...this.#fields }, `${state}${why}; reconnecting`)
   }
 
   reachable(): void {
-    if (this.#loggedAt !== undefined) getLogger().info(this.#fields, `Redis at ${this.#address} is reached`)
+    if (this.#loggedAt !== undefined) getLogger().info(this.#fields, `Connected to Redis at ${this.#address}`)
     this.#loggedAt = undefined
   }
 

@@ -1,20 +1,20 @@
 /**
- * Whether a connection that was not used for a while still reaches Redis. What stands between (a load balancer, a NAT, a
- * firewall) drops idle connections without telling either end, and then bytes vanish on the way. So before one is used
- * again it is asked for a PONG, with little time to answer.
+ * Checks whether a connection that was idle for a while still reaches Redis. A load balancer, NAT or firewall may drop
+ * an idle connection without notifying either end, and then bytes are lost on the way. So an idle connection is sent a
+ * PING before it is used again, with a short timeout.
  */
 import type { Redis } from 'ioredis'
 import { startTimer } from '../../../lib/time.js'
 import type { Client } from './client.js'
 
-/** After how long without an answer a connection is looked at before it is used, in milliseconds. */
+/** A connection without a reply for longer than this is checked before it is used, in milliseconds. */
 const idleLimit = 5000
-/** How long the PONG may take, in milliseconds, where the call has that much time. */
+/** The timeout of the PING in milliseconds, if the call has that much time. */
 const pingTimeout = 1000
 
-/** When a connection last answered. */
+/** The time of a connection's last reply. */
 export class LastReply {
-  /** By `performance.now()`, which goes on evenly when the system's clock is set. */
+  /** By `performance.now()`, which isn't affected when the system's clock is set. */
   at = 0
   #date = 0
 
@@ -23,27 +23,27 @@ export class LastReply {
     this.#date = Date.now()
   }
 
-  /** Whether the connection was quiet for long. That the machine was suspended only the system's clock tells. */
+  /** Whether the connection was idle for long. Only the system's clock shows that the machine was suspended. */
   get isOld(): boolean {
     return performance.now() - this.at > idleLimit || Math.abs(Date.now() - this.#date) > idleLimit
   }
 }
 
 /**
- * Asks for a PONG on every connection of a client.
- * @param timeout How long the call may take for whose sake it is asked: half of it is for another connection, if need be.
+ * Sends a PING on every connection of a client.
+ * @param timeout The timeout of the call that needs the connection. Half of it is kept for another connection.
  */
 export async function respondsToPing(client: Client, timeout: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const timedOut = new Promise<boolean>((resolve) => {
     const giveUp = (): void => resolve(false)
-    // When the event loop was busy for as long, the answer may be there, and is read before this.
+    // If the event loop was blocked that long, the reply may have arrived: it is read before this callback runs.
     timer = startTimer(() => setImmediate(giveUp), Math.min(pingTimeout, timeout / 2))
   })
   const pongs = connections(client).map((one) => one.ping())
   const all = Promise.all(pongs).then(
     () => true,
-    // It broke, or it refuses to say PONG, which is an answer as well.
+    // The connection broke, or Redis refused the PING, which is a reply as well.
     (error: Error) => error.name === 'ReplyError',
   )
   return Promise.race([all, timedOut]).finally(() => clearTimeout(timer))

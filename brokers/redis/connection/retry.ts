@@ -1,42 +1,42 @@
 /**
- * Asking again: for calls that may be made twice with the effect of one. A connection that breaks takes answers with it,
- * and whether the call was carried out can't be known.
+ * Retries idempotent calls, those that have the same effect when made twice. When a connection breaks, replies are lost
+ * with it, and whether the call was executed is unknown.
  */
 import { ConnectionFailed } from '../../../lib/errors.js'
 import { backoff, pause } from '../../../lib/time.js'
 import { defaultTimeout } from './command-connection.js'
 import { NoReply } from './failures.js'
 
-/** How a call is made: see `Link.call`. */
+/** Options of `CommandConnection.call`. */
 export interface CallOptions {
   /**
-   * How long the answer may take, connecting included, in milliseconds.
+   * The timeout of the call in milliseconds, connecting included.
    * @default 5000
    */
   readonly timeout?: number
   /**
-   * Whether the caller calls again when there is no answer (`insist`). Then a connection that was quiet for long is used
-   * while it is still being looked at; without it only after it was.
+   * Whether the caller retries without a reply (`retryIdempotent`). Then a connection that was idle for long is used
+   * while it is still being checked; otherwise only after the check.
    */
   readonly retried?: boolean
 }
 
-/** How long the first attempt may take, in milliseconds; each one after it twice as long. */
+/** The timeout of the first attempt in milliseconds. It doubles with each further attempt. */
 const firstTimeout = 2000
 
-/** How one attempt is made: to be given to `Link.call` as it is. */
+/** The options of one attempt, to be passed to `CommandConnection.call` unchanged. */
 export interface Attempt extends CallOptions {
-  /** How long its answer may take, in milliseconds. */
+  /** The timeout of the attempt in milliseconds. */
   readonly timeout: number
   readonly retried: true
-  /** Whether an earlier attempt may have been carried out. */
+  /** Whether an earlier attempt may have been executed. */
   readonly mayHaveRun: boolean
 }
 
 /**
- * Asks until there is an answer, for `within` milliseconds at most.
- * @param isOver Whether no further attempt shall be made.
- * @throws {ConnectionFailed} when there was none; whatever else an attempt rejects with, at once.
+ * Repeats a call until there is a reply, for `within` milliseconds at most.
+ * @param isOver Whether to make no further attempt.
+ * @throws {ConnectionFailed} when there was no reply. Any other error of an attempt is rethrown immediately.
  */
 export async function retryIdempotent<T>(
   within: number,

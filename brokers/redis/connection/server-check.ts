@@ -1,26 +1,24 @@
-/**
- * What kind of Redis it is, looked at with every new connection: there may be another server behind it than before.
- */
+/** Checks the server on every new connection, since it may be another server than before. */
 import { IncompatibleStore } from '../../../lib/errors.js'
 import { getLogger } from '../../../lib/logger.js'
 import type { Client } from './client.js'
 
-/** The first version with all the commands of our scripts. */
+/** The first version that has all commands of our scripts. */
 const oldest = [6, 2] as const
 
 /**
- * Looks at the server that a client is connected to; of a cluster, at one of its nodes.
+ * Checks the server that a client is connected to; of a cluster, one of its nodes.
  *
- * @param warnedPolicies Eviction policies that were warned of already.
- * @returns What tells this connection from all others: the run id of the server, and the id that it has there.
- * @throws {IncompatibleStore}
+ * @param warnedPolicies Eviction policies for which a warning was already logged.
+ * @returns The unique identity of this connection: the run id of the server, and the connection's id there.
+ * @throws {IncompatibleStore} when the server is too old.
  */
 export async function checkServer(
   client: Client,
   address: string,
   warnedPolicies: Set<string>,
 ): Promise<string | undefined> {
-  // Not everybody may ask.
+  // The user may lack the permission for these commands.
   const [info, id] = await Promise.all([client.info().catch(() => ''), connectionId(client)])
   checkVersion(info, address)
   const policy = evictionPolicy(info)
@@ -30,12 +28,12 @@ export async function checkServer(
   return server !== undefined && id !== undefined ? `${server}:${id}` : undefined
 }
 
-/** Ids are a server's own, so that on a cluster nobody can say whose it is. */
+/** Connection ids are per server, so on a cluster an id would be ambiguous. */
 function connectionId(client: Client): Promise<number | undefined> | undefined {
   return 'nodes' in client ? undefined : client.client('ID').catch(() => undefined)
 }
 
-/** Nobody waits for this: the connection is fine whatever comes of it. */
+/** Runs in the background: the connection is usable whatever the result. */
 function queryEviction(client: Client, warnedPolicies: Set<string>): void {
   client.config('GET', 'maxmemory-policy').then(
     (answer) => warnOfEviction(`${(answer as unknown[])[1]}`, warnedPolicies),
@@ -44,8 +42,8 @@ function queryEviction(client: Client, warnedPolicies: Set<string>): void {
 }
 
 /**
- * Checks the version in the answer of INFO. Valkey says there what Redis it is like.
- * @throws {IncompatibleStore}
+ * Checks the version in the reply of INFO. Valkey reports the version of Redis that it is compatible with.
+ * @throws {IncompatibleStore} when it is too old.
  */
 export function checkVersion(info: string, address: string): void {
   const [, version, major, minor] = /^redis_version:((\d+)\.(\d+)\S*)/m.exec(info) ?? []
@@ -56,12 +54,12 @@ export function checkVersion(info: string, address: string): void {
   )
 }
 
-/** What the answer of INFO says is thrown away when memory is full. */
+/** Returns the eviction policy in the reply of INFO. */
 export function evictionPolicy(info: string): string | undefined {
   return /^maxmemory_policy:(\S+)/m.exec(info)?.[1]
 }
 
-/** A Redis that may throw keys away when its memory is full throws messages away, or what stands beside them. */
+/** Warns if Redis evicts keys when its memory is full, since messages, results or rate limits would be lost. */
 export function warnOfEviction(policy: string, warnedPolicies: Set<string>): void {
   const evicted = /^allkeys-/.test(policy)
     ? 'and with them messages'

@@ -1,38 +1,38 @@
 /**
- * Ears: how a process waits for things that happen in Redis (a result, an event), a thousand of them on one
- * connection. Whoever makes it happen publishes it; a slow look around backs that up, for what Python did.
+ * Waits for something that happens in Redis (a result, an event), thousands of waits on one connection. The process
+ * that makes it happen publishes a notification. A slow poll backs that up, for what Python processes do.
  */
 import { BrokerClosed, ConnectionFailed } from '../../../lib/errors.js'
 import { startTimer } from '../../../lib/time.js'
 import type { Client } from './client.js'
 import { type CommandConnection, defaultTimeout } from './command-connection.js'
 
-/** How often one looks by himself, in milliseconds: when he is told, and when he isn't (yet, or for want of permission). */
+/** How often a wait polls, in milliseconds: while subscribed, and while not (not yet, or for lack of permission). */
 const pollInterval = { subscribed: 1000, notSubscribed: 100 }
-/** An answer is always given that long (ms), be there ever so little left to wait: or else none would come in time. */
+/** The shortest timeout of a read (ms), even if less time is left to wait. A shorter one might never get a reply. */
 const minReplyTimeout = 500
 
-/** Waits for something. */
+/** What to wait for. */
 export interface Wait<T> {
-  /** Whose wait it is: it ends with `endFor`. */
+  /** The owner of the wait: `endFor(owner)` ends it. */
   readonly owner: object
-  /** Where it is spoken of. */
+  /** The channel of the notifications. */
   readonly channel: string
-  /** Looks whether it is there; the answer may take so many milliseconds. */
+  /** Reads what is waited for, if it is there. The timeout is in milliseconds. */
   readonly read: (timeout: number) => Promise<T | undefined>
   readonly timeout: number
 }
 
 interface Channel {
   readonly listeners: Set<() => void>
-  /** Whether it is really listened to. */
+  /** Whether the subscription is active. */
   subscribed: boolean
   subscribing: Promise<void> | undefined
-  /** Whether this user may not listen at all. */
+  /** Whether this user has no permission to subscribe. */
   refused: boolean
 }
 
-/** How long one answer may take where so much time is left. */
+/** The timeout of one read when `left` milliseconds remain. */
 export function replyTimeout(left: number): number {
   return Math.min(defaultTimeout, Math.max(minReplyTimeout, left))
 }
@@ -45,17 +45,17 @@ export class Subscriptions {
   readonly #channels = new Map<string, Channel>()
   readonly #rejections = new Map<object, Set<(error: Error) => void>>()
 
-  /** @param makeConnection Makes a connection to listen on, where the one for commands can't. */
+  /** @param makeConnection Makes a connection for subscriptions, if the one for commands can't be used for them. */
   constructor(commands: CommandConnection, makeConnection: () => CommandConnection) {
     this.#commands = commands
     this.#makeConnection = makeConnection
   }
 
   /**
-   * Looks until there is something: at once, when the channel is spoken on, and now and then. While Redis is away the
-   * wait goes on.
-   * @returns What was seen, or `undefined` after `timeout` milliseconds.
-   * @throws {ConnectionFailed} when Redis was away at the end. {BrokerClosed} when the owner was closed.
+   * Reads until there is a value: immediately, on each notification, and at an interval. While Redis is unreachable the
+   * wait continues.
+   * @returns The value, or `undefined` after `timeout` milliseconds.
+   * @throws {ConnectionFailed} when Redis was unreachable at the end. {BrokerClosed} when the owner was closed.
    */
   async waitFor<T>(wait: Wait<T>): Promise<T | undefined> {
     const { owner } = wait
@@ -76,7 +76,7 @@ export class Subscriptions {
     }
   }
 
-  /** Ends all waits of an owner that closes. */
+  /** Rejects all waits of an owner that closes. */
   endFor(owner: object): void {
     for (const rejectWait of this.#rejections.get(owner) ?? []) rejectWait(new BrokerClosed())
   }
@@ -147,7 +147,7 @@ export class Subscriptions {
     })
   }
 
-  /** Sees to it that the channel is listened to. Those who wait look once more then: it may have been spoken on before. */
+  /** Ensures the subscription. Then all waits read once more, since a notification may have come before. */
   #subscribe(channel: string, state: Channel): void {
     if (state.subscribed || state.subscribing || state.refused) return
     const subscribe = async (): Promise<void> => {
@@ -176,7 +176,7 @@ export class Subscriptions {
     })
   }
 
-  /** The connection for commands, where it can listen besides; else one of our own. */
+  /** Returns the connection for commands, if it can also subscribe; otherwise a separate one. */
   async #chooseConnection(): Promise<CommandConnection> {
     if (this.#connection) return this.#connection
     await this.#commands.call(async () => {})
@@ -186,7 +186,7 @@ export class Subscriptions {
   }
 }
 
-/** What was seen; or that Redis is away, which can be waited out. */
+/** Returns the value, or the error of an unreachable Redis, after which the wait can continue. */
 async function tryRead<T>(
   read: (timeout: number) => Promise<T | undefined>,
   timeout: number,
