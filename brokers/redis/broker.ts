@@ -202,7 +202,7 @@ export class RedisBroker extends Broker {
     this.#wakeUps ??= this.#connections.wakeUps(this.#session.keys)
     const consumer = new RedisConsumer({
       unacked,
-      waker: this.#wakeUps,
+      wakeUps: this.#wakeUps,
       now: () => this.clock.now(),
       records: (entries) => this.#records(entries),
       maintain: () => this.#maintenance.maintainQueue(unacked),

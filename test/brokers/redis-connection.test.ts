@@ -145,7 +145,7 @@ await withRedis((server) => {
 
   t.test('what says nothing, or is no Redis, is told apart', async (t) => {
     const silent = await failure(open(t, { url: await impostor(t, () => {}), enqueueTimeout: 300 }))
-    t.match(silent.message, /it was not sent: .*connected, but no reply: check that it is Redis/)
+    t.match(silent.message, /it was not sent: .*connected, but no reply: is it Redis, does it require TLS\?/)
     t.notMatch(all(silent), /undefined/)
     const http = await impostor(
       t,

@@ -165,7 +165,7 @@ await withRedis((server) => {
     await broker.enqueue(note('soon'), { delay: 20 })
     await admin.config('SET', 'maxmemory', '1000')
 
-    await t.rejects(broker.enqueue(note('too much')), { message: /full.*maxmemory/s })
+    await t.rejects(broker.enqueue(note('too much')), { message: /out of memory.*maxmemory/s })
     await t.rejects(broker.enqueue(note('too much'), { delay: 50 }), BrokerError)
 
     const consumer = broker.consume(queueName)
@@ -202,7 +202,7 @@ await withRedis((server) => {
       await admin.config('SET', 'maxmemory', '1000')
     })
     t.equal(await admin.get(key), '0', 'the slot is free again')
-    await t.rejects(slots.acquire(), { message: /full.*maxmemory/s })
+    await t.rejects(slots.acquire(), { message: /out of memory.*maxmemory/s })
     t.equal(await barrier.wait({ block: false }), false)
     t.equal(await barrier.wait({ block: false }), true, 'the last one tells the others')
 

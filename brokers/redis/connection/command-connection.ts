@@ -286,9 +286,7 @@ export class CommandConnection {
     if (!stream || stream.connecting || stream.destroyed) return new ConnectionFailed(`${text}.`)
     // Silent for so long, it is dropped. The next one may respond.
     if (performance.now() - (this.#connectedAt ?? Number.NEGATIVE_INFINITY) >= maxSilence) this.reset()
-    return new ConnectionFailed(
-      `${text} (connected, but no reply: check that it is Redis, and whether it requires TLS).`,
-    )
+    return new ConnectionFailed(`${text} (connected, but no reply: is it Redis, does it require TLS?).`)
   }
 
   #explain(error: Error): Error {

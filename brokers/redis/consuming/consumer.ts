@@ -1,6 +1,6 @@
 /**
- * One queue as a worker consumes it: takes in batches, sleeps in Redis when there is nothing, and settles what it took,
- * the settlements of one turn of the event loop in one call.
+ * Consumes one queue: takes messages in batches, waits in Redis while the queue is empty, and settles what it took. The
+ * settlements of one turn of the event loop go out in one call.
  */
 import type { Consumer, DeadLetterReason } from '../../../lib/consumer.js'
 import type { Entry } from '../../../lib/outcome.js'
@@ -14,17 +14,17 @@ import { acknowledge, deadLetter, type Settlement } from './settlements.js'
 import type { RedisDelivery, UnackedDeliveries } from './unacked.js'
 import { type FetchOutcome, pollInterval, type ScriptCall, type WakeUps } from './wake-ups.js'
 
-/** The most messages that one call fetches or settles. */
+/** The maximum number of messages that one call fetches or settles. */
 const maxBatch = 500
 
-/** What the consumer needs of its broker. */
+/** What the consumer needs from its broker. */
 export interface ConsumerContext {
   readonly unacked: UnackedDeliveries
-  readonly waker: WakeUps
+  readonly wakeUps: WakeUps
   readonly now: () => number
-  /** Makes parcels of messages that are sent with a settlement. */
+  /** Makes the enqueue records of messages that are sent with a settlement. */
   readonly records: (entries: readonly Entry[]) => EnqueueRecord[]
-  /** Looks after the queue once before the first take: recovers what dead workers left. */
+  /** Runs the queue's maintenance once before the first take: recovers the messages of dead workers. */
   readonly maintain: () => Promise<void>
   readonly isClosed: () => boolean
 }
@@ -43,9 +43,9 @@ export class RedisConsumer implements Consumer {
   readonly #unacked: UnackedDeliveries
   readonly #closing = new AbortController()
   #maintained = false
-  /** Set when the last fetch found nothing: with when there will be something, if that is known. */
+  /** Set when the last fetch found nothing: with the time when the next delayed message is due, if there is one. */
   #empty: { due: number | undefined } | undefined
-  /** How far our clock is ahead of Redis's: that, or a little less. */
+  /** How far our clock is ahead of the clock of Redis, or a little less. */
   #clockOffset = 0
   readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
   readonly #deadLetters: TurnBatch<Settlement & { letter: DeadLetterReason }>
@@ -57,7 +57,7 @@ export class RedisConsumer implements Consumer {
     this.#unacked = unacked
     this.queueName = unacked.queue.queueName
     unacked.consumers++
-    unacked.onUncertain = () => context.waker.wake(unacked.queue)
+    unacked.onUncertain = () => context.wakeUps.wake(unacked.queue)
     const { connection } = unacked.session
     const source = { acks: unacked.acks, bodies: unacked.queue.messages, queue: unacked.queue }
     const most = { most: maxBatch }
@@ -89,7 +89,7 @@ export class RedisConsumer implements Consumer {
           await takeover
           continue
         }
-        // If it fails, the next fetch will say that there is something still.
+        // If it fails, the next fetch will report them again.
         takeover.catch(() => {})
       }
       if (fetched.deliveries.length > 0) return fetched.deliveries
@@ -106,7 +106,7 @@ export class RedisConsumer implements Consumer {
     )
   }
 
-  /** Everybody in a batch gets the same promise, which the worker makes use of. */
+  /** Returns the same promise to all acks of a batch, which the worker relies on. */
   ack(delivery: RedisDelivery, sends: readonly Entry[]): Promise<void> {
     if (!delivery.held) return done
     return sends.length === 0 ? this.#acknowledge(delivery, none) : this.#acknowledgeAndSend(delivery, sends)
@@ -140,10 +140,10 @@ export class RedisConsumer implements Consumer {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
     this.#unacked.consumers--
-    this.#context.waker.stopIfIdle()
+    this.#context.wakeUps.stopIfIdle()
   }
 
-  /** Resolves when every settlement that was begun is through. */
+  /** Resolves when all settlements that were started have ended. */
   async settled(): Promise<void> {
     await Promise.all([this.#acks.idle(), this.#deadLetters.idle(), this.#requeues.idle()])
   }
@@ -152,7 +152,7 @@ export class RedisConsumer implements Consumer {
 
   async #fetch(limit: number): Promise<Fetched> {
     const now = this.#context.now()
-    // What was fetched is in the hand before the call counts as answered.
+    // The deliveries are tracked as unacked before the call counts as replied.
     return this.#unacked.take(async () => {
       const { script, keys, args } = this.#fetchCall(limit, now)
       const fetched = this.#readReply(
@@ -165,8 +165,8 @@ export class RedisConsumer implements Consumer {
   }
 
   /**
-   * Sleeps with a fetch on its way.
-   * @returns What it brought; nothing when one has to look by oneself.
+   * Waits until the queue has something, with a fetch pipelined behind the wait.
+   * @returns What it fetched, or `undefined` when the caller has to fetch.
    */
   async #sleep(limit: number, { due }: { due: number | undefined }): Promise<Fetched | undefined> {
     const { signal } = this.#closing
@@ -178,22 +178,22 @@ export class RedisConsumer implements Consumer {
         const now = this.#context.now()
         fetched = this.#readReply(answer, now)
         const { deliveries, delayedByPython, due } = fetched
-        // Nobody waits for them any more.
+        // The consumer was closed: return them to the queue.
         if (signal.aborted) for (const delivery of deliveries.splice(0)) this.requeue(delivery).catch(() => {})
-        // One that is due by now, the fetch was a moment too soon for.
+        // A message that has become due since: the fetch came a moment too early.
         const isDue = due !== undefined && due <= now
         return {
           awake: deliveries.length > 0 || delayedByPython || isDue || signal.aborted || this.#unacked.isUncertain,
           due,
         }
       })
-    await this.#context.waker.sleep(this.#unacked.queue, { due, signal, fetch })
+    await this.#context.wakeUps.sleep(this.#unacked.queue, { due, signal, fetch })
     if (fetched && (fetched.deliveries.length > 0 || fetched.delayedByPython)) return fetched
     this.#empty = undefined
     return undefined
   }
 
-  /** @param now The time, unless it is made later. */
+  /** @param now The time, or `undefined` when the call is executed at an unknown later time. */
   #fetchCall(limit: number, now: number | undefined): ScriptCall {
     const { acks, session, queue } = this.#unacked
     const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
@@ -218,7 +218,7 @@ export class RedisConsumer implements Consumer {
     })
   }
 
-  /** Dramatiq allows an `eta` on a message that isn't in the delay queue; it waits all the same, as this parcel. */
+  /** Dramatiq allows an `eta` on a message outside the delay queue. It is delayed all the same, as this record. */
   #asDelayed(body: string, now: number): EnqueueRecord | undefined {
     if (!body.includes('"eta"')) return undefined
     try {
@@ -227,7 +227,7 @@ export class RedisConsumer implements Consumer {
         ? recordOfDelayed(this.#unacked.queue, body)
         : undefined
     } catch {
-      // Not a message: the worker will say so.
+      // Not a message: the worker will report it.
       return undefined
     }
   }
@@ -243,7 +243,7 @@ export class RedisConsumer implements Consumer {
     }
   }
 
-  /** The last ones first, as each call puts what it gives back before what is there: so all end up in their order. */
+  /** Requeues the last batch first: each call puts its messages at the head of the queue, so the order is kept. */
   async #requeueAll(all: readonly Requeue[]): Promise<void> {
     for (let end = all.length; end > 0; end -= maxBatch) {
       await this.#requeueBatch(all.slice(Math.max(0, end - maxBatch), end))

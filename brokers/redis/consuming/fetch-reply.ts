@@ -1,5 +1,5 @@
 /**
- * What a fetch brought, as `fetch.lua` packs it: all ids and bodies in one string of bytes, read here into messages.
+ * Reads the reply of `fetch.lua` into deliveries. All ids and bodies come packed in one byte string.
  */
 import { isAscii } from 'node:buffer'
 import { readBody } from '../sending/enqueue-records.js'
@@ -7,22 +7,22 @@ import { RedisDelivery } from './unacked.js'
 
 export interface FetchReply {
   readonly deliveries: RedisDelivery[]
-  /** When the next delayed message is due, where there is one. */
+  /** When the next delayed message is due, if there is one. */
   readonly due: number | undefined
-  /** Whether Python has delayed something that can be taken over. */
+  /** Whether there are messages in Python's delay queue that can be taken over. */
   readonly delayedByPython: boolean
-  /** The time in Redis, in milliseconds. */
+  /** The time of the Redis clock, in milliseconds. */
   readonly time: number
-  /** Whether some body may say that it is to be run later. */
+  /** Whether some body may have an `eta`, which asks for a later run. */
   readonly mayBeEarly: boolean
 }
 
-/** Above this many bytes a message doesn't share its memory with those that came with it, since it may be held long. */
+/** Up to this many bytes the messages of a reply share their memory: one that is held long keeps all of it. */
 const maxSharedBytes = 262_144
 
 /**
- * @param queueName Where it was fetched from.
- * @param textual Whether bodies are text, or bytes.
+ * @param queueName The queue that was fetched from.
+ * @param textual Whether bodies are text; otherwise they are bytes.
  */
 export function readFetchReply(reply: readonly unknown[], queueName: string, textual: boolean): FetchReply {
   const [due, inDelayQueue, runs, repeats, sizes, record, time] = reply as [
@@ -34,7 +34,7 @@ export function readFetchReply(reply: readonly unknown[], queueName: string, tex
     Buffer,
     number,
   ]
-  // Text that is all ASCII is read in one go and cut, which is many times quicker; most is.
+  // Pure ASCII, which most text is, is decoded in one step and sliced, which is many times faster.
   const shared = textual && record.length <= maxSharedBytes && isAscii(record) ? record.toString('latin1') : undefined
   const deliveries: RedisDelivery[] = []
   let run = -2

@@ -1,6 +1,6 @@
 /**
- * The two ends a message can come to, many messages a call: done with, or given up. Both store what is sent besides
- * in the same step, and do nothing at all for a message that isn't held any more.
+ * Acknowledges and dead-letters messages, many in one call. Both store follow-up messages in the same atomic step. For
+ * a message that this worker no longer holds, both do nothing at all.
  */
 import type { DeadLetterReason } from '../../../lib/consumer.js'
 import type { Argument, CommandConnection } from '../connection/command-connection.js'
@@ -12,7 +12,7 @@ import { type EnqueueRecord, packRecords } from '../sending/enqueue-records.js'
 /** In bytes. All ids are UUIDs, unless a producer of another kind made them. */
 const uuidLength = 36
 
-/** Where messages are settled: on a queue, or on what Python delayed of it. */
+/** The keys of the place where messages are settled: a queue, or its Python delay queue. */
 export interface SettlementKeys {
   readonly acks: string
   readonly bodies: string
@@ -22,12 +22,12 @@ export interface SettlementKeys {
 export interface Settlement {
   /** One character a byte, see `ids.ts`. */
   readonly id: string
-  /** Whether it had been delivered before, so that there is a count to forget. */
+  /** Whether it had been delivered before, so that a delivery count has to be deleted. */
   readonly redelivered: boolean
   readonly records: readonly EnqueueRecord[]
 }
 
-/** Done with. */
+/** Acknowledges messages. */
 export async function acknowledge(
   connection: CommandConnection,
   { acks, bodies, queue }: SettlementKeys,
@@ -51,7 +51,7 @@ export async function acknowledge(
   await connection.run(script('ack'), keys, args)
 }
 
-/** Given up. */
+/** Moves messages to the dead letters. */
 export async function deadLetter(
   connection: CommandConnection,
   { acks, bodies, queue }: SettlementKeys,

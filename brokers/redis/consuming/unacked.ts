@@ -1,6 +1,6 @@
 /**
- * What a broker has in hand of one queue: the deliveries it gave out and got no settlement for. Redis keeps the same
- * in the ack set; where the two differ because an answer was lost, the hand sets it right.
+ * Tracks the unacked deliveries of one queue: those that the broker delivered and that weren't settled yet. Redis keeps
+ * the same in the ack set. When the two differ because a reply was lost, they are reconciled here (`reclaim`).
  */
 import type { DeadLetterReason, Delivery } from '../../../lib/consumer.js'
 import type { Body } from '../../../lib/encoder.js'
@@ -12,9 +12,9 @@ import { script } from '../scripts.js'
 import { type EnqueueRecord, readBody, recordOfDelayed } from '../sending/enqueue-records.js'
 import { acknowledge, deadLetter, type Settlement } from './settlements.js'
 
-/** A delivery, and the id that Redis has for it. */
+/** A delivery with its id in Redis. */
 export class RedisDelivery implements Delivery {
-  /** Whether it is in hand: not settled, and the present delivery of its message. */
+  /** Whether it is unacked: not settled, and the latest delivery of its message. */
   held = true
 
   constructor(
@@ -27,7 +27,7 @@ export class RedisDelivery implements Delivery {
   ) {}
 }
 
-/** Whose hand it is, and where it reaches. */
+/** The worker that holds the deliveries, with its keys and connection. */
 export interface WorkerSession {
   readonly worker: string
   readonly keys: Keys
@@ -40,14 +40,14 @@ export class UnackedDeliveries {
   readonly acks: string
   readonly delayQueueAcks: string
   readonly deliveries = new Map<string, RedisDelivery>()
-  /** How many consumers take with it. */
+  /** The number of consumers of this queue. */
   consumers = 0
-  /** Called when there is something to be set right, for those who sleep with a take on its way. */
+  /** Called when the ack set has to be reconciled, to wake consumers whose take is waiting in Redis. */
   onUncertain: () => void = () => {}
-  /** Calls that take and aren't answered yet; and all that ever were. */
+  /** Takes without a reply so far, and the number of all takes ever. */
   #pending = 0
   #takes = 0
-  /** Of those under way, the ones that wait in Redis for something to take. */
+  /** The pending takes that wait in Redis for a message. */
   #blocking = 0
   #uncertain = false
   #reclaiming: Promise<void> | undefined
@@ -60,14 +60,14 @@ export class UnackedDeliveries {
     this.delayQueueAcks = session.keys.acks(session.worker, queue.delayQueueName)
   }
 
-  /** Takes what was fetched. One that was in hand before was taken back meanwhile, and can't be settled any more. */
+  /** Adds a delivery. An earlier one of the same message was reclaimed by others and can't be settled any more. */
   add(delivery: RedisDelivery): void {
     const previous = this.deliveries.get(delivery.id)
     if (previous) previous.held = false
     this.deliveries.set(delivery.id, delivery)
   }
 
-  /** Forgets a delivery that was settled. */
+  /** Removes a delivery that was settled. */
   remove(delivery: RedisDelivery): void {
     if (delivery.held) this.deliveries.delete(delivery.id)
     delivery.held = false
@@ -83,7 +83,7 @@ export class UnackedDeliveries {
     }
   }
 
-  /** Makes a call that takes: until it is answered, Redis knows of more than the hand. */
+  /** Makes a call that takes messages. Until its reply is here, the ack set may have more than we know of. */
   async take<T>(call: () => Promise<T>): Promise<T> {
     this.#pending++
     this.#takes++
@@ -94,7 +94,7 @@ export class UnackedDeliveries {
     }
   }
 
-  /** The same for a call that may wait in Redis for long, until there is something to take. */
+  /** Like `take`, for a call that may wait in Redis for a long time until there is a message. */
   async takeBlocking<T>(call: () => Promise<T>): Promise<T> {
     this.#blocking++
     try {
@@ -105,7 +105,7 @@ export class UnackedDeliveries {
     }
   }
 
-  /** There is a new connection, perhaps to another server: what was said on the old one may not have been heard. */
+  /** Reports a new connection, perhaps to another server: replies on the old one may have been lost. */
   reconnected(): void {
     if (this.#takes > 0) this.#setUncertain()
   }
@@ -115,26 +115,28 @@ export class UnackedDeliveries {
     this.onUncertain()
   }
 
-  /** Whether Redis may know of something taken that the hand doesn't. */
+  /** Whether the ack set may contain messages that aren't tracked here. */
   get isUncertain(): boolean {
     return this.#uncertain
   }
 
-  /** How things stand, to be compared by `check` with what Redis says a moment later. */
+  /**
+   * The present state, for `compare` with the size of the ack set a moment later; `undefined` while takes are pending.
+   */
   get snapshot(): number | undefined {
     return this.#pending === this.#blocking ? this.#takes : undefined
   }
 
-  /** Compares the size of the ack set with the hand, if nothing was taken meanwhile. */
+  /** Compares the size of the ack set with the tracked deliveries, if nothing was taken since the snapshot. */
   compare(snapshot: number | undefined, size: number): void {
     if (snapshot !== undefined && snapshot === this.snapshot && size > this.deliveries.size) this.#setUncertain()
   }
 
   /**
-   * Gives back what was taken by calls whose answers were lost. Nobody may be taking meanwhile: whoever wants to take
-   * asks for this until there is nothing to wait for.
+   * Returns messages to the queue that were taken by calls whose replies were lost. No take may be pending in the
+   * meantime: a caller that wants to take first awaits this until it returns `undefined`.
    *
-   * @param timeout How long each of the two answers may take.
+   * @param timeout The timeout of each of the two calls, in milliseconds.
    */
   reclaim(timeout = defaultTimeout): Promise<void> | undefined {
     if (this.#reclaiming) return this.#reclaiming
@@ -153,8 +155,8 @@ export class UnackedDeliveries {
   }
 
   /**
-   * Moves what Python delayed among our own delayed messages: taken into the hand, and stored anew in the step that
-   * lets it go, so that a crash in between loses nothing.
+   * Moves the messages of Python's delay queue to our own delayed messages. Each is taken first, then stored and
+   * acknowledged in one atomic step, so that a crash in between loses nothing.
    */
   takeOverDelayed(): Promise<void> {
     this.#takingOver ??= this.#takeOverAllDelayed()

@@ -1,9 +1,9 @@
 /**
- * The waker: lets idle workers sleep until there is something to do. All queues of a process wait on one blocked
- * connection (BLPOP on their wake lists); whoever sends leaves a token there. Behind the blocked call stands a fetch
- * for the queue that was busy last, so that what wakes it comes with the token, in one trip. What leaves no token
- * (Python) and what got lost (a token on its way to a process that died) is found by a slow poll, one call for all
- * queues; a due time that is near has a timer of its own.
+ * Lets idle consumers sleep until there is something to do. All queues of a process wait on one blocked connection
+ * (BLPOP on their wake lists); every sender pushes a token there. A fetch for the queue that was busy last is pipelined
+ * behind the blocking call, so that its messages arrive with the token, in one round trip. A slow poll, one call for
+ * all queues, finds what comes without a token: messages from Python, and tokens lost on the way to a process that
+ * died. A due time in the near future has its own timer.
  */
 import { backoff, pause, startTimer } from '../../../lib/time.js'
 import { uuid } from '../../../lib/uuid.js'
@@ -12,13 +12,13 @@ import type { Argument, CommandConnection } from '../connection/command-connecti
 import type { Keys, QueueKeys } from '../keys.js'
 import { type Script, script } from '../scripts.js'
 
-/** How often queues are looked at where nobody rings, in milliseconds. */
+/** How often idle queues are polled, in milliseconds. */
 export const pollInterval = 900
-/** How long one blocking call lasts at most, in seconds; and how much later than that its answer may come. */
+/** The maximum duration of a blocking call in seconds, and how much later its reply may come (ms). */
 const block = { seconds: 10, grace: 5000 }
-/** How long one who is to end waits for the blocked call to end in good order, in milliseconds. */
+/** How long a consumer that stops waits for the blocking call to end normally, in milliseconds. */
 const closeTimeout = 1000
-/** How long after the blocked call was interrupted it may still not be answered, in milliseconds. */
+/** How long an interrupted blocking call may take to end before its connection is dropped, in milliseconds. */
 const interruptTimeout = 2000
 
 /** A script call. */
@@ -28,26 +28,26 @@ export interface ScriptCall {
   readonly args: readonly Argument[]
 }
 
-/** What came of a fetch that stood behind the blocked call. */
+/** The outcome of a fetch that was pipelined behind the blocking call. */
 export interface FetchOutcome {
-  /** Whether its queue need not sleep on. */
+  /** Whether the consumer should wake up. */
   readonly awake: boolean
-  /** When the next delayed message is due, where there is one. */
+  /** When the next delayed message is due, if there is one. */
   readonly due: number | undefined
 }
 
-/** Makes a fetch by handing its call to `send`; where that gives back nothing, the call could not be made. */
+/** Makes a fetch by passing its call to `send`. If `send` resolves to `undefined`, the script could not be run. */
 export type Fetch = (send: (call: ScriptCall) => Promise<unknown>) => Promise<FetchOutcome>
 
 export interface SleepOptions {
-  /** When the next delayed message of the queue is due, where there is one. */
+  /** When the next delayed message of the queue is due, if there is one. */
   readonly due: number | undefined
   /** Ends the sleep. */
   readonly signal: AbortSignal
   readonly fetch: Fetch
 }
 
-/** Somebody who sleeps until there is something on a queue. */
+/** A consumer that sleeps until there is something on its queue. */
 interface IdleConsumer {
   readonly queue: QueueKeys
   readonly signal: AbortSignal
@@ -62,9 +62,9 @@ export class WakeUps {
   readonly #blocking: CommandConnection
   readonly #control: string
   readonly #idle = new Set<IdleConsumer>()
-  /** The wake lists that the blocked call waits for. */
+  /** The wake lists that the blocking call waits for. */
   #watchedLists: ReadonlySet<string> | undefined
-  /** Whose fetch stands behind the blocked call: he wakes when that is answered, and not before. */
+  /** The consumer whose fetch is pipelined behind the blocking call. It wakes when that has a reply, and not before. */
   #pipelined: IdleConsumer | undefined
   #interrupted = false
   #poll: NodeJS.Timeout | undefined
@@ -76,7 +76,7 @@ export class WakeUps {
     this.#control = keys.control(uuid())
   }
 
-  /** Sleeps until there may be something to do on a queue. It may be woken for nothing. */
+  /** Sleeps until there may be something to do on a queue. A wake-up may turn out to be needless. */
   sleep(queue: QueueKeys, { due, signal, fetch }: SleepOptions): Promise<void> {
     return new Promise((resolve) => {
       const stop = (): void => this.#stopConsumer(consumer)
@@ -97,12 +97,12 @@ export class WakeUps {
     })
   }
 
-  /** Wakes everybody who sleeps on a queue. */
+  /** Wakes all consumers of a queue. */
   wake(queue: QueueKeys): void {
     for (const consumer of [...this.#idle]) if (consumer.queue === queue) this.#wake(consumer)
   }
 
-  /** Ends the blocked call where nobody sleeps any more. */
+  /** Ends the blocking call if no consumer sleeps any more. */
   stopIfIdle(): void {
     if (this.#idle.size === 0 && this.#watchedLists) this.#interrupt()
   }
@@ -113,9 +113,9 @@ export class WakeUps {
     this.#blocking.close()
   }
 
-  // — Being rung for —————————————————————————————————————————————————————————————————————————————————————
+  // — Waiting for tokens —————————————————————————————————————————————————————————————————————————————————
 
-  /** Sees to it that the blocked call waits for this queue, too. */
+  /** Ensures that the blocking call waits for this queue, too. */
   #watch(queue: QueueKeys): void {
     if (!this.#watchedLists) {
       this.#watchedLists = new Set()
@@ -130,7 +130,7 @@ export class WakeUps {
     else consumer.wake()
   }
 
-  /** Wakes one who is to end, whether Redis answers or not. */
+  /** Wakes a consumer that stops, whether Redis replies or not. */
   #stopConsumer(consumer: IdleConsumer): void {
     this.#wake(consumer)
     if (!this.#idle.has(consumer)) return
@@ -146,7 +146,7 @@ export class WakeUps {
     if (this.#interrupted) return
     this.#interrupted = true
     const watchedLists = this.#watchedLists
-    // What is pushed is heard at once, unless the connection was dropped on the way without a word.
+    // The blocking call ends as soon as the token is pushed, unless its connection was silently dropped on the way.
     const resetIfStuck = (): void => {
       if (this.#interrupted && this.#watchedLists === watchedLists) this.#blocking.reset()
     }
@@ -172,15 +172,16 @@ export class WakeUps {
       this.#pipelined = undefined
       if (tokenList !== undefined) this.#onToken(tokenList, pipelined)
       if (failures === 0) continue
-      // The poll goes on meanwhile, and tells the worker when Redis is away. Somebody sleeps, and for him the process stays.
+      // The poll continues in the meantime, and lets the worker know when Redis is unreachable. This pause keeps the
+      // process alive for the sleeping consumers.
       await pause(backoff(failures - 1, { factor: 20, max: 1000 }))
-      // His fetch may have been made, its answer lost: he looks by himself.
+      // Its fetch may have been executed and the reply lost: it has to fetch again.
       pipelined?.wake()
     }
     this.#watchedLists = undefined
   }
 
-  /** @returns The wake list that was rung. */
+  /** @returns The wake list that had a token. */
   async #block(): Promise<string | undefined> {
     const lists = this.#lists()
     const answer = await this.#blocking.call((client) => client.blpop(...lists, block.seconds), {
@@ -212,15 +213,15 @@ export class WakeUps {
     return [...(this.#watchedLists ?? []), this.#control]
   }
 
-  /** @param pipelined Whose fetch was made already. */
+  /** @param pipelined The consumer whose fetch was already made. */
   #onToken(wakeList: string, pipelined: IdleConsumer | undefined): void {
     if (wakeList === this.#control || wakeList === pipelined?.queue.wake) return
     for (const consumer of this.#idle) if (consumer.queue.wake === wakeList) return consumer.wake()
-    // Nobody here sleeps on that queue any more: another process may.
+    // No consumer of this process sleeps on that queue any more; one of another process may.
     this.#commands.run(script('return-token'), [wakeList], []).catch(() => {})
   }
 
-  // — Looking by oneself —————————————————————————————————————————————————————————————————————————————————
+  // — Timers and the poll ————————————————————————————————————————————————————————————————————————————————
 
   #setDueTimers(queue: QueueKeys, due: number): void {
     for (const consumer of this.#idle) if (consumer.queue === queue) this.#setDueTimer(consumer, due)
@@ -235,17 +236,17 @@ export class WakeUps {
       consumer.due = Number.POSITIVE_INFINITY
       this.#wake(consumer)
     }
-    // What is further away the poll will see again.
+    // The poll will report a later one again.
     consumer.timer = delay <= 2 * pollInterval ? startTimer(wake, Math.max(1, Math.ceil(delay))).unref() : undefined
     if (!consumer.timer) consumer.due = Number.POSITIVE_INFINITY
   }
 
   #schedulePoll(): void {
     clearTimeout(this.#poll)
-    this.#poll = startTimer(() => void this.#look(), pollInterval).unref()
+    this.#poll = startTimer(() => void this.#pollQueues(), pollInterval).unref()
   }
 
-  async #look(): Promise<void> {
+  async #pollQueues(): Promise<void> {
     const queues = [...new Set([...this.#idle].map(({ queue }) => queue))]
     const keys = queues.flatMap((queue) => [queue.delayed, queue.delayQueue, ...queue.lists])
     try {
@@ -257,14 +258,14 @@ export class WakeUps {
         else if (due !== '') this.#setDueTimers(queue, Number(due))
       })
     } catch {
-      // They find out for themselves that Redis is away, and tell the worker.
+      // Their next calls fail, too, which lets the worker know that Redis is unreachable.
       for (const consumer of [...this.#idle]) this.#wake(consumer)
     }
     if (this.#idle.size > 0 && !this.#closed) this.#schedulePoll()
   }
 }
 
-/** A blocking call and, in the same write, a script call that Redis makes as soon as that one ends. */
+/** Makes a blocking call and, in the same write, a script call that Redis runs as soon as the first one ends. */
 async function blockThen(
   client: Client,
   lists: readonly string[],
@@ -274,6 +275,6 @@ async function blockThen(
   const results = await pipeline.callBuffer('EVALSHA', sha, keys.length, ...keys, ...args).exec()
   const [[blockError, popped] = [], [scriptError, answer] = []] = results ?? []
   if (blockError) throw blockError
-  // A script that Redis doesn't know any more, say: whoever asked asks again by himself.
+  // For example, Redis may have forgotten the script. The caller then fetches by itself.
   return [(popped as [string, string] | null)?.[0], scriptError ? undefined : answer]
 }
