@@ -1,13 +1,13 @@
 /**
- * The options of actors and messages, as types. Every middleware adds its own by declaration merging; a plugin does
- * the same with `declare module 'dramatis'`. How their values are read stands in options.ts.
+ * The options of actors and messages, as types. Each middleware, and each plugin with options, adds its own by
+ * declaration merging (`declare module 'dramatis'`). options.ts reads their values.
  */
 import type { Broker } from './broker.js'
 
-/** Options that an actor may carry for all of its messages, or one message for itself (the message wins). */
+/** Options of an actor, for all its messages, or of one message, which take precedence. */
 export interface MessageOptions {
   /**
-   * 0 to 9, higher first: over the broker as well as among the messages a worker holds. On the wire `broker_priority`.
+   * 0 to 9, higher first; both in the broker and among prefetched messages. On the wire `broker_priority`.
    * @default 0
    */
   priority?: number | undefined

@@ -1,8 +1,8 @@
 /**
  * `actor()`: a typed function that can also be sent.
  *
- * An actor that was given no broker belongs to the default one of the moment in which it is used (a send, or a worker
- * that starts), so `setBroker()` may come before or after the import of the actors.
+ * An actor without a `broker` belongs to the broker that is the default when the actor is used (for a send, or by a
+ * worker that starts). So `setBroker()` may be called before or after the actors are imported.
  */
 
 import type { ActorOptions, MessageOptions } from './actor-options.js'
@@ -20,61 +20,61 @@ import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.j
 import { type ArgumentsOf, checkRunnable, type ResultOf, type Runnable } from './runnable.js'
 import { type Duration, parseDuration, show } from './time.js'
 
-/** What one message is made of: its arguments, and what is special about it. */
+/** The arguments of one message, and its own options. */
 export interface SendOptions<A extends readonly unknown[]> extends MessageOptions {
   /** The arguments, as the function takes them. */
   args: Readonly<A>
-  /** Python's keyword arguments, for actors that live there. An actor of ours gets them as one object after `args`. */
+  /** Python's keyword arguments, for actors in Python. An actor in Node receives them as one object after `args`. */
   kwargs?: Record<string, unknown> | undefined
-  /** How long until it may run. */
+  /** The delay until it may run. */
   delay?: Duration | undefined
-  /** Goes onto the wire untouched, over everything else: for options that dramatis doesn't know. */
+  /** Copied onto the wire unchanged, and over everything else: for options that dramatis doesn't know. */
   options?: Record<string, unknown> | undefined
 }
 
-/** The arguments may be left out where the function needs none. */
+/** The arguments are optional if the function needs none. */
 export type SendArguments<A extends readonly unknown[]> = [] extends A
   ? [options?: Omit<SendOptions<A>, 'args'> & { args?: Readonly<A> | undefined }]
   : [options: SendOptions<A>]
 
-/** Sends messages to an actor, wherever it lives. */
+/** Sends messages to an actor, wherever it runs. */
 export interface ActorHandle<A extends readonly unknown[], R> {
   readonly actorName: string
   readonly queueName: string
-  /** The options it was declared with, in their normal form: durations in milliseconds, actors as names. */
+  /** The options of its declaration in their normal form: durations in milliseconds, actors as names. */
   readonly options: Readonly<Record<string, unknown>>
-  /** The broker it belongs to; asking binds it. */
+  /** The broker it belongs to. Reading it binds the actor. */
   readonly broker: Broker
 
-  /** Sends a message; resolved means stored. */
+  /** Sends a message. Resolves once it is stored. */
   send(...args: A): Promise<Message<R>>
-  /** Sends a message with options of its own. */
+  /** Sends a message with its own options. */
   sendWithOptions(...options: SendArguments<A>): Promise<Message<R>>
-  /** Sends a message for each list of arguments in one go: all are stored or, when it rejects, none. */
+  /** Sends a message for each list of arguments in one operation: all are stored or, if it rejects, none. */
   sendMany(argLists: readonly Readonly<A>[], options?: Omit<SendOptions<A>, 'args'>): Promise<Message<R>[]>
-  /** Makes a message without sending it. */
+  /** Creates a message without sending it. */
   message(...args: A): Message<R>
-  /** Makes a message with options of its own; a `delay` is left to whoever enqueues it. */
+  /** Creates a message with its own options. A `delay` is up to the caller that enqueues it. */
   messageWithOptions(...options: SendArguments<A>): Message<R>
 }
 
 /** An actor: the function itself, which can also be sent. */
 export interface Actor<A extends readonly unknown[], R> extends ActorHandle<A, R> {
   (...args: A): R | Promise<R>
-  /** The function it was made of. */
+  /** The function it was created from. */
   readonly fn: (...args: A) => R | Promise<R>
 }
 
-/** What actors and remote actors have in common. */
+/** Common to actors and remote actors. */
 class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   readonly actorName: string
   readonly queueName: string
   readonly options: Readonly<Record<string, unknown>>
-  /** What hooks get to see as the actor: the callable one, where there is one. */
+  /** What hooks receive as the actor: the callable one, if there is one. */
   self = this as unknown as AnyActor
-  /** What else binding does: an actor declares itself, a remote one has nothing to declare but its queue. */
+  /** What binding also does: an actor declares itself, a remote actor only its queue. */
   onBind = (broker: Broker): void => broker.declareQueue(this.queueName)
-  /** The broker it was given, which it stays with. */
+  /** The broker it was given, if any. */
   readonly #pinned: Broker | undefined
   #broker: Broker | undefined
 
@@ -162,13 +162,13 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     own: Record<string, unknown>,
   ): Message<R> {
     const { broker, actorName, queueName } = this
-    // Trailing undefined is an argument left out; elsewhere it would arrive as null, which the check below refuses.
+    // A trailing undefined is an omitted argument. Elsewhere it would arrive as null, which the check below refuses.
     let end = args.length
     while (end > 0 && args[end - 1] === undefined) end--
     const given = end === args.length ? args : args.slice(0, end)
     checkSerializable(given, 'args')
     if (kwargs) checkSerializable(kwargs, 'kwargs')
-    // The one option that a broker has to see in the message itself, wherever it was given.
+    // The only option that a broker must find in the message itself, wherever it was given.
     const { priority } = this.options
     if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
     const options = broker.chain.updateOptions(own, this.self, broker)
@@ -202,15 +202,16 @@ function readDelay(delay: Duration | undefined): number | undefined {
 }
 
 /**
- * Makes an actor of a function.
+ * Creates an actor from a function.
  *
- * What it is sent must be JSON, and so must be what it returns where the result is wanted.
+ * Its arguments must be JSON, and so must its return value if the result is needed.
  *
  * @example
  * export const add = actor(function add(a: number, b: number) { return a + b }, { maxRetries: 3 })
  * await add.send(1, 2)
  *
- * @throws {InvalidOption} for an unknown option or an unusable value, {InvalidName} for a name the wire doesn't allow.
+ * @throws {InvalidOption} for an unknown option or an invalid value, {InvalidName} for a name that the wire doesn't
+ * allow.
  */
 // biome-ignore lint/complexity/noBannedTypes: a signature would make "any" of parameters that have no type of their own
 export function actor<F extends Function, Kept extends boolean | undefined = boolean | undefined>(
@@ -228,7 +229,7 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
   const made = function (this: unknown, ...args: A): unknown {
     return callDirectly(call, this, args, actorName, queueName)
   } as unknown as F & Actor<A, R>
-  // As a function's own properties are, so that tests can replace them.
+  // Configurable and writable, as a function's own properties are, so that tests can replace them.
   const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true })
   Object.defineProperties(made, {
     name: { value: fn.name || actorName, configurable: true },
@@ -251,7 +252,7 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
 }
 
 /**
- * A typed handle on an actor that lives elsewhere: in another service, in Python.
+ * A typed handle on an actor that runs elsewhere: in another service, or in Python.
  *
  * @example
  * const add = remoteActor<[a: number, b: number], number>('add', { queueName: 'python' })

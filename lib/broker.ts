@@ -1,6 +1,6 @@
 /**
- * The broker contract: what every broker does alike (hooks, declarations, checks) stands here; what differs by
- * technology (storing, taking, settling) is left to `brokers/`. It never runs an actor: that is the worker's.
+ * The base class of brokers. It implements what all brokers have in common (hooks, declarations, checks); storing,
+ * taking and settling is up to `brokers/`. It never runs an actor: the worker does.
  */
 import { Chain } from './chain.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
@@ -28,9 +28,9 @@ import type { ResultBackend } from './results/backend.js'
 import { messageOf } from './thrown.js'
 import { atMost, type Clock, Deadline, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
 
-/** Settings that every broker takes. */
+/** Options that every broker has. */
 export interface BrokerOptions {
-  /** The chain, in place of the default one. */
+  /** The plugins, instead of the default ones. */
   middleware?: readonly Middleware[] | undefined
   /**
    * How long a `send` may take to be stored before it rejects.
@@ -49,13 +49,13 @@ export interface BrokerOptions {
   deadMessageTtl?: Duration | undefined
 }
 
-/** The names of those settings, for brokers that check theirs with `refuseUnknown`. */
+/** The names of these options, for brokers that check theirs with `refuseUnknown`. */
 export const brokerOptionNames = ['middleware', 'enqueueTimeout', 'maxMessageSize', 'deadMessageTtl'] as const
 
 export abstract class Broker {
-  /** Where this broker, its middleware and its workers get the time from. */
+  /** The clock of this broker, its middleware and its workers. */
   readonly clock: Clock = systemClock
-  /** The plugins, in order, and how they are called. */
+  /** The plugins in order, and the calls of their hooks. */
   readonly chain = new Chain()
   readonly actors: ReadonlyMap<string, AnyActor>
   readonly queues: ReadonlySet<string>
@@ -63,7 +63,10 @@ export abstract class Broker {
   readonly maxMessageSize: number
   readonly deadMessageTtl: number
 
-  /** Whether other threads can reach the same queues with a broker of their own; if not, theirs goes through the main thread. */
+  /**
+   * Whether other threads can reach the same queues with their own broker; if not, their sends go through the main
+   * thread.
+   */
   protected readonly reachesThreads: boolean = true
 
   readonly #actors = new Map<string, AnyActor>()
@@ -85,17 +88,20 @@ export abstract class Broker {
     for (const plugin of middleware) this.use(plugin)
   }
 
-  /** Where its queues are, as `DRAMATIS_URL` would say it, without passwords; for logs. */
+  /** Where its queues are, as in `DRAMATIS_URL`, without passwords; for logs. */
   get location(): string {
     return this.constructor.name
   }
 
   // — What the technology brings —————————————————————————————————————————————————————————————————————————
 
-  /** Stores messages, all or none; resolves once they are stored. Those of one turn of the event loop may share a trip. */
+  /**
+   * Stores messages, all or none; resolves once they are stored. Messages of one turn of the event loop may share a
+   * round trip.
+   */
   protected abstract store(entries: readonly Entry[]): Promise<void>
   protected abstract makeConsumer(queueName: string, options: { prefetch: number }): Consumer
-  /** @param timeout How long the answer may take, in milliseconds, where it has to come from elsewhere. */
+  /** @param timeout How long a remote store may take to reply, in milliseconds. */
   protected abstract readStats(queueName: string, timeout?: number): Promise<QueueStats>
   protected abstract clear(queueName: string): Promise<void>
   protected abstract readDeadLetters(
@@ -104,10 +110,10 @@ export abstract class Broker {
     cursor: string | undefined,
   ): Promise<DeadLetterPage>
   protected abstract takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean>
-  /** @param timeout How long it may take at most, in milliseconds; as long as it needs where nobody says. */
+  /** @param timeout How long it may take, in milliseconds; without it, as long as it needs. */
   protected abstract closeStore(timeout: number | undefined): Promise<void>
   /**
-   * Looks whether the store can be used; see `check`. A technology that has nothing to look at leaves it.
+   * Checks whether the store can be used; see `check`. A broker without anything to check doesn't override it.
    * @param _timeout How long it may take, in milliseconds.
    */
   protected async checkStore(_timeout: number): Promise<void> {}
@@ -115,13 +121,13 @@ export abstract class Broker {
   // — The chain ——————————————————————————————————————————————————————————————————————————————————————————
 
   /**
-   * Adds a plugin to the chain: at its end, or `before` or `after` the plugin of that class. A second plugin of a
-   * class takes the place of the first.
+   * Adds a plugin to the chain: at its end, or `before` or `after` the plugin of that class. A second plugin of the
+   * same class replaces the first.
    */
   use(plugin: Middleware, where?: { before?: MiddlewareClass | undefined; after?: MiddlewareClass | undefined }): this {
     const replaced = this.chain.add(plugin, where)?.results
     if (plugin.actorOptions) declareOptions(plugin.actorOptions)
-    // Nobody else would close it, and its connection or its file stay open.
+    // Nothing else would close it, and its connection or file would stay open.
     if (replaced && !this.middleware.some(({ results }) => results === replaced)) this.#notify(replaced.close())
     return this
   }
@@ -131,14 +137,14 @@ export abstract class Broker {
     return this.chain.plugins
   }
 
-  /** Where results are kept, if a plugin keeps them. */
+  /** The results backend, if a plugin has one. */
   get results(): ResultBackend | undefined {
     return this.middleware.find((plugin) => plugin.results)?.results
   }
 
   // — Declaring ——————————————————————————————————————————————————————————————————————————————————————————
 
-  /** Makes a queue known. Declaring it again does nothing. */
+  /** Declares a queue. Declaring it again does nothing. */
   declareQueue(queueName: string): void {
     if (this.#queues.has(queueName)) return
     checkQueueName(queueName)
@@ -150,8 +156,8 @@ export abstract class Broker {
   }
 
   /**
-   * Makes an actor known, and its queue.
-   * @throws {ActorExists} when another has its name.
+   * Declares an actor and its queue.
+   * @throws {ActorExists} if another actor has the same name.
    */
   declareActor(actor: AnyActor): void {
     if (typeof actor !== 'function' || !('actorName' in actor)) {
@@ -174,7 +180,7 @@ export abstract class Broker {
     return actor
   }
 
-  /** Declaring is sync; an async hook's failure is logged by the chain, and nobody waits for it. */
+  /** Declaring is sync: the failure of an async hook is only logged, by the chain. */
   #notify(pending: Promise<void> | undefined): void {
     pending?.catch(() => {})
   }
@@ -182,9 +188,9 @@ export abstract class Broker {
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
 
   /**
-   * Stores a message. Resolved means stored.
+   * Stores a message. Resolves once it is stored.
    *
-   * @param options.delay How long until it may run. @default at once
+   * @param options.delay How long until it may run. @default immediately
    * @throws {MessageTooLarge} {EnqueueTimeout} {ConnectionFailed}
    */
   async enqueue(message: Message, options: { delay?: Duration | undefined } = {}): Promise<Message> {
@@ -195,7 +201,7 @@ export abstract class Broker {
     return message
   }
 
-  /** Stores many messages in one go: all of them or, when it rejects, none. */
+  /** Stores many messages in one operation: all of them or, if it rejects, none. */
   async enqueueMany(
     messages: readonly Message[],
     options: { delay?: Duration | undefined } = {},
@@ -209,7 +215,7 @@ export abstract class Broker {
     return messages
   }
 
-  /** Stores messages that each may have a delay of their own. */
+  /** Stores messages that may have delays. */
   enqueueEntries(entries: readonly Entry[]): Promise<void> {
     try {
       const before = this.beforeEnqueue(entries)
@@ -226,7 +232,10 @@ export abstract class Broker {
     await this.afterEnqueue(entries)
   }
 
-  /** In a thread: by way of the main thread, where its queues can't be reached from here, or for plugins that are only there. */
+  /**
+   * In a worker thread, sends through the main thread if the queues can't be reached from here, or if only it has some
+   * plugins.
+   */
   #put(entries: readonly Entry[]): Promise<void> {
     const main = mainThread()
     if (!main || (this.reachesThreads && !main.relays(this))) return this.store(entries)
@@ -244,7 +253,7 @@ export abstract class Broker {
     await this.afterEnqueue(entries, chain)
   }
 
-  /** What comes before messages are stored, alone or in one step with an acknowledgement: checks and hooks. */
+  /** Checks and hooks that precede storing messages, alone or in one step with an acknowledgement. */
   beforeEnqueue(entries: readonly Entry[], chain = this.chain): Promise<void> | undefined {
     if (this.#closed) throw new BrokerClosed()
     for (const { message } of entries) {
@@ -255,7 +264,7 @@ export abstract class Broker {
     return this.#emitEach(entries, true, chain)
   }
 
-  /** What comes after messages were stored: hooks. They can't fail a send that is done; what they throw is logged. */
+  /** Hooks that follow storing messages. They can't fail a send that is done: what they throw is logged. */
   afterEnqueue(entries: readonly Entry[], chain = this.chain): Promise<void> | undefined {
     return chain.has('afterEnqueue') ? this.#emitEach(entries, false, chain) : undefined
   }
@@ -268,13 +277,13 @@ export abstract class Broker {
   }
 
   /**
-   * The body of a message, checked for its size unless it was stored before.
-   * @param wire Its form on the wire, where the broker has something to add.
+   * The body of a message. Its size is checked unless the message was stored before.
+   * @param wire Its form on the wire, if the broker changed it.
    * @throws {MessageTooLarge}
    */
   protected encode({ message, stored }: Entry, wire: WireMessage = message.toWire()): Body {
     const body = encode(wire)
-    // No character takes more than three bytes, so that most texts need not be measured.
+    // A character takes three bytes at most, so most texts needn't be measured.
     if (!stored && body.length * 3 > this.maxMessageSize) {
       const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length
       if (size > this.maxMessageSize) throw new MessageTooLarge(message.actorName, size, this.maxMessageSize)
@@ -283,7 +292,8 @@ export abstract class Broker {
   }
 
   /**
-   * Why a message can't be stored, however often it is tried; for what is sent beside something that it shall not harm.
+   * Why a message can never be stored, or `undefined`; for messages sent along with a settlement, which they must not
+   * prevent.
    * @internal
    */
   refusal(entry: Entry): unknown {
@@ -301,7 +311,7 @@ export abstract class Broker {
 
   /**
    * Starts to consume a queue.
-   * @param options.prefetch How many messages the consumer will hold at most, a hint for brokers that push.
+   * @param options.prefetch How many messages the consumer will hold at most; a hint for brokers that push.
    */
   consume(queueName: string, options: { prefetch?: number | undefined } = {}): Consumer {
     this.assertOpen()
@@ -313,11 +323,12 @@ export abstract class Broker {
   }
 
   /**
-   * Looks whether the store can be used, and that of the results: connects to it, reads, and writes as a send does,
-   * but nothing that stays. A worker does it before it starts; a service that only sends may do it for its health check.
+   * Checks whether the store, and that of the results, can be used: connects, reads, and writes like a send, but leaves
+   * nothing behind. A worker does this before it starts; a service that only sends may use it for its health check.
    *
    * @param options.timeout How long it may take. @default '5s'
-   * @throws {BrokerUnusable} when no waiting will mend what is wrong; {ConnectionFailed} or another {BrokerError} when it may.
+   * @throws {BrokerUnusable} for a permanent problem; {ConnectionFailed} or another {BrokerError} for one that may be
+   * temporary.
    */
   async check(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     refuseUnknown(options, ['timeout'], 'check()')
@@ -335,7 +346,7 @@ export abstract class Broker {
     return this.readStats(readQueueName(queueName))
   }
 
-  /** Removes every message from a queue: ready, delayed, in hand and dead. */
+  /** Removes every message of a queue: ready, delayed, unacked and dead. */
   async flush(queueName: string): Promise<void> {
     this.assertOpen()
     await this.clear(readQueueName(queueName))
@@ -347,10 +358,10 @@ export abstract class Broker {
   }
 
   /**
-   * Waits until a queue is empty: nothing ready, nothing delayed (retries are), nothing in hand.
+   * Waits until a queue is empty: nothing ready, delayed (which includes retries) or unacked.
    *
-   * @param options.timeout How long, also while the broker is away; for ever without it.
-   * @throws {QueueJoinTimeout} {ConnectionFailed} when the broker is away and there is no timeout.
+   * @param options.timeout How long it waits, also while the broker can't be reached. @default no limit
+   * @throws {QueueJoinTimeout} {ConnectionFailed} if the broker can't be reached and there is no timeout.
    */
   async join(queueName: string, options: { timeout?: Duration | undefined } = {}): Promise<void> {
     refuseUnknown(options, ['timeout'], 'join()')
@@ -373,13 +384,16 @@ export abstract class Broker {
     }
   }
 
-  /** Whether nothing is ready, delayed or in hand; brokers that can tell without counting say so here. */
+  /** Whether nothing is ready, delayed or unacked. Brokers that know without counting override it. */
   protected async isEmpty(queueName: string, timeout?: number): Promise<boolean> {
     const { ready, delayed, inFlight } = await this.readStats(queueName, timeout)
     return ready + delayed + inFlight === 0
   }
 
-  /** Waits until something may have changed; brokers that can tell come back sooner than after `pause` milliseconds. */
+  /**
+   * Waits until something may have changed, `pause` milliseconds at most. Brokers that are notified of changes override
+   * it.
+   */
   protected changed(pause: number): Promise<void> {
     return wait(pause)
   }
@@ -387,9 +401,9 @@ export abstract class Broker {
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
 
   /**
-   * The messages that were given up, oldest first.
-   * @param options.limit How many at most. @default 100
-   * @param options.cursor Where to go on, from the page before.
+   * Dead letters, oldest first.
+   * @param options.limit The most to return. @default 100
+   * @param options.cursor Where to continue: the `cursor` of the previous page.
    * @throws {InvalidOption}
    */
   async deadLetters(
@@ -403,31 +417,31 @@ export abstract class Broker {
     return this.readDeadLetters(readQueueName(queueName), count(limit, 'limit'), cursor)
   }
 
-  /** Puts a dead letter back on its queue, delivered as if for the first time. Says whether it was still there. */
+  /** Requeues a dead letter as a message with no delivery or failed attempt. Returns whether it was still there. */
   async requeueDeadLetter(id: string): Promise<boolean> {
     this.assertOpen()
     return this.takeDeadLetter(readLetterId(id), 'requeue')
   }
 
-  /** Deletes a dead letter. Says whether it was still there. */
+  /** Deletes a dead letter. Returns whether it was still there. */
   async deleteDeadLetter(id: string): Promise<boolean> {
     this.assertOpen()
     return this.takeDeadLetter(readLetterId(id), 'delete')
   }
 
-  /** Forgets how a dead letter failed, before it is put back: whoever asks for its result shall wait for the new one. */
+  /** Removes the stored failure of a dead letter before it is requeued, so that `result()` waits for the new result. */
   protected async forgetResult(body: Body): Promise<void> {
     let message: Message
     try {
       message = Message.decode(body)
     } catch {
-      // No message, so no result.
+      // Not a message: there is no result.
       return
     }
     await this.results?.forget(message)
   }
 
-  /** The body of a dead letter that gets another chance: the count of its failed attempts starts anew. */
+  /** The body of a dead letter that is requeued: its failed attempts are reset. */
   protected revive(body: Body): Body {
     try {
       const message = Message.decode(body)
@@ -450,10 +464,10 @@ export abstract class Broker {
   }
 
   /**
-   * Finishes what is being stored and lets go of connections and files. Nothing can be done with the broker after.
+   * Finishes pending sends, and closes connections and files. The broker can't be used afterwards.
    *
-   * @param options.timeout How long that may take: what isn't stored by then is given up, and its sends reject.
-   * @default as long as the sends that are under way may take
+   * @param options.timeout How long that may take. Sends that aren't stored by then reject.
+   * @default as long as the pending sends may take
    */
   async close(options: { timeout?: Duration | undefined } = {}): Promise<void> {
     refuseUnknown(options, ['timeout'], 'close()')
@@ -472,13 +486,13 @@ export abstract class Broker {
 
 markInstances(Broker, 'broker')
 
-/** The queue itself, for any of its three names. */
+/** The name of the queue itself, for any of its three names. */
 function readQueueName(name: unknown): string {
   checkQueueName(name)
   return canonicalQueueName(name)
 }
 
-/** Checks what whoever made a message by hand put into it. */
+/** Checks a message that was created by hand. */
 function checkContents(message: Message): void {
   assertMessage(message)
   checkSerializable(message.args, 'args')
@@ -491,12 +505,12 @@ function readLetterId(id: unknown): string {
   return id
 }
 
-/** For brokers, when a cursor isn't one of theirs: to begin anew would let whoever turns pages turn for ever. */
+/** For brokers: the error for an invalid cursor. Starting over instead would make paging endless. */
 export function badCursor(cursor: unknown): InvalidOption {
   return expected('the cursor of the page before, as this broker gave it', cursor, 'cursor')
 }
 
-/** Whatever an encoder throws is the message's fault: trying again would be no use. */
+/** An encoder's error is caused by the message: retrying would be pointless. */
 function encode(wire: WireMessage): Body {
   try {
     return getEncoder().encode(wire)

@@ -1,6 +1,6 @@
 /**
- * Whether this code is in the one file that a bundler made of it, where nothing lies beside it any more; and `require()`,
- * which has to start from somewhere there, too.
+ * Whether this code is part of a bundle, where no other file of the package is beside it; and `require()`, which must
+ * be relative to some file even then.
  */
 import nodeModule from 'node:module'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -8,20 +8,20 @@ import { dirname, isAbsolute, join } from 'node:path'
 declare const __webpack_require__: unknown
 
 /**
- * `createRequire()`, under another name: webpack follows an import of that name, and what many put at the head of a bundle
- * of ES modules declares it.
+ * `createRequire()` under another name: webpack follows an import of that name, and many bundles of ES modules declare
+ * it in their banner.
  */
 export const requireFrom = nodeModule.createRequire
 
-/** The URL of this file as it was written; of the bundle, when it is in one; none in a bundle of CommonJS. */
+/** The URL of this file; of the bundle, if it is in one; `undefined` in a CommonJS bundle. */
 const url: string | undefined = import.meta.url
 
-/** Whether a bundler has put this code together with that of an application. */
+/** Whether a bundler combined this code with that of an application. */
 export const isBundled =
-  // webpack puts in the URL that the file had where it was built.
+  // webpack replaces it with the URL that the file had at build time.
   typeof __webpack_require__ === 'function' || url === undefined || !/\/lib\/bundled\.[jt]s$/.test(url)
 
-/** The file that this code is in, when it is CommonJS: a bundle, or what tsx makes of it for a script that is CommonJS. */
+/** The file of this code if it is CommonJS: a bundle, or the output of tsx for a CommonJS script. */
 const commonJSFile = findCommonJSFile()
 
 /** Whether this code is CommonJS. */
@@ -29,14 +29,14 @@ export const isCommonJS = commonJSFile !== undefined
 
 function findCommonJSFile(): string | undefined {
   try {
-    // Code of --eval has a global one. Not asked by `typeof`, which webpack answers when it builds.
+    // Code of --eval has a global one. `typeof` isn't used because webpack evaluates it at build time.
     return __filename === (globalThis as { __filename?: string }).__filename ? undefined : __filename
   } catch {
     return undefined
   }
 }
 
-/** `require()`, as this package has it; in a bundle, as the file that the bundle is. */
+/** `require()` relative to this package or, in a bundle, to the bundle. */
 export const ownRequire = requireFrom(findStart())
 
 function findStart(): string {

@@ -1,27 +1,25 @@
-/**
- * Where in the source a function was called, and whether two calls came from one module that was evaluated twice.
- */
+/** Where in the source a function was called, and whether two calls come from one module that was evaluated twice. */
 import { shared } from './registry.js'
 
 export interface CallSite {
-  /** The module, as it was loaded: with what a bundler or a loader put behind its name. */
+  /** The module as it was loaded, with anything that a bundler or a loader appended to its name. */
   readonly module: string
-  /** The modules on the way to it, without that: more than one where a function of another module made the call. */
+  /** The modules on the stack, without that: more than one if a function of another module made the call. */
   readonly modules: readonly string[]
-  /** What is the same for all that is called before the event loop goes on. */
+  /** Identifies everything that is called before the event loop continues. */
   readonly run: object
-  /** As `file:line:column`, for people: through source maps, where Node uses them. */
+  /** As `file:line:column`, for people; with source maps if Node uses them. */
   readonly text: () => string | undefined
 }
 
-/** The place from which a function was called that is running now. */
+/** The call site of a function that is running now. */
 // biome-ignore lint/complexity/noBannedTypes: any function
 export function callSiteOf(called: Function): CallSite {
   const trace: { stack?: string } = {}
   const limit = Error.stackTraceLimit
   try {
     Error.stackTraceLimit = 1
-    // Nobody may ever ask, and source maps take a while to be read: the text is made when it is read.
+    // Created lazily: it is rarely read, and reading source maps takes a while.
     Error.captureStackTrace(trace, called)
   } finally {
     Error.stackTraceLimit = limit
@@ -38,12 +36,12 @@ export function callSiteOf(called: Function): CallSite {
 /** Whether both were called by the same module, evaluated twice. */
 export function sameModule(one: CallSite, other: CallSite): boolean {
   if (one.module === '' || one.run === other.run) return false
-  // Node evaluates an ES module once: what is called twice from there is called by the same evaluation.
+  // Node evaluates an ES module once: two calls from it come from the same evaluation.
   if (one.module.startsWith('file:') && one.module === other.module) return false
   return one.modules.join('\n') === other.modules.join('\n')
 }
 
-/** The modules from which the call came, up to the first whose own code was running, rather than a function of it. */
+/** The modules the call came from, up to the first whose top-level code was running. */
 // biome-ignore lint/complexity/noBannedTypes: any function
 function modulesAbove(called: Function): string[] {
   const modules: string[] = []
@@ -72,7 +70,7 @@ function callSites(called: Function): readonly NodeJS.CallSite[] {
   }
 }
 
-/** Without the query that a reload changes, and without the layers of webpack. */
+/** Without the query that a reload changes, and without webpack's prefixes. */
 function bareName(module: string): string {
   return module.replace(/^webpack-internal:\/\/\/(\([^)]*\)\/)?/, '').replace(/[?#].*$/, '')
 }

@@ -1,6 +1,6 @@
 /**
- * The chain of plugins: who implements which hook, and how they are called, in order and with their failures kept
- * where they belong. What each hook means stands in middleware.ts.
+ * The chain of plugins: which plugin has which hook, in which order hooks are called, and what their failures affect.
+ * middleware.ts describes each hook.
  */
 import type { Broker } from './broker.js'
 import { DramatisError, HookFailed } from './errors.js'
@@ -13,7 +13,7 @@ import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
 
-/** Before and after of each; the rest run in the order the plugins were added, as `before…` do. */
+/** Hooks with a before and an after. The rest run in the order in which the plugins were added, like `before…`. */
 const hookNames: readonly HookName[] = [
   'aroundProcess',
   'aroundActor',
@@ -57,26 +57,29 @@ interface Implementer {
 
 export class Chain {
   readonly #plugins: Middleware[] = []
-  /** Who implements each hook, in calling order; worked out when a plugin is added, so an empty list costs one look. */
+  /**
+   * The plugins with each hook, in calling order. Computed when a plugin is added, so that an unused hook costs one
+   * lookup.
+   */
   readonly #implementers = Object.fromEntries(hookNames.map((name) => [name, []])) as unknown as Record<
     HookName,
     readonly Implementer[]
   >
 
-  /** Those who say when they need a result. */
+  /** Plugins that state when they need a result. */
   #askedForResults: readonly Middleware[] = []
-  /** Whether some plugin may look at results without saying when. */
+  /** Whether some plugin may read results without stating when. */
   #showsResults = false
   /**
-   * Whether somebody surrounds the processing of messages, or actors where they run; and whether somebody sees to
-   * acknowledgements. Asked for every message.
+   * Whether some plugin surrounds the processing of messages, or actors on their thread; and whether some plugin has
+   * hooks of acknowledgements. Read for every message.
    */
   surrounds = false
   surroundsActors = false
   seesAcks = false
-  /** Those with a say in sending, each by its name and its hooks: how plugins are recognised across threads. */
+  /** The plugins with hooks of sending, each by its name and hooks: this identifies plugins across threads. */
   senders: readonly string[] = []
-  /** What `sendersBut` gave back. */
+  /** Cached results of `sendersBut`. */
   readonly #rests = new Map<string, Chain>()
 
   get plugins(): readonly Middleware[] {
@@ -84,9 +87,9 @@ export class Chain {
   }
 
   /**
-   * Adds a plugin: at the end, or `before` or `after` the one of that class. A second one of a class takes the
-   * place of the first, so that `use(new Retries({ maxRetries: 3 }))` changes the default chain's.
-   * @returns The one whose place it took.
+   * Adds a plugin: at the end, or `before` or `after` the one of that class. A second one of the same class replaces
+   * the first, so that `use(new Retries({ maxRetries: 3 }))` changes the default.
+   * @returns The plugin that was replaced.
    */
   add(
     plugin: Middleware,
@@ -103,7 +106,7 @@ export class Chain {
     }
     const [replaced] = twin >= 0 ? this.#plugins.splice(twin, 1) : []
     let index = twin >= 0 ? twin : this.#plugins.length
-    // Beside its own twin means in its place.
+    // Placed beside the plugin that it replaces: it takes that position.
     const beside = anchor ? this.#plugins.findIndex((other) => isOf(other, anchor)) : -1
     if (beside >= 0) index = after ? beside + 1 : beside
     this.#plugins.splice(index, 0, plugin)
@@ -125,14 +128,14 @@ export class Chain {
     return name.startsWith('after') ? list.reverse() : list
   }
 
-  /** Whether anyone implements a hook. */
+  /** Whether any plugin has a hook. */
   has(name: HookName): boolean {
     return this.#implementers[name].length > 0
   }
 
   /**
-   * A chain of those with a say in sending that aren't among `known`, the `senders` of a chain in another thread: who is
-   * left to be called for what is sent there.
+   * The chain of plugins with hooks of sending that aren't among `known`, the `senders` of a chain in another thread:
+   * those that must still be called for what that thread sends.
    */
   sendersBut(known: readonly string[]): Chain {
     const key = known.join('\n')
@@ -151,19 +154,19 @@ export class Chain {
   }
 
   /**
-   * Calls a hook of every plugin that has it. Gives back nothing when all of them were sync (or there are none), so
-   * that the caller need not wait; else a promise.
-   * @throws {HookFailed} when an essential plugin failed; `SkipMessage` and `Retry` pass as they are, before the actor ran.
+   * Calls a hook of every plugin that has it. Returns `undefined` if all were sync (or there are none), so that the
+   * caller needn't wait; otherwise a promise.
+   * @throws {HookFailed} if an essential plugin failed. `SkipMessage` and `Retry` pass unchanged, before the actor ran.
    */
   emit<N extends HookName>(name: N, ...args: Parameters<Hooks[N]>): Promise<void> | undefined
-  // Spelled out, since an array for the arguments of each call costs more than most hooks do.
+  // Separate parameters: an array for each call costs more than most hooks.
   emit(name: HookName, a: unknown, b?: unknown, c?: unknown): Promise<void> | undefined {
     const list = this.#implementers[name]
     for (let index = 0; index < list.length; index++) {
       const { plugin, call } = list[index] as Implementer
       try {
         const pending = call(a, b, c)
-        // Any thenable: a query builder, say, does nothing at all until somebody waits for it.
+        // Any thenable: a query builder, for example, does nothing until it is awaited.
         if (typeof pending?.then === 'function') return this.#emitRest(name, [a, b, c], list, index, pending)
       } catch (error) {
         this.#failed(plugin, name, error)
@@ -195,14 +198,14 @@ export class Chain {
     return this.#showsResults ? 'any' : 'none'
   }
 
-  /** How often a message may be delivered, by the strictest plugin; for ever where none has a say. */
+  /** The maximum number of deliveries of a message, from the strictest plugin; unlimited if no plugin sets one. */
   maxDeliveries(message: Message, actor: AnyActor): number {
     return Math.min(
       ...this.#plugins.map((plugin) => plugin.maxDeliveries?.(message, actor) ?? Number.POSITIVE_INFINITY),
     )
   }
 
-  /** Lets every plugin change the options of a message that is being made. */
+  /** Calls the hook that updates the options of a new message. */
   updateOptions(options: Record<string, unknown>, actor: AnyActor, broker: Broker): Record<string, unknown> {
     let updated = options
     for (const { plugin, call } of this.#implementers.updateOptionsBeforeCreateMessage) {
@@ -257,7 +260,7 @@ export class Chain {
     if (isIntent(error) && hooksWithIntents.has(hook)) throw error
     getLogger().error({ err: loggable(error), plugin: nameOf(plugin), hook }, `${hook} of ${nameOf(plugin)} failed`)
     if (!plugin.essential || afterStoredHooks.has(hook)) return
-    // What belongs to the actor's work (a transaction that doesn't commit) fails as the actor does, and is retried like it.
+    // Part of the actor's work (a transaction that doesn't commit): it fails like the actor, and is retried.
     if (hook === 'aroundActor') throw error
     throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
   }

@@ -1,6 +1,6 @@
 /**
- * Checks of objects that public functions are given: whoever writes JavaScript, or casts, is told at once what was expected
- * and what came, rather than by a TypeError from our insides, or never.
+ * Checks of objects passed to public functions. A caller in JavaScript, or one that casts, gets an error that says what
+ * was expected and what came, instead of a TypeError from inside, or none.
  */
 import type { Broker } from './broker.js'
 import { InvalidOption } from './errors.js'
@@ -16,7 +16,7 @@ export function checkBroker(value: unknown, name = 'broker'): asserts value is B
 
 /**
  * Checks that an object has these methods.
- * @param what What it should be.
+ * @param what What it should be, for the error.
  * @throws {InvalidOption}
  */
 export function checkMethods(value: unknown, methods: readonly string[], name: string, what: string): void {

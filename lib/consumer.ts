@@ -1,82 +1,80 @@
-/**
- * What passes between a broker and those who work on its queues: deliveries and their settlements, dead letters, counts.
- */
+/** What a broker exchanges with workers and with people: deliveries and their settlements, dead letters, counts. */
 import type { Body } from './encoder.js'
 import type { Entry } from './outcome.js'
 
-/** A message handed to a worker, which owes the broker a settlement: exactly one of `ack`, `deadLetter`, `requeue`. */
+/** A message handed to a worker. The worker must settle it with exactly one of `ack`, `deadLetter` and `requeue`. */
 export interface Delivery {
   /** The canonical name of the queue it was taken from. */
   readonly queueName: string
   readonly body: Body
-  /** How many workers were given it, this one included; what went back in good order doesn't count. */
+  /** How many times it was delivered, this time included. Deliveries that were requeued uncounted don't count. */
   readonly deliveryCount: number
   /** 0 to 9. */
   readonly priority: number
 }
 
-/** One queue, as a worker consumes it. Its calls reject when the broker can't be reached; the worker calls again. */
+/** Consumes one queue for a worker. Its calls reject if the broker can't be reached; the worker retries them. */
 export interface Consumer {
   readonly queueName: string
   /**
-   * Waits until there is something to do and takes it: highest priority first, then oldest first. May come back
-   * with nothing: when it was closed, or so that the caller can look around.
+   * Waits until there are messages and takes them: highest priority first, then oldest first. May return none: when it
+   * was closed, or to let the caller check its state.
    */
   take(limit: number): Promise<readonly Delivery[]>
   /**
-   * Notes that the actor is about to run. Called for what was delivered before (`deliveryCount` over 1): should this
-   * worker die too, the message that killed it is told from those that only lay beside it.
+   * Records that the actor is about to run. Called for redeliveries (`deliveryCount` over 1): if this worker is lost as
+   * well, the running message is distinguished from prefetched ones.
    */
   begin(delivery: Delivery): Promise<void>
   /**
-   * Done with: removes the message and stores `sends` in one atomic step (where the broker can), so that a retry
-   * neither loses nor doubles it. Does nothing at all when the delivery was taken back meanwhile.
+   * Acknowledges: removes the message and stores `sends` in one atomic step (if the broker can), so that a retry neither
+   * loses nor duplicates it. Does nothing if the delivery was reclaimed in the meantime.
    */
   ack(delivery: Delivery, sends: readonly Entry[]): Promise<void>
-  /** Given up: moves the body, unchanged, to the dead letters, and stores `sends` in the same step. */
+  /** Dead-letters: moves the unchanged body to the dead letters, and stores `sends` in the same step. */
   deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void>
   /**
-   * Gives the message back: uncounted, as if it had never been taken, or `counted` as a delivery. It is handed out
-   * again at once or after `delay` milliseconds.
+   * Requeues the message: uncounted, as if it had never been delivered, or `counted` as a delivery. It is delivered
+   * again immediately, or after `delay` milliseconds.
    */
   requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void>
-  /** Ends every waiting `take`. What was taken can still be settled. */
+  /** Ends every waiting `take`. Deliveries can still be settled. */
   close(): Promise<void>
 }
 
-/** Why a message was given up. */
+/** Why a message was dead-lettered. */
 export interface DeadLetterReason {
   /** A sentence for people. */
   readonly reason: string
-  /** The stack of the error, where there was one. */
+  /** The stack of the error, if there was one. */
   readonly traceback?: string | undefined
 }
 
-/** A message that was given up, as it is kept for people to look at. */
+/** A dead-lettered message. */
 export interface DeadLetter extends DeadLetterReason {
-  /** Names it on this broker, for `requeueDeadLetter` and `deleteDeadLetter`. */
+  /** Its id on this broker, for `requeueDeadLetter` and `deleteDeadLetter`. */
   readonly id: string
   readonly queueName: string
   readonly body: Body
-  /** When it was given up, in milliseconds since the epoch. */
+  /** When it was dead-lettered, in milliseconds since the epoch. */
   readonly deadAt: number
 }
 
 /** A page of dead letters, oldest first. */
 export interface DeadLetterPage {
   readonly letters: readonly DeadLetter[]
-  /** Where the next page begins; absent on the last one. */
+  /** The cursor of the next page; absent on the last one. */
   readonly cursor?: string
 }
 
-/** How many messages a queue holds, by state. */
+/** How many messages of a queue are in each state. */
 export interface QueueStats {
-  /** Waiting to be taken. */
+  /** Waiting to be delivered. */
   readonly ready: number
-  /** Waiting for their time. */
+  /** Waiting for their delay to end. */
   readonly delayed: number
-  /** In the hands of workers. */
+  /** Delivered and unacked. */
   readonly inFlight: number
-  /** Given up. */
+  /** Dead-lettered. */
   readonly dead: number
 }

@@ -1,6 +1,4 @@
-/**
- * `current()`: the message in hand, for the code of an actor and whatever it calls.
- */
+/** `current()`: the message being processed, for the code of an actor and the functions it calls. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Broker } from './broker.js'
 import { DramatisError } from './errors.js'
@@ -8,12 +6,12 @@ import { Message } from './message.js'
 import { shared } from './registry.js'
 import { refuseGenerator } from './runnable.js'
 
-/** What an actor can know of the message it is running for. */
+/** What an actor can read of the message it is processing. */
 export interface Current {
   readonly message: Message
   /**
-   * Aborts when the actor shall stop: at its time limit (`TimeLimitExceeded`) or when the worker shuts down
-   * (`Shutdown`); the error is the signal's `reason`. Give it to `fetch` and to whatever else takes a signal.
+   * Aborts when the actor should stop: at its time limit (`TimeLimitExceeded`) or when the worker shuts down
+   * (`Shutdown`); that error is the signal's `reason`. Pass it to `fetch` and to anything else that takes a signal.
    */
   readonly signal: AbortSignal
 }
@@ -21,7 +19,7 @@ export interface Current {
 const storage = shared('current', () => new AsyncLocalStorage<Current>())
 
 /**
- * The message in hand.
+ * The message being processed.
  * @throws {DramatisError} outside an actor.
  */
 export function current(): Current {
@@ -31,12 +29,12 @@ export function current(): Current {
   return found
 }
 
-/** The message in hand, or `undefined`; for code that is called from anywhere. */
+/** The message being processed, or `undefined`; for code that may also run outside an actor. */
 export function peekCurrent(): Current | undefined {
   return storage.getStore()
 }
 
-/** What stands behind `current()`; its signal is made when it is first asked for, since most actors never do. */
+/** The object behind `current()`. Its signal is created on first use, since most actors don't use it. */
 export class RunningMessage implements Current {
   #controller: AbortController | undefined
   #reason: unknown
@@ -53,14 +51,14 @@ export class RunningMessage implements Current {
 
   abort(reason: unknown): void {
     this.#reason ??= reason
-    // Those who listen are the actor's: `current()` is there for them, and what they throw is told to be this message's.
+    // Listeners are the actor's code: `current()` works in them, and what they throw is attributed to this message.
     if (this.#controller) storage.run(this, () => this.#controller?.abort(reason))
   }
 }
 
 /**
- * Runs an actor's function on the arguments of a message, with `current()` set.
- * @param broker Whose plugins surround it.
+ * Runs an actor's function with the arguments of a message, with `current()` set.
+ * @param broker The broker whose plugins surround it.
  */
 export function runActor(
   fn: (...args: never[]) => unknown,
@@ -72,8 +70,8 @@ export function runActor(
 }
 
 /**
- * Calls an actor's function as whoever calls the actor itself does, in a test for instance. Within another actor the message
- * in hand stays that one's; elsewhere `current()` shows a message made of the arguments, whose signal never aborts.
+ * Calls an actor's function for code that calls the actor directly, in a test for example. Within another actor
+ * `current()` stays the one of that actor; elsewhere it has a message made of the arguments, whose signal never aborts.
  */
 export function callDirectly(
   // biome-ignore lint/suspicious/noExplicitAny: any function
@@ -104,8 +102,8 @@ function call(fn: (...args: never[]) => unknown, { args, kwargs }: Message): unk
 }
 
 /**
- * What an actor gave back: a value, or a promise of one. Anything with a `then` is waited for as `await` does it, which
- * never settles it twice and waits for what comes out of it, too.
+ * What an actor returned: a value, or a promise of one. A thenable is awaited as `await` does: it settles once, and its
+ * own result is awaited as well.
  */
 export function asPromise(result: unknown): unknown {
   if (result instanceof Promise || typeof (result as PromiseLike<unknown> | null | undefined)?.then !== 'function')

@@ -1,9 +1,9 @@
 /**
- * The actors that were declared in this thread: where, for which broker, and which of them took another's place.
+ * The actors declared in this thread: where, for which broker, and which were replaced.
  *
- * A name stands for one function. While developing, the same module may be evaluated again (hot reload, a test runner
- * that keeps the process): then the newer actor replaces the older one, which goes on sending. Anything else of the same
- * name is a clash, which the broker refuses.
+ * A name stands for one function. During development the same module may be evaluated again (hot reload, a test runner
+ * that keeps the process): then the newer actor replaces the older one, which can still send. Any other declaration of
+ * the same name is a conflict, which the broker refuses.
  */
 import type { Broker } from './broker.js'
 import { type CallSite, callSiteOf, sameModule } from './call-site.js'
@@ -11,7 +11,7 @@ import { peekBroker, peekSetBroker } from './default-broker.js'
 import type { AnyActor } from './middleware.js'
 import { shared } from './registry.js'
 
-/** What is known of an actor besides what it shows. */
+/** What is known of an actor beyond its public properties. */
 export interface Declaration {
   readonly actor: AnyActor
   /** The broker it was given; without one it belongs to the default broker. */
@@ -21,7 +21,7 @@ export interface Declaration {
   readonly place: CallSite
   /** The broker it was last bound to. */
   bound: Broker | undefined
-  /** Whether a newer actor took its place. */
+  /** Whether a newer actor replaced it. */
   replaced: boolean
 }
 
@@ -29,7 +29,7 @@ const byName = shared('actors by name', () => new Map<string, Declaration[]>())
 const byActor = shared('actors', () => new WeakMap<AnyActor, Declaration>())
 
 /**
- * Makes an actor known, in place of those that it replaces.
+ * Registers an actor, and replaces its older versions.
  * @param caller The function that was called to declare it.
  */
 export function declare(
@@ -48,7 +48,9 @@ export function declare(
   byName.set(actor.actorName, [...namesakes.filter((other) => !other.replaced), one])
 }
 
-/** Declares an actor on a broker, and notes it. One that was replaced only has its queue declared: it can still send. */
+/**
+ * Declares an actor on a broker, and records it. For a replaced actor only its queue is declared: it can still send.
+ */
 export function declareOn(broker: Broker, actor: AnyActor): void {
   const one = byActor.get(actor)
   if (one?.replaced) broker.declareQueue(actor.queueName)
@@ -56,60 +58,60 @@ export function declareOn(broker: Broker, actor: AnyActor): void {
   if (one) one.bound = broker
 }
 
-/** Whether it is the same actor, made again by a module that was evaluated again. */
+/** Whether it is the same actor, created again by a module that was evaluated again. */
 function replaces(one: Declaration, other: Declaration): boolean {
   const { NODE_ENV } = process.env
   if (NODE_ENV === 'production' || one.pinned !== other.pinned) return false
   if (sameModule(one.place, other.place)) return true
-  // Frameworks that bundle a module into several pages, each of which evaluates it.
+  // Frameworks bundle a module into several pages, each of which evaluates it.
   return NODE_ENV === 'development' && one.place.run !== other.place.run && sameCode(one.actor, other.actor)
 }
 
-/** Whether both do the same, as far as can be seen. */
+/** Whether both have the same code and options, as far as that is visible. */
 function sameCode(one: AnyActor, other: AnyActor): boolean {
   return one.queueName === other.queueName && String(one.fn) === String(other.fn)
 }
 
 /**
- * Whether an actor may send, though another one has its name on the broker: for a process that only sends, one module
- * in two bundles does no harm. A worker must know which one to run.
+ * Whether an actor may send although another one has its name on the broker: in a process that only sends, one module
+ * in two bundles is harmless. A worker must know which one to run.
  */
 export function maySendBeside(actor: AnyActor, other: AnyActor | undefined): boolean {
   if (other === undefined || byActor.get(actor)?.place.module === byActor.get(other)?.place.module) return false
   return process.env.NODE_ENV === 'development' ? actor.queueName === other.queueName : sameCode(actor, other)
 }
 
-/** Whether a newer actor took its place. */
+/** Whether a newer actor replaced it. */
 export function isReplaced(actor: AnyActor): boolean {
   return byActor.get(actor)?.replaced ?? false
 }
 
-/** Where an actor was declared, as `file:line:column`; unknown for one that wasn't made by `actor()`. */
+/** Where an actor was declared, as `file:line:column`; unknown if it wasn't created by `actor()`. */
 export function whereDeclared(actor: AnyActor): string | undefined {
   return byActor.get(actor)?.place.text()
 }
 
-/** The broker an actor belongs to by now; unlike to ask the actor, it doesn't bind it. */
+/** The broker an actor belongs to at the moment. Unlike reading `actor.broker`, this doesn't bind it. */
 export function boundBroker(actor: AnyActor): Broker | undefined {
   const one = byActor.get(actor)
   return one?.pinned ?? (one?.bound && (peekSetBroker() ?? one.bound))
 }
 
-/** The actor of that name, of that queue rather than another. What a worker thread finds its functions by. */
+/** The actor of that name, preferably on that queue. Worker threads find their functions by it. */
 export function findActor(actorName: string, queueName: string): AnyActor | undefined {
   const namesakes = byName.get(actorName)
   if (!namesakes) return undefined
   return (namesakes.findLast(({ actor }) => actor.queueName === queueName) ?? namesakes.at(-1))?.actor
 }
 
-/** Binds every actor that was given no broker: what a worker on the default broker does when it starts. */
+/** Binds every actor without a broker, when a worker on the default broker starts. */
 export function bindActors(broker: Broker): void {
   for (const { actor, pinned, bind } of all()) {
     if (!pinned && broker.actors.get(actor.actorName) !== actor) bind(broker)
   }
 }
 
-/** What is to be said where a broker has no actors though some were declared. */
+/** The error text if a broker has no actors although some were declared. */
 export function actorsElsewhere(broker: Broker): string | undefined {
   const others = all().filter(({ pinned, bound }) => (pinned ?? bound) !== broker)
   const [first] = others

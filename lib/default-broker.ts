@@ -1,6 +1,4 @@
-/**
- * Which broker is meant when none is named.
- */
+/** The broker that is used if none is named. */
 import type { Broker } from './broker.js'
 import { checkBroker } from './checks.js'
 import { getLogger } from './logger.js'
@@ -9,9 +7,9 @@ import { shared } from './registry.js'
 
 interface DefaultBroker {
   chosen: Broker | undefined
-  /** The one that was chosen by `setBroker`. */
+  /** The one that `setBroker` was called with. */
   set: Broker | undefined
-  /** The one that was made from the environment. */
+  /** The one that was created from the environment. */
   made: Broker | undefined
   make: (() => Broker) | undefined
 }
@@ -24,15 +22,15 @@ const state = shared<DefaultBroker>('default broker', () => ({
 }))
 
 /**
- * The default broker: the one given to `setBroker`, else one made from `DRAMATIS_URL`, else a SQLite file
- * `./dramatis.db`. It is made once, when it is first asked for.
+ * The default broker: the one passed to `setBroker`, else one created from `DRAMATIS_URL`, else a SQLite file
+ * `./dramatis.db`. It is created once, on first use.
  */
 export function getBroker(): Broker {
   if (!state.chosen) {
     if (!state.make) throw new Error('No default broker: import "dramatis", or call setBroker().')
     state.chosen = state.make()
     state.made = state.chosen
-    // Who forgot to choose one would look for what was sent in vain. A thread's worker has said it already.
+    // Messages would be searched in vain if the choice was forgotten. In a thread, its worker has logged it already.
     if (!process.env.DRAMATIS_URL && !mainThread()) {
       getLogger().info({ broker: state.chosen.location }, 'No broker was set: using the default one')
     }
@@ -40,14 +38,14 @@ export function getBroker(): Broker {
   return state.chosen
 }
 
-/** Whether `broker` was made from the environment, so that another thread can make the same. */
+/** Whether `broker` was created from the environment, so that another thread can create the same. */
 export function isFromEnvironment(broker: Broker): boolean {
   return broker === state.made
 }
 
 /**
- * Makes `broker` the default. It may come before or after the import of the actors: those that were given no broker belong
- * to whichever is the default when they are used.
+ * Makes `broker` the default. It may be called before or after the actors are imported: actors without a `broker`
+ * belong to the broker that is the default when they are used.
  *
  * @throws {InvalidOption} for anything but a broker.
  */
@@ -57,17 +55,17 @@ export function setBroker(broker: Broker): void {
   state.set = broker
 }
 
-/** The default broker if `setBroker` chose it. */
+/** The default broker, if `setBroker` was called. */
 export function peekSetBroker(): Broker | undefined {
   return state.set
 }
 
-/** The default broker if there is one already; makes none. */
+/** The default broker if there is one already; creates none. */
 export function peekBroker(): Broker | undefined {
   return state.chosen
 }
 
-/** Says how to make a default broker; called by the front door, which knows the technologies. */
+/** Provides the factory of the default broker. Called by the entry point, which knows the brokers. */
 export function provideDefaultBroker(factory: () => Broker): void {
   state.make ??= factory
 }

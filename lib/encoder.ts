@@ -1,13 +1,11 @@
-/**
- * How a message becomes bytes and bytes a message: JSON as Python's Dramatiq writes it, unless replaced.
- */
+/** How messages are encoded and decoded: JSON as Python's Dramatiq writes it, unless replaced. */
 import { checkMethods } from './checks.js'
 import { DecodeError, NotSerializable } from './errors.js'
 import { shared } from './registry.js'
 import { classNameOf, messageOf } from './thrown.js'
 import { show } from './time.js'
 
-/** An encoded message. Text wherever the encoder makes text: brokers store it as it is. */
+/** An encoded message. Text if the encoder produces text; brokers store it unchanged. */
 export type Body = string | Uint8Array
 
 /** The seven fields of a message on the wire, in Python's order. */
@@ -22,20 +20,20 @@ export interface WireMessage {
 }
 
 /**
- * Turns messages into bodies and back. Every process and thread that shares queues must use the same one,
- * so `setEncoder` belongs where the actors are declared.
+ * Encodes and decodes messages. All processes and threads that share queues must use the same encoder, so call
+ * `setEncoder` where the actors are declared.
  */
 export interface Encoder {
   encode(message: WireMessage): Body
-  /** Gives back what `encode` was given. Whatever it throws becomes the `cause` of a `DecodeError`. */
+  /** Returns what `encode` was given. An error it throws becomes the `cause` of a `DecodeError`. */
   decode(body: Body): unknown
 }
 
-/** JSON, interchangeable with Python's: any key order, white space and escapes are read; UTF-8 without spaces is written. */
+/** JSON, interchangeable with Python's. Reads any key order, white space and escapes; writes UTF-8 without spaces. */
 export class JSONEncoder implements Encoder {
   encode(message: WireMessage): string {
     const { queue_name, actor_name, args, kwargs, options, message_id, message_timestamp } = message
-    // As JSON.stringify would, but for what most messages have it need not look at every character.
+    // The same text as JSON.stringify's. Most fields of a message are known strings, which needn't be scanned.
     return (
       `{"queue_name":${quoteName(queue_name)},"actor_name":${quoteName(actor_name)},"args":${JSON.stringify(args)},` +
       `"kwargs":${encodeObject(kwargs)},"options":${encodeObject(options)},` +
@@ -48,7 +46,7 @@ export class JSONEncoder implements Encoder {
   }
 }
 
-/** Names in their quotes, as there are few of them. */
+/** Names in quotes; there are few of them. */
 const quotedNames = new Map<string, string>()
 
 function quoteName(name: string): string {
@@ -64,7 +62,7 @@ function quoteId(id: string): string {
   return /^[\w-]*$/.test(id) ? `"${id}"` : JSON.stringify(id)
 }
 
-/** Most messages have no kwargs, and of the options but the id that a broker knows them by. */
+/** Most messages have no kwargs, and no option but the id of the broker. */
 function encodeObject(object: Record<string, unknown>): string {
   const keys = Object.keys(object)
   if (keys.length > 1 || 'toJSON' in object) return JSON.stringify(object)
@@ -96,15 +94,15 @@ const optional = { message_id: isText, message_timestamp: Number.isFinite }
 const allowed: Readonly<Record<string, (value: unknown) => boolean>> = { ...required, ...optional }
 
 /**
- * Checks that a decoded body has the fields of a message and no other: an unknown field would be lost on the next
- * retry, and makes Python refuse the message. The two ids may be missing.
+ * Checks that a decoded body has the fields of a message and no others: an unknown field would be lost on the next
+ * retry, and Python refuses it. The two ids may be missing.
  * @throws {DecodeError}
  */
 export function checkWireMessage(value: unknown): asserts value is WireMessage {
   if (!isWireMessage(value)) explainShape(value)
 }
 
-/** The quick answer, spelled out since every message that is run comes by here. */
+/** The fast path, written out since every message passes it. */
 function isWireMessage(value: unknown): value is WireMessage {
   if (!isRecord(value)) return false
   const { queue_name, actor_name, args, kwargs, options, message_id, message_timestamp } = value
@@ -123,7 +121,7 @@ function isWireMessage(value: unknown): value is WireMessage {
   return fields === 0
 }
 
-/** What is wrong with it. */
+/** The error for an invalid message. */
 function explainShape(value: unknown): void {
   if (!isRecord(value)) throw new DecodeError(`Expected a message to be an object; got ${show(value)}.`)
   for (const name in value) {
@@ -147,24 +145,24 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 // — Checking what goes in ————————————————————————————————————————————————————————————————————————————————
 
 /**
- * Refuses what JSON would lose or change in silence: functions, symbols, BigInts, NaN and the infinities, cycles,
- * `undefined` inside an array, and objects that aren't plain (a Date would arrive as a string, a Map as `{}`).
- * A property that is `undefined` is fine: it reads as `undefined` on the other side, too.
+ * Refuses what JSON would silently lose or change: functions, symbols, BigInts, NaN and infinities, cycles, `undefined`
+ * inside an array, and objects that aren't plain (a Date would arrive as a string, a Map as `{}`). A property that is
+ * `undefined` is fine: it reads as `undefined` on the other side.
  *
- * @param name How the value is called in the error: `args`, `kwargs`, `result`.
- * @throws {NotSerializable} with the path to the culprit.
+ * @param name The name of the value in the error: `args`, `kwargs`, `result`.
+ * @throws {NotSerializable} with the path of the value.
  */
 export function checkSerializable(value: unknown, name: string): void {
   try {
     if (!isPlain(value, 0)) explain(value, name, new Set())
   } catch (error) {
     if (error instanceof NotSerializable) throw error
-    // A getter that throws, a Proxy that was revoked, a nest too deep for anybody.
+    // A getter that throws, a revoked Proxy, or too deep a nesting.
     throw new NotSerializable(`${name} can't be read: ${messageOf(error)}`, name, { cause: error })
   }
 }
 
-/** Deeper than this the quick check gives up and the thorough one, which knows cycles, decides. */
+/** Beyond this depth the thorough check, which detects cycles, takes over from the fast one. */
 const quickDepth = 32
 
 function isPlain(value: unknown, depth: number): boolean {
@@ -193,7 +191,7 @@ function isPlain(value: unknown, depth: number): boolean {
   }
 }
 
-/** An object literal, of this realm or another, or one without a prototype; and no other way to read as JSON. */
+/** An object literal, of this realm or another, or one without a prototype; and without a toJSON() method. */
 function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(prototype) !== null) return false

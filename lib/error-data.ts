@@ -1,6 +1,6 @@
 /**
- * Errors as data that can cross between threads, where classes can't go: bounded, whatever was thrown, and made into
- * errors again on the other side, of the same class where that is the language's or ours, else of one with its name.
+ * Errors as bounded data that can be sent between threads, where classes can't be. The other side makes an error of it:
+ * of the same class if that is built in or ours, otherwise of a class with the same name.
  */
 import { types } from 'node:util'
 import { markClasses, markOf } from './error-marks.js'
@@ -17,7 +17,7 @@ import {
   read,
 } from './thrown.js'
 
-/** A value as it crosses. What is no plain value is wrapped, so that no object of an error's can be taken for a wrapper. */
+/** A value as it is sent. Values that aren't plain are wrapped, so that no plain object can be mistaken for a wrapper. */
 export type PlainData =
   | string
   | number
@@ -34,15 +34,15 @@ export interface ErrorData {
   readonly name: string
   readonly message: string
   readonly stack: string | undefined
-  /** The class it is made of: one of the language's or, behind the prefix, one of ours. */
+  /** The class it is created from: a built-in one or, with the prefix, one of ours. */
   readonly base: string
   /** The names of its classes below that, its own first. */
   readonly classes: readonly string[]
-  /** What else it carries that is plain: `code`, `response.status`, `cause`, the `errors` of an AggregateError. */
+  /** Its other plain properties: `code`, `response.status`, `cause`, the `errors` of an AggregateError. */
   readonly fields: readonly (readonly [name: string, value: PlainData, enumerable: boolean])[]
 }
 
-/** Marks the name of a class of ours. */
+/** The prefix of our class names. */
 const prefix = 'dramatis:'
 
 type ErrorClass = new (...args: never[]) => Error
@@ -63,14 +63,14 @@ const ours = errors as unknown as Readonly<Record<string, ErrorClass>>
 
 // — Reading ——————————————————————————————————————————————————————————————————————————————————————————————
 
-/** How deep an error is read, how wide at each level, and how much in all: values, and characters. */
+/** Limits: depth, width per level, total values, total characters. */
 const deepest = 6
 const widest = 100
 const mostValues = 1000
 const mostText = 65_536
 const longestKey = 200
 
-/** What an error has and is no field of it; and what is one, though it isn't enumerable. */
+/** Properties of every error that aren't its fields; and fields that aren't enumerable. */
 const taken = ['name', 'message', 'stack']
 const hidden = ['cause', 'errors']
 
@@ -82,7 +82,7 @@ export function packError(thrown: unknown, text = mostText): ErrorData {
   return new Reading(text).error(thrown, 0)
 }
 
-/** Stands for what can't be carried: functions, symbols, what refers back to itself, what is too much. */
+/** Stands for what can't be sent: functions, symbols, cycles, and anything over the limits. */
 const absent = Symbol('absent')
 
 class Reading {
@@ -107,11 +107,11 @@ class Reading {
     return data
   }
 
-  /** A stack that is no longer than what is kept of it; none where it is no text. */
+  /** The stack, cut to the length that is kept; `undefined` if it is no text. */
   #stack(error: object, name: string, message: string): string | undefined {
     const stack = read(error, 'stack')
     if (typeof stack !== 'string' || this.#text <= 0) return undefined
-    // The frames come last, behind a message that may be very long.
+    // The frames come last, after a message that may be very long.
     const short = stack.length <= 2 * maxTextBytes ? stack : `${name}: ${message}\n${framesOf(stack).join('\n')}`
     this.#text -= short.length
     return short
@@ -164,7 +164,7 @@ class Reading {
     return { list: packed }
   }
 
-  /** Of an object that isn't plain only what it says itself: an HTTP response has a status, and half of Node behind it. */
+  /** Of an object that isn't plain, only its own data: an HTTP response leads to a large part of Node. */
   #record(object: object, depth: number): Read {
     const plain = prototypesOf(object).length === 0
     const record: (readonly [string, PlainData])[] = []
@@ -201,7 +201,7 @@ function keysOf(object: object): string[] {
   }
 }
 
-/** The getters of an error's own classes, as in `get status() { return this.response.status }`. */
+/** The getters of an error's own classes, such as `get status() { return this.response.status }`. */
 function gettersOf(error: object): string[] {
   const found: string[] = []
   if (!isError(error)) return found
@@ -212,18 +212,18 @@ function gettersOf(error: object): string[] {
         if (get && !taken.includes(key) && !hidden.includes(key) && !Object.hasOwn(error, key)) found.push(key)
       }
     } catch {
-      // A Proxy that doesn't tell.
+      // A Proxy that can't be inspected.
     }
   }
   return found
 }
 
-/** What the response of a `fetch` has are getters, which no class of the user's has to tell us. */
+/** The properties of a `fetch` response are getters of a class that isn't the user's. */
 function webFields(object: object): readonly string[] {
   return Object.prototype.toString.call(object) === '[object Response]' ? ['status', 'statusText', 'ok', 'url'] : []
 }
 
-/** The lines of a stack that are frames. */
+/** The frames among the lines of a stack. */
 export function framesOf(stack: string): string[] {
   return stack
     .slice(-4 * maxTextBytes)
@@ -248,7 +248,7 @@ function classesOf(error: object): Pick<ErrorData, 'base' | 'classes'> {
 
 // — Making an error of it ————————————————————————————————————————————————————————————————————————————————
 
-/** The error again. */
+/** Creates the error from its data. */
 export function unpackError({ name, message, stack, base, classes, fields }: ErrorData): Error {
   const error = new Error(message)
   Object.setPrototypeOf(error, classOf(base, classes).prototype as object)
@@ -273,14 +273,14 @@ function classOf(base: string, classes: readonly string[]): ErrorClass {
   let kind = builtIn[base] ?? Error
   if (base.startsWith(prefix)) {
     const name = base.slice(prefix.length)
-    // Another version of dramatis may have classes that this one hasn't.
+    // Another version of dramatis may have classes that this one lacks.
     kind = ours[name] ?? errors.DramatisError
   }
   for (const name of [...classes].reverse()) kind = subclass(kind, name)
   return kind
 }
 
-/** Classes that stand for those of errors from elsewhere. There are few; a program that makes names up can't fill memory. */
+/** Classes that stand for those of other threads; bounded, so that generated names can't fill memory. */
 const subclasses = new WeakMap<ErrorClass, Map<string, ErrorClass>>()
 const mostSubclasses = 200
 

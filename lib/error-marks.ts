@@ -1,24 +1,24 @@
 /**
- * The mark of our error classes. `instanceof` goes by it, and not by the class or its name: two copies of this package
- * know each other's errors, and an application's class that is called like one of ours isn't taken for it.
+ * The mark of our error classes. `instanceof` uses it instead of the class or its name: two copies of this package
+ * recognise each other's errors, and a class of the application with the same name isn't mistaken for ours.
  */
 
-/** Stands on the prototype of each of our classes, with its name. */
+/** A property of each class's prototype, with its name. */
 const mark = Symbol.for('dramatis.error')
 
-/** The mark of a prototype, if it is one of ours. */
+/** The mark of a prototype, if it has one. */
 export function markOf(prototype: object | null | undefined): string | undefined {
   return prototype && Object.hasOwn(prototype, mark) ? (prototype as { [mark]: string })[mark] : undefined
 }
 
-/** Marks every class of a module by the name under which it is exported, which no minifier changes. */
+/** Marks every class of a module with its exported name, which no minifier changes. */
 export function markClasses(module: object): void {
   for (const [name, exported] of Object.entries(module)) {
     if (typeof exported === 'function') Object.defineProperty(exported.prototype, mark, { value: name })
   }
 }
 
-/** What `instanceof` says of our classes, and of those that an application derives from them. */
+/** The result of `instanceof` for our classes and for classes that extend them. */
 export function isInstance(kind: { readonly prototype: object }, value: unknown): boolean {
   const wanted = markOf(kind.prototype)
   try {
@@ -28,7 +28,7 @@ export function isInstance(kind: { readonly prototype: object }, value: unknown)
     while (prototype && markOf(prototype) !== wanted) prototype = Object.getPrototypeOf(prototype) as object | null
     return prototype !== null
   } catch {
-    // A Proxy that doesn't tell what it is.
+    // A Proxy that can't be inspected.
     return false
   }
 }

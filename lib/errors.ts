@@ -1,6 +1,6 @@
 /**
- * Every error dramatis throws, one sentence each. All of them are `DramatisError`s, carry what went wrong in
- * fields rather than in prose alone, and keep the original error in `cause`.
+ * Every error that dramatis throws. All of them extend `DramatisError`, have fields for what went wrong besides the
+ * message, and keep the original error in `cause`.
  */
 
 import { isInstance, markOf } from './error-marks.js'
@@ -11,7 +11,7 @@ import type { Duration } from './time.js'
 /** The base of every error thrown by dramatis. */
 export class DramatisError extends Error {
   override get name(): string {
-    // A minifier may have taken the name of a class of ours, but not its mark.
+    // A minifier may have changed the name of the class, but not its mark.
     return markOf(Object.getPrototypeOf(this)) ?? this.constructor.name
   }
 
@@ -23,7 +23,7 @@ export class DramatisError extends Error {
 
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 
-/** An option has an unknown name, or a value that can't be used. */
+/** An option has an unknown name or an invalid value. */
 export class InvalidOption extends DramatisError {
   constructor(
     message: string,
@@ -36,11 +36,11 @@ export class InvalidOption extends DramatisError {
 /** A queue or actor name that Dramatiq's wire doesn't allow. */
 export class InvalidName extends DramatisError {}
 
-/** A value that JSON can't carry unharmed was given as an argument or returned as a result. */
+/** A value passed as an argument or returned as a result can't be represented in JSON. */
 export class NotSerializable extends DramatisError {
   constructor(
     message: string,
-    /** Where the value sits, as one would write it in code: `args[0].user.id`. */
+    /** The path of the value, as in code: `args[0].user.id`. */
     readonly path: string,
     options?: ErrorOptions,
   ) {
@@ -62,11 +62,11 @@ export class MessageTooLarge extends DramatisError {
   }
 }
 
-/** An actor of that name exists already on that broker. */
+/** Another actor of that name is already declared on the broker. */
 export class ActorExists extends DramatisError {
   constructor(
     readonly actorName: string,
-    /** Where the first and the second were declared, if that is known. */
+    /** Where the first and the second were declared, if known. */
     [first, second]: readonly [first?: string | undefined, second?: string | undefined] = [],
   ) {
     const at = first === undefined ? '' : ` at ${first}`
@@ -77,7 +77,7 @@ export class ActorExists extends DramatisError {
   }
 }
 
-/** Two copies of this package were loaded in one process, of versions that can't work together. */
+/** Two copies of this package, of incompatible versions, were loaded in one process. */
 export class IncompatibleCopies extends DramatisError {
   constructor(
     /** The copy that was loaded first. */
@@ -95,10 +95,10 @@ export class IncompatibleCopies extends DramatisError {
 
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
 
-/** The base of what can go wrong between us and a broker. */
+/** The base of errors of a broker. */
 export class BrokerError extends DramatisError {}
 
-/** The broker can't be reached, or went away. */
+/** The broker can't be reached, or the connection was lost. */
 export class ConnectionFailed extends BrokerError {}
 
 /** The broker was used after `close()`. */
@@ -112,7 +112,7 @@ export class BrokerClosed extends BrokerError {
 export class EnqueueTimeout extends BrokerError {
   constructor(
     readonly timeout: number,
-    /** `reason` is what kept it, in words. */
+    /** `reason` says why, in words. */
     { cause, reason }: ErrorOptions & { reason?: string } = {},
   ) {
     const why = reason === undefined ? '.' : `: ${reason}`
@@ -121,7 +121,7 @@ export class EnqueueTimeout extends BrokerError {
   }
 }
 
-/** A queue didn't become empty in the time given to `join()`. */
+/** A queue didn't become empty within the timeout of `join()`. */
 export class QueueJoinTimeout extends BrokerError {
   constructor(
     readonly queueName: string,
@@ -137,12 +137,12 @@ export class QueueJoinTimeout extends BrokerError {
 }
 
 /**
- * The broker can't be used as it is set up, and no waiting will mend that: a wrong password, no permission, a folder that
- * isn't there. A worker doesn't start then.
+ * The broker can't be used as it is configured, and waiting won't help: a wrong password, a missing permission, a
+ * folder that doesn't exist. A worker doesn't start then.
  */
 export class BrokerUnusable extends BrokerError {}
 
-/** A database or a server is there, but isn't one that this version can use. */
+/** There is a database or a server, but this version can't use it. */
 export class IncompatibleStore extends BrokerUnusable {}
 
 /** An optional package that this broker needs isn't installed. */
@@ -158,7 +158,7 @@ export class DependencyMissing extends BrokerUnusable {
 
 // — Running a message ————————————————————————————————————————————————————————————————————————————————————
 
-/** The body of a message isn't one: it is dead-lettered with this as the reason. */
+/** The body isn't a message. It is dead-lettered with this as the reason. */
 export class DecodeError extends DramatisError {}
 
 /** A message names an actor that this worker doesn't have. */
@@ -172,7 +172,7 @@ export class ActorNotFound extends DramatisError {
   }
 }
 
-/** The base of what a running actor is stopped with; it is the `reason` of `current().signal`. */
+/** The base of errors that stop a running actor; the `reason` of `current().signal`. */
 export class Interrupt extends DramatisError {}
 
 /** The actor ran longer than its `timeLimit`. */
@@ -192,7 +192,7 @@ export class Shutdown extends Interrupt {
 /** The thread that ran the message died: out of memory, an uncaught exception, `process.exit()`. */
 export class WorkerThreadLost extends DramatisError {}
 
-/** The workers that held the message died, more often than `maxRetries` allows. */
+/** The workers that processed the message were lost more often than `maxRetries` allows. */
 export class WorkerLost extends DramatisError {}
 
 /** A module could not be loaded in a worker thread. */
@@ -207,10 +207,10 @@ export class ModuleLoadError extends DramatisError {
   }
 }
 
-/** A hook of an essential plugin failed; what was going on is stopped. */
+/** A hook of an essential plugin failed, and the operation was stopped. */
 export class HookFailed extends DramatisError {
   constructor(
-    /** What the plugin is called. */
+    /** The name of the plugin. */
     readonly plugin: string,
     /** The hook that failed. */
     readonly hook: string,
@@ -221,12 +221,12 @@ export class HookFailed extends DramatisError {
 }
 
 /**
- * Thrown by an actor that wants to be run again later; an intent, not a failure, so it is logged quietly.
+ * Throw it in an actor to run the message again later. It is an intent and not a failure, so it is logged at info.
  *
  * @example throw new Retry({ delay: '30s', cause: error })
  */
 export class Retry extends DramatisError {
-  /** When to run again: milliseconds or an `ms` string. Without it the usual backoff applies. */
+  /** When to run again: milliseconds or an `ms` string. @default the usual backoff */
   readonly delay: Duration | undefined
 
   constructor({
@@ -243,9 +243,9 @@ export class Retry extends DramatisError {
   }
 }
 
-/** Thrown by an actor or a middleware to leave a message undone: acknowledged all the same or, with `fail`, dead-lettered. */
+/** Throw it in an actor or a plugin to skip a message: it is acknowledged or, with `fail`, dead-lettered. */
 export class SkipMessage extends DramatisError {
-  /** Whether the message is given up, rather than acknowledged. */
+  /** Whether the message is dead-lettered instead of acknowledged. */
   readonly fail: boolean
 
   constructor(message = 'The message was skipped.', { fail = false }: { fail?: boolean | undefined } = {}) {
@@ -255,17 +255,17 @@ export class SkipMessage extends DramatisError {
 }
 
 /**
- * A rate limiter had no slot free. Thrown by an actor, or by a plugin before it, it puts the message back until there may be
- * one, with no attempt counted.
+ * A rate limiter has no free slot. Thrown by an actor, or by a plugin before it, it postpones the message until there
+ * may be a slot, with no attempt counted.
  *
- * @example throw new RateLimitExceeded('api', { retryAfter: 30_000 }) // a service asked to be left alone
+ * @example throw new RateLimitExceeded('api', { retryAfter: 30_000 }) // a service returned Retry-After
  */
 export class RateLimitExceeded extends DramatisError {
-  /** In how many milliseconds there may be a slot, where that is known. */
+  /** In how many milliseconds there may be a slot, if known. */
   readonly retryAfter: number | undefined
 
   constructor(
-    /** Names what is limited. */
+    /** The key of the limit. */
     readonly key: string,
     { retryAfter }: { retryAfter?: number | undefined } = {},
   ) {
@@ -276,23 +276,23 @@ export class RateLimitExceeded extends DramatisError {
 
 // — Results ——————————————————————————————————————————————————————————————————————————————————————————————
 
-/** The base of what can go wrong when a result is asked for. */
+/** The base of errors of `result()`. */
 export class ResultError extends DramatisError {}
 
 /** There is no result (yet). */
 export class ResultMissing extends ResultError {}
 
-/** No result arrived in the time given. */
+/** No result arrived within the timeout. */
 export class ResultTimeout extends ResultError {}
 
-/** The actor failed for good; this says with what. */
+/** The actor failed permanently, with the error described here. */
 export class ResultFailure extends ResultError {
   constructor(
     /** The class name of the error the actor threw. */
     readonly type: string,
     /** Its message. */
     readonly reason: string,
-    /** Its stack, where it was kept. */
+    /** Its stack, if it was kept. */
     readonly traceback?: string,
   ) {
     super(`actor raised ${type}: ${reason}`)

@@ -1,33 +1,33 @@
 /**
- * What is kept of an error: in a message that is retried, in a result, beside a dead letter, in the log. Each is cut to
- * about 8 KiB.
+ * What is kept of an error: in a retried message, in a result, with a dead letter, in the log. Each is cut to about 8
+ * KiB.
  */
 import { define, framesOf, packError, unpackError } from './error-data.js'
 import { DramatisError } from './errors.js'
 import { cut, isError, maxTextBytes, messageOf, nameOf, read } from './thrown.js'
 
-/** The most lines of a stack that are kept; as many as Dramatiq keeps frames. */
+/** The most stack lines that are kept; as many frames as Dramatiq keeps. */
 const maxFrames = 30
-/** How much of a traceback its frames and its causes may take, in bytes; the rest is the error's own. */
+/** The share of a traceback for its frames and its causes, in bytes; the rest is for the error itself. */
 const framesShare = 4096
 const causesShare = 1536
-/** How many causes and inner errors are told of. */
+/** How many causes and inner errors are included. */
 const maxCauses = 5
 const maxInnerErrors = 10
-/** How much of a summary an error's own message may take, in bytes. */
+/** The share of a summary for an error's own message, in bytes. */
 const longestSummary = 7000
-/** How much of an inner error's message stands in a line about the outer one. */
+/** How much of an inner error's message is included in the line of the outer one. */
 const shortMessage = 500
 
 /**
- * Anything thrown, as an Error that can be read: with a `name` that says its class, a `message` and a `stack` that are
- * texts of a sensible length. It is the thrown error itself unless that can't be.
+ * Turns anything thrown into an Error that can be read: with a `name` of its class, and a `message` and a `stack` that
+ * are texts of bounded length. Returns the thrown error itself if it is one.
  */
 export function toError(thrown: unknown): Error {
   return isSound(thrown) ? thrown : boundedCopy(thrown)
 }
 
-/** Whether it is an Error that can be read as it is. Gives it its name where it only inherited one. */
+/** Whether it is such an Error already. Sets its name if it only inherited one. */
 function isSound(thrown: unknown): thrown is Error {
   try {
     if (!isError(thrown) || !(thrown instanceof Error)) return false
@@ -42,7 +42,7 @@ function isSound(thrown: unknown): thrown is Error {
   }
 }
 
-/** An error of the same class and name, with what is plain of the rest. */
+/** An error of the same class and name, with its other plain properties. */
 function boundedCopy(thrown: unknown, text?: number): Error {
   const copy = unpackError(packError(thrown, text))
   if (isError(thrown) && thrown instanceof Error) {
@@ -53,25 +53,25 @@ function boundedCopy(thrown: unknown, text?: number): Error {
   return copy
 }
 
-/** An error as the log may have it: whatever a logger does with it, it can be read, and isn't longer than what is kept. */
+/** An error for the log: safe to read, whatever a logger does with it, and bounded. */
 export function loggable(error: unknown): Error {
   return boundedCopy(error, 2 * maxTextBytes)
 }
 
-/** The message of an error; where it has none, those of the errors in it, as in an AggregateError of Node's. */
+/** The message of an error; if it is empty, those of its inner errors, as in an AggregateError of Node. */
 export function textOf(error: unknown): string {
   return messageOf(error) || innerTexts(error).join('; ')
 }
 
-/** `Type: message`, in one line, with the errors in it and what caused it. */
+/** `Type: message` in one line, with inner errors and causes. */
 export function summary(error: Error): string {
-  // Room is left for what is said of its causes, and of its attempts.
+  // Leaves room for the causes, and for the number of attempts.
   let text = cut(headline(error), longestSummary)
   const inner = messageOf(error) ? innerTexts(error) : []
   if (inner.length > 0) text += ` (${inner.join('; ')})`
   for (const cause of causesOf(error)) {
     const message = cut(textOf(cause), shortMessage)
-    // Many a message tells of its cause already.
+    // Many messages already include their cause.
     if (message && text.includes(message)) continue
     text += ` (caused by ${nameAndText(cause, message)})`
   }
@@ -88,7 +88,7 @@ function nameAndText(error: unknown, text: string): string {
   return text ? `${name}: ${text}` : name
 }
 
-/** The messages of the errors in an error. */
+/** The messages of inner errors. */
 function innerTexts(error: unknown, depth = 0): string[] {
   const inner = read(error, 'errors')
   try {
@@ -105,7 +105,7 @@ function innerTexts(error: unknown, depth = 0): string[] {
   }
 }
 
-/** What caused an error, and what caused that; a few of them. */
+/** The causes of an error, up to a limit. */
 export function causesOf(error: unknown): unknown[] {
   const causes: unknown[] = []
   let cause = read(error, 'cause')
@@ -117,7 +117,7 @@ export function causesOf(error: unknown): unknown[] {
   return causes
 }
 
-/** The stack as Dramatiq's readers expect it: frames first, `Type: message` in the last line, a newline at the end. */
+/** The stack in Dramatiq's format: frames first, `Type: message` in the last line, a newline at the end. */
 export function traceback(error: Error): string {
   const frames = keptFrames(error).map((line) => `${line}\n`)
   const inner = messageOf(error) ? innerTexts(error).map((text) => `Inner error: ${text}\n`) : []
@@ -146,10 +146,10 @@ function cutLines(lines: readonly string[], most: number): string {
   return short === text ? text : `${short}\n`
 }
 
-/** Errors that no code of the user's threw. */
+/** Errors that weren't thrown by the user's code. */
 const ours = new WeakSet<Error>()
 
-/** Takes the frames off an error of ours that refuses a message: they show only our own insides. */
+/** Removes the frames of our own errors that refuse a message: they only show our internals. */
 export function withoutFrames(error: Error): Error {
   if (!(error instanceof DramatisError)) return error
   ours.add(error)
@@ -157,7 +157,7 @@ export function withoutFrames(error: Error): Error {
   return error
 }
 
-/** The traceback to be kept of an error; none where it has nothing to show. */
+/** The traceback to keep of an error; none if it has nothing to show. */
 export function tracebackToKeep(error: Error): string | undefined {
   return ours.has(error) ? undefined : traceback(error)
 }

@@ -1,6 +1,4 @@
-/**
- * A binary heap of things that have a rank: the lowest comes out first; of equals, the one that went in first.
- */
+/** A binary heap of items with a rank: the lowest comes first; among equals, the one inserted first. */
 export class Heap<T> {
   #entries: { readonly item: T; readonly rank: number; readonly order: number }[] = []
   #order = 0
@@ -9,12 +7,12 @@ export class Heap<T> {
     return this.#entries.length
   }
 
-  /** The next to come out. */
+  /** The first item. */
   peek(): T | undefined {
     return this.#entries[0]?.item
   }
 
-  /** The rank of the next to come out; `Infinity` when there is none. */
+  /** The rank of the first item; `Infinity` if it is empty. */
   peekRank(): number {
     return this.#entries[0]?.rank ?? Number.POSITIVE_INFINITY
   }
@@ -24,7 +22,7 @@ export class Heap<T> {
     this.#rise(this.#entries.length - 1)
   }
 
-  /** Takes out the next. */
+  /** Removes and returns the first item. */
   pop(): T | undefined {
     const entries = this.#entries
     const first = entries[0]
@@ -40,7 +38,7 @@ export class Heap<T> {
     this.#entries = []
   }
 
-  /** Drops everything that `keep` doesn't want. */
+  /** Removes all items but those for which `keep` returns true. */
   sweep(keep: (item: T) => boolean): void {
     this.#entries = this.#entries.filter(({ item }) => keep(item))
     for (let index = (this.#entries.length >> 1) - 1; index >= 0; index--) this.#sink(index)

@@ -1,23 +1,23 @@
-/** What a hook that throws means, by what it throws and when. */
+/** What an error thrown by a hook means, depending on the error and the hook. */
 import { RateLimitExceeded, Retry, SkipMessage } from './errors.js'
 import type { HookName } from './middleware.js'
 
 /**
- * `SkipMessage`, `Retry` and `RateLimitExceeded` say what shall happen; they aren't failures, whoever throws them, as long as it can still
- * happen: around the actor and before. After it, a plugin says it to the `Outcome`.
+ * Whether an error is an intent and not a failure: `SkipMessage`, `Retry` and `RateLimitExceeded`. They count as
+ * intents before and around the actor. After it, a plugin calls the methods of `Outcome` instead.
  */
 export function isIntent(error: unknown): boolean {
   return error instanceof SkipMessage || error instanceof Retry || error instanceof RateLimitExceeded
 }
 
-/** Around the actor and before it. */
+/** Hooks before and around the actor. */
 export const hooksWithIntents: ReadonlySet<HookName> = new Set<HookName>([
   'beforeProcessMessage',
   'aroundProcess',
   'aroundActor',
 ])
 
-/** Called when the broker has stored what they tell of: nothing is left that a failure could stop, and all are told. */
+/** Hooks that follow a completed operation: a failure can't stop anything, and all plugins are called. */
 export const afterStoredHooks: ReadonlySet<HookName> = new Set<HookName>([
   'afterEnqueue',
   'afterAck',

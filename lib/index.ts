@@ -1,6 +1,4 @@
-/**
- * The front door: every public name, grouped, and the default broker from its URL.
- */
+/** The entry point: every public name, grouped, and the default broker from its URL. */
 import { MemoryBroker } from '../brokers/memory/index.js'
 import { RedisBroker } from '../brokers/redis/index.js'
 import { SQLiteBroker } from '../brokers/sqlite/index.js'
@@ -12,7 +10,7 @@ import { serveBundledThread } from './worker/threads/thread.js'
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 
 export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, type SendOptions } from './actor.js'
-// A star, so that `declare module 'dramatis'` can add to the interfaces.
+// Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'

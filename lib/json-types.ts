@@ -1,9 +1,9 @@
 /**
- * What JSON carries, told from types alone: so that an actor whose arguments can't be sent doesn't compile. It says less than
- * the check at run time (a class with nothing but fields has the shape of a plain object), and never more.
+ * What JSON can represent, derived from types, so that an actor with arguments that can't be sent doesn't compile. It
+ * is less strict than the check at run time (a class with only fields looks like a plain object), and never stricter.
  */
 
-/** Whether JSON carries a type unharmed. `unknown` and `any` do: what comes is checked when it is sent. */
+/** Whether JSON preserves a type. `unknown` and `any` count as yes: their values are checked when they are sent. */
 export type IsJSON<T, Depth extends readonly unknown[] = []> =
   IsOpen<T> extends true
     ? true
@@ -15,7 +15,7 @@ export type IsJSON<T, Depth extends readonly unknown[] = []> =
           ? false
           : true
 
-/** What is wrong with a type, as the error at run time would say it: `args[0].born is a Date: …`. */
+/** What is wrong with a type, in the words of the error at run time: `args[0].born is a Date: …`. */
 export type JSONProblem<T, Path extends string> = T extends unknown
   ? IsJSON<T> extends true
     ? never
@@ -29,13 +29,13 @@ export type ArgumentsProblem<A extends readonly unknown[]> = {
   [I in keyof A]-?: JSONProblem<A[I], `args[${I & string}]`>
 }[number]
 
-/** Whether a type says nothing of what it is. */
+/** Whether a type is `unknown` or `any`. */
 export type IsOpen<T> = 0 extends 1 & T ? true : unknown extends T ? true : false
 
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function returns that returns nothing
 type Plain = string | number | boolean | null | undefined | void
 
-/** For one member of a union. Beyond some depth a type is taken to refer to itself. */
+/** For one member of a union. Beyond some depth a type is assumed to be recursive. */
 type MemberIsJSON<T, Depth extends readonly unknown[]> = T extends Plain
   ? true
   : [ProblemOf<T>] extends [never]

@@ -1,6 +1,4 @@
-/**
- * Logging: a contract of four methods, served by pino unless replaced.
- */
+/** Logging: an interface of four methods, implemented by pino unless replaced. */
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { type DestinationStream, pino } from 'pino'
@@ -10,15 +8,15 @@ import { InvalidOption } from './errors.js'
 import { shared } from './registry.js'
 import { startTimer } from './time.js'
 
-/** Where dramatis logs: pino's own shape, so any pino logger (or a child of one) fits, as do small objects. */
+/** Receives the log of dramatis. The methods have pino's signatures, so that a pino logger fits, or a small object. */
 export interface Logger {
   debug(fields: object, text: string): void
   info(fields: object, text: string): void
   warn(fields: object, text: string): void
   error(fields: object, text: string): void
   /**
-   * Whether lines of a level are written. At `debug` there is a line for every message, which isn't even made when this
-   * says `false`. Asked when the logger is set, and when it emits `level-change`, as pino's loggers do.
+   * Whether lines of a level are written. At `debug` there is a line for every message, which isn't created if this
+   * returns `false`. Called when the logger is set, and when it emits `level-change`, as pino's loggers do.
    * @default every line is written
    */
   isLevelEnabled?(level: string): boolean
@@ -30,9 +28,9 @@ const state = shared('logger', (): { logger: Logger | undefined; debugs: boolean
 }))
 
 /**
- * The logger in use: by default pino at the level that `DRAMATIS_LOG_LEVEL` names (`info` without it; `silent` turns it
- * off). It writes JSON lines on standard error; lines for people where that is a terminal and the package `pino-pretty`
- * is installed.
+ * The logger in use: by default pino at the level in `DRAMATIS_LOG_LEVEL` (`info` without it; `silent` turns it off).
+ * It writes JSON lines to standard error; readable lines if that is a terminal and the package `pino-pretty` is
+ * installed.
  */
 export function getLogger(): Logger {
   if (state.logger) return state.logger
@@ -42,28 +40,28 @@ export function getLogger(): Logger {
   return state.logger as unknown as Logger
 }
 
-/** Whether lines at `debug` are written, for those that would be made for every message. */
+/** Whether `debug` lines are written, for lines that would be created for every message. */
 export function isDebugEnabled(): boolean {
   return state.debugs
 }
 
 /**
- * Standard error: written at once, past Node's stream, which loses its last lines when a process ends. Where a supervisor
- * reads what goes through that stream and nothing else, the log takes that way.
+ * Standard error, written synchronously and not through Node's stream, which loses its last lines when a process ends.
+ * Under a supervisor that reads only that stream, the stream is used.
  */
 function standardError(): DestinationStream {
   return isCaptured() ? process.stderr : pino.destination({ dest: 2, sync: true })
 }
 
-/** PM2's cluster mode replaces `write` on the main thread, and reads its threads there. */
+/** PM2's cluster mode replaces `write` on the main thread, and reads the output of threads there. */
 function isCaptured(): boolean {
   return Object.hasOwn(process.stderr, 'write') || process.env.exec_mode === 'cluster_mode'
 }
 
-/** How long a supervisor may take to write down the last lines, in milliseconds. */
+/** How long a supervisor may take to read the last lines, in milliseconds. */
 const longestFlush = 500
 
-/** Resolves once what was logged is written: to be awaited before `process.exit()`. Only a supervisor's log takes any time. */
+/** Resolves once the log is written; await it before `process.exit()`. Only a supervisor's log takes time. */
 export async function flushLog(): Promise<void> {
   if (!isCaptured()) return
   await new Promise<void>((resolve) => {
@@ -72,12 +70,12 @@ export async function flushLog(): Promise<void> {
   })
 }
 
-/** pino-pretty, if the application has it: a dependency of development, which nobody installs in production. */
+/** pino-pretty, if the application has it: a development dependency, not installed in production. */
 function readableLines(): DestinationStream | undefined {
   try {
     const load = requireFrom(join(process.cwd(), 'package.json'))
     const pretty = load('pino-pretty') as (options: object) => DestinationStream
-    // Written at once, as the JSON lines are: what is said last, before a process ends, is what matters most.
+    // Written synchronously, as the JSON lines are: the last lines before a process ends matter most.
     const colorize = !process.env.NO_COLOR
     return pretty({
       destination: 2,

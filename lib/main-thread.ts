@@ -1,26 +1,29 @@
 /**
- * The way from a worker thread to the main thread, for what only the main thread has (a MemoryBroker's queues, say).
+ * The connection from a worker thread to the main thread, for what only the main thread has (the queues of a
+ * MemoryBroker, for example).
  */
 
 import type { Broker } from './broker.js'
 import { shared } from './registry.js'
 
-/** Asks the main thread for something and waits for the answer. */
+/** Calls services of the main thread, and waits for their replies. */
 export interface MainThread {
   call(service: string, method: string, args: readonly unknown[]): Promise<unknown>
-  /** Says that this thread is ready to run actors; resolves when it is told to stop. What `runWorker()` does in a thread. */
+  /** Reports this thread as ready to run actors; resolves when it is stopped. `runWorker()` calls it in a thread. */
   serve(): Promise<void>
-  /** Whether what is sent through a broker of this thread must go through the main thread: only that has all of its plugins. */
+  /**
+   * Whether sends through a broker of this thread must go through the main thread, because only that has all plugins.
+   */
   relays(broker: Broker): boolean
 }
 
-/** The link to the main thread, and what it may call by name; shared, so that `runWorker()` of another copy finds it. */
+/** The main thread, and the services it offers; shared, so that `runWorker()` of another copy finds them. */
 const state = shared('main thread', () => ({
   link: undefined as MainThread | undefined,
   services: new Map<string, Service>(),
 }))
 
-/** The main thread as seen from a thread of a worker's pool; `undefined` everywhere else. */
+/** The main thread as seen from a worker thread; `undefined` elsewhere. */
 export function mainThread(): MainThread | undefined {
   return state.link
 }
@@ -30,10 +33,10 @@ export function linkMainThread(main: MainThread): void {
   state.link = main
 }
 
-/** Something on the main thread that threads may call by name. */
+/** A service of the main thread that threads call by name. */
 export type Service = (method: string, args: readonly unknown[]) => unknown
 
-/** Offers something to the threads, under a name. */
+/** Registers a service for the threads. */
 export function serveThreads(name: string, service: Service): void {
   state.services.set(name, service)
 }

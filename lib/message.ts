@@ -1,6 +1,4 @@
-/**
- * A message: what to run, with what, and how. A frozen value; to change it is to make another.
- */
+/** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
 import type { Broker } from './broker.js'
 import { getBroker } from './default-broker.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
@@ -19,9 +17,9 @@ export interface MessageFields {
   readonly kwargs?: Readonly<Record<string, unknown>> | undefined
   /** As on the wire: snake_case names, JSON values. */
   readonly options?: Readonly<Record<string, unknown>> | undefined
-  /** Constant over retries and delays; names the result. A new uuid when absent. */
+  /** The same over retries and delays; the key of the result. @default a new UUID */
   readonly messageId?: string | undefined
-  /** When the message was first made, in milliseconds since the epoch; constant as well. Now when absent. */
+  /** When the message was created, in milliseconds since the epoch; the same over retries. @default now */
   readonly messageTimestamp?: number | undefined
 }
 
@@ -38,9 +36,9 @@ export class Message<R = unknown> implements MessageFields {
   readonly messageTimestamp: number
   /** Only carries the type of the result. */
   declare readonly _result?: R
-  /** The broker it was made for, where it isn't simply the default one. */
+  /** The broker it was created for, if that isn't the default one. */
   #origin: Broker | undefined
-  /** How many options it has, and the name of one: see `option`. */
+  /** The number of its options, and the name of one: see `option`. */
   #count = -1
   #name = ''
 
@@ -58,7 +56,7 @@ export class Message<R = unknown> implements MessageFields {
     Object.freeze(this)
   }
 
-  /** The quick answer, since every message comes by here. */
+  /** The fast path: every message passes it. */
   #isWhole(): boolean {
     return (
       typeof this.queueName === 'string' &&
@@ -90,7 +88,7 @@ export class Message<R = unknown> implements MessageFields {
     return copy
   }
 
-  /** Ties a message to the broker it was made for, so that `result()` asks there. */
+  /** Binds a message to the broker it was created for, which `result()` uses. */
   static of<R>(fields: MessageFields, broker: Broker): Message<R> {
     const message = new Message<R>(fields)
     message.#origin = broker
@@ -98,8 +96,8 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /**
-   * One of its options, by its name on the wire. Quicker than to look into `options`, since most messages have one at
-   * most, and every message is asked for many.
+   * One of its options, by its name on the wire. Faster than a lookup in `options`: most messages have one option at
+   * most, and many are looked up for each message.
    */
   option(name: string): unknown {
     if (this.#count < 0) this.#countOptions()
@@ -115,7 +113,7 @@ export class Message<R = unknown> implements MessageFields {
     }
   }
 
-  /** The seven fields as they stand on the wire. */
+  /** The seven fields of the wire format. */
   toWire(): WireMessage {
     return {
       queue_name: this.queueName,
@@ -128,19 +126,19 @@ export class Message<R = unknown> implements MessageFields {
     }
   }
 
-  /** The message as a JSON value is its wire form, so messages nest in options and arguments as in Python. */
+  /** In JSON a message is its wire form, so that messages nest in options and arguments as in Python. */
   toJSON(): WireMessage {
     return this.toWire()
   }
 
-  /** The body that is stored on a broker. */
+  /** The body that brokers store. */
   encode(): Body {
     return getEncoder().encode(this.toWire())
   }
 
   /**
-   * Reads a body.
-   * @throws {DecodeError} when it isn't a message.
+   * Decodes a body.
+   * @throws {DecodeError} if it isn't a message.
    */
   static decode(body: Body): Message {
     try {
@@ -152,7 +150,7 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /**
-   * Makes a message of its wire form, checked.
+   * Creates a message from its wire form, which is checked.
    * @throws {DecodeError}
    */
   static fromWire(wire: unknown): Message {
@@ -169,11 +167,11 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /**
-   * Waits for what the actor returned. Only for actors with `storeResults`.
+   * Waits for the result of the actor. Only for actors with `storeResults`.
    *
-   * @param options.timeout How long to wait; 0 asks once. @default '10s'
-   * @throws {ResultTimeout} when there is none in that time, {ResultMissing} when asked once and there is none,
-   * {ResultFailure} when the actor failed for good.
+   * @param options.timeout How long to wait; 0 reads once. @default '10s'
+   * @throws {ResultTimeout} if there is none within that time, {ResultMissing} if there is none with a timeout of 0,
+   * {ResultFailure} if the actor failed permanently.
    */
   async result(options: { timeout?: Duration | undefined } = {}): Promise<R> {
     refuseUnknown(options, ['timeout'], 'result()')
@@ -206,7 +204,7 @@ function explainFields(message: MessageFields): never {
 
 markInstances(Message, 'message')
 
-/** Whether a message may be sent as it is; messages of other versions or shapes are refused early. */
+/** Checks that a value is a Message, before it is sent. */
 export function assertMessage(value: unknown): asserts value is Message {
   if (!(value instanceof Message)) {
     throw new DramatisError(

@@ -1,16 +1,16 @@
 /**
  * The hook contract.
  *
- * A plugin is any object with the hooks it cares about; each may be sync or async. `before…` hooks are called in the
- * order in which the plugins were added, `after…` hooks in the reverse order. They are called on the main thread, but for
- * those that belong where the actor is (`aroundActor`, `afterThreadStart`, `beforeThreadStop`) and those of sending:
- * these are called where the message is sent, which may be a worker thread. A thread has the plugins that the modules it
- * imports give to their broker. What is sent there passes through the main thread's other plugins, too, over there.
+ * A plugin is an object with any of the hooks; each may be sync or async. `before…` hooks are called in the order in
+ * which the plugins were added, `after…` hooks in reverse. Hooks are called on the main thread, with two exceptions.
+ * `aroundActor`, `afterThreadStart` and `beforeThreadStop` are called on the thread of the actor. Hooks of sending are
+ * called where the message is sent, which may be a worker thread. A thread has the plugins that its modules add to
+ * their broker; what it sends also passes the other plugins of the main thread, there.
  *
- * When a hook fails, that is logged with the plugin's name. A plugin that only watches can't hurt a message: its
- * failure goes no further. One that moves messages or keeps what the sender waits for says `essential = true`:
- * then its failure stops what was going on — a `send` rejects, a message isn't acknowledged but delivered again. Where
- * that is stored already (`afterEnqueue`, `afterAck`, `afterNack`, `afterSettleMessage`) nothing is left to be stopped.
+ * The failure of a hook is logged with the plugin's name. By default it affects nothing else. A plugin that moves
+ * messages or stores what the sender waits for sets `essential = true`: then its failure stops the operation. A `send`
+ * rejects; a message isn't acknowledged but redelivered. After an operation is stored (`afterEnqueue`, `afterAck`,
+ * `afterNack`, `afterSettleMessage`) nothing can be stopped.
  */
 import type { Actor } from './actor.js'
 import type { Broker } from './broker.js'
@@ -24,23 +24,23 @@ import type { Worker } from './worker/worker.js'
 
 type Awaitable<T = void> = T | Promise<T>
 
-/** An actor as hooks see it, whatever its types. */
+/** An actor of any signature, as hooks receive it. */
 // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
 export type AnyActor = Actor<any[], any>
 
-/** Why a message is given up. */
+/** Why a message is dead-lettered. */
 export interface Rejection {
   readonly reason: string
-  /** What the actor or a check threw, where something was thrown. */
+  /** The error that the actor or a check threw, if any. */
   readonly error?: Error | undefined
 }
 
 export interface Hooks {
-  /** Surrounds the actor, the plugin added first outermost. Call `next` once and return what it returns. */
+  /** Surrounds the actor; the plugin added first is outermost. Call `next` once and return its result. */
   aroundProcess(message: Message, next: () => Promise<unknown>, broker: Broker): Awaitable<unknown>
   /**
-   * Surrounds the function itself, on its own thread and with `current()` there; the plugin added first outermost. Call
-   * `next` once and return what it returns.
+   * Surrounds the function itself, on its own thread and with `current()`; the plugin added first is outermost. Call
+   * `next` once and return its result.
    */
   aroundActor(message: Message, next: () => Promise<unknown>, broker: Broker): Awaitable<unknown>
 
@@ -61,56 +61,62 @@ export interface Hooks {
   beforeDeclareQueue(queueName: string, broker: Broker): Awaitable
   /** Called after a queue was declared. */
   afterDeclareQueue(queueName: string, broker: Broker): Awaitable
-  /** Called after the place for a queue's delayed messages was declared. */
+  /** Called after the place for the delayed messages of a queue was declared. */
   afterDeclareDelayQueue(queueName: string, broker: Broker): Awaitable
 
   /** Called before a message is enqueued, retries included; `delay` in milliseconds. */
   beforeEnqueue(message: Message, delay: number | undefined, broker: Broker): Awaitable
   /** Called after a message was enqueued, retries included. */
   afterEnqueue(message: Message, delay: number | undefined, broker: Broker): Awaitable
-  /** Called before a message is put aside until its delay is over. */
+  /** Called before a message is stored with a delay. */
   beforeDelayMessage(message: Message, delay: number, broker: Broker): Awaitable
 
-  /** Called before an actor runs; throw `SkipMessage` to leave the message undone. */
+  /** Called before an actor runs; throw `SkipMessage` to skip the message. */
   beforeProcessMessage(message: Message, broker: Broker): Awaitable
-  /** Called after an actor ran, with its result or error, which it may decide upon. */
+  /** Called after an actor ran, with its result or error. It may decide what becomes of the message. */
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
   /**
-   * Called once what becomes of the message is decided, and before that is stored: for what depends on the decision, such
-   * as a result or another message. It may `send`, but no longer decide.
+   * Called once the decision about a message is final, and before it is stored; for anything that depends on the
+   * decision, such as a result or another message. It may `send`, but no longer decide.
    */
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
-  /** Called in place of the two above when a message was skipped. */
+  /** Called instead of the two hooks above if a message was skipped. */
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
-  /** Called when a message was interrupted (a shutdown, a thread killed for its neighbour) and goes back, no attempt counted. */
+  /**
+   * Called when a message was interrupted (a shutdown, a thread terminated for another message) and is requeued, with
+   * no attempt counted.
+   */
   afterInterruptMessage(message: Message, broker: Broker): Awaitable
-  /** Called once for each delivery, after every plugin decided and the broker stored what became of the message. */
+  /** Called once for each delivery, after every plugin has decided and the broker has stored the settlement. */
   afterSettleMessage(message: Message, settlement: Settlement, broker: Broker): Awaitable
 
   /** Called once in a process, before its first worker starts. */
   afterProcessBoot(broker: Broker): Awaitable
-  /** Called before a worker starts; an error here stops it when the plugin is essential. */
+  /** Called before a worker starts. An error stops the start if the plugin is essential. */
   beforeWorkerBoot(worker: Worker): Awaitable
   /** Called after a worker started. */
   afterWorkerBoot(worker: Worker): Awaitable
-  /** Called before a worker stops: it still runs what it has in hand. */
+  /** Called before a worker stops; messages are still running. */
   beforeWorkerShutdown(worker: Worker): Awaitable
   /** Called after a worker stopped. */
   afterWorkerShutdown(worker: Worker): Awaitable
-  /** Called after the loop that consumes a queue was started (in Dramatiq this is a thread). */
+  /** Called after the consumer loop of a queue was started (in Dramatiq this is a thread). */
   afterConsumerThreadBoot(queueName: string, worker: Worker): Awaitable
-  /** Called before the loop that consumes a queue stops. */
+  /** Called before the consumer loop of a queue stops. */
   beforeConsumerThreadShutdown(queueName: string, worker: Worker): Awaitable
   /** Called on the main thread after a worker thread became ready, replacements included. */
   afterWorkerThreadBoot(threadId: number, worker: Worker): Awaitable
-  /** Called on the main thread before a worker thread is stopped in good order. */
+  /** Called on the main thread before a worker thread is stopped gracefully. */
   beforeWorkerThreadShutdown(threadId: number, worker: Worker): Awaitable
-  /** Called in a thread, once its modules are loaded and before it runs an actor; an error here stops it when the plugin is essential. */
+  /**
+   * Called in a thread once its modules are loaded, before it runs an actor. An error stops the start if the plugin is
+   * essential.
+   */
   afterThreadStart(broker: Broker): Awaitable
-  /** Called in a thread that stops in good order. */
+  /** Called in a thread that stops gracefully. */
   beforeThreadStop(broker: Broker): Awaitable
 
-  /** Called when an actor makes a message; gives back the options it shall carry (wire names). Sync. */
+  /** Called when an actor creates a message; returns the options of the message (wire names). Sync. */
   updateOptionsBeforeCreateMessage(
     options: Record<string, unknown>,
     actor: AnyActor,
@@ -118,29 +124,29 @@ export interface Hooks {
   ): Record<string, unknown>
 }
 
-/** A plugin: some of the hooks, and what it says about itself. */
+/** A plugin: any of the hooks, and its properties. */
 export interface Middleware extends Partial<Hooks> {
-  /** How it is called in the log. @default the name of its class */
+  /** Its name in the log. @default the name of its class */
   readonly name?: string | undefined
-  /** Whether a failure of its hooks stops what was going on. @default false */
+  /** Whether a failure of its hooks stops the operation. @default false */
   readonly essential?: boolean | undefined
-  /** The options it understands, made known to actors when it is added to a broker. */
+  /** The options it handles; actors may use them once it is added to a broker. */
   readonly actorOptions?: Readonly<Record<string, OptionSpec>> | undefined
-  /** Where it keeps results, if it does. */
+  /** The results backend, if it stores results. */
   readonly results?: ResultBackend | undefined
   /**
    * Whether it does something with the result of this message that needs it to be JSON: then one that isn't makes the
    * message fail. A plugin without this method is shown results as well as they can be carried from a thread.
    */
   wantsResult?(message: Message, actor: AnyActor): boolean
-  /** How often a message may be delivered without ever being settled (workers that die with it) before it is given up. */
+  /** How often a message may be delivered without being settled (its workers are lost) before it is dead-lettered. */
   maxDeliveries?(message: Message, actor: AnyActor): number
 }
 
-/** What is needed of a result: that it is JSON, that it is shown as far as possible, or nothing. */
+/** What plugins need of a result: JSON, anything that can be sent, or nothing. */
 export type WantedResult = 'json' | 'any' | 'none'
 
-/** The class of a plugin, to name a place in the chain by. */
+/** The class of a plugin, which names a position in the chain. */
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments
 export type MiddlewareClass = abstract new (...args: any[]) => Middleware
 

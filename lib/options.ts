@@ -1,8 +1,8 @@
 /**
- * Options: what may be written on an actor or a message, who understands it, and how it is named on the wire.
+ * Options: which ones an actor or a message may have, which middleware handles them, and their names on the wire.
  *
- * A middleware brings its own options twice under the same names: as types, by declaration merging into the two
- * interfaces of actor-options.ts, and as `OptionSpec`s, by which values are checked when an actor is declared.
+ * A middleware declares its options twice under the same names: as types, by declaration merging into the two
+ * interfaces of actor-options.ts, and as `OptionSpec`s, which check values when an actor is declared.
  */
 import { InvalidOption } from './errors.js'
 import type { Message } from './message.js'
@@ -11,24 +11,27 @@ import { parseDuration, show } from './time.js'
 
 /** How an option is read. */
 export interface OptionSpec {
-  /** Its name in a message on the wire; absent when it only makes sense on an actor (because it holds code, say). */
+  /**
+   * Its name in a message on the wire; absent if it only makes sense on an actor (because it contains code, for
+   * example).
+   */
   readonly wire?: string | undefined
-  /** Checks a value and brings it into its normal form (durations to milliseconds, actors to their names). */
+  /** Checks a value and returns its normal form (durations in milliseconds, actors as names). */
   read(value: unknown, name: string): unknown
 }
 
-/** Every option that some module has declared, by its camelCase name. */
+/** Every declared option by its camelCase name. */
 const known = shared('options', () => new Map<string, OptionSpec>())
 
-/** The same by their names on the wire, with the camelCase name they are called by in errors. */
+/** The same by their names on the wire, with the camelCase name for errors. */
 const knownOnWire = shared(
   'options on the wire',
   () => new Map<string, { readonly name: string; readonly spec: OptionSpec }>(),
 )
 
 /**
- * Makes options known, so that actors may use them. A middleware module calls it when it is loaded;
- * a plugin that brings options must be imported before the actors that use them.
+ * Declares options, so that actors may use them. A middleware module calls it when it is loaded. A plugin with options
+ * must be imported before the actors that use them.
  */
 export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): void {
   checkSettings(specs, 'declareOptions')
@@ -41,10 +44,10 @@ export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): voi
 
 // — Readers, to build specs from —————————————————————————————————————————————————————————————————————————
 
-/** Reads a duration into milliseconds. */
+/** Reads a duration; returns milliseconds. */
 export const duration = parseDuration
 
-/** Reads a whole number from 0 up. */
+/** Reads a whole number, 0 or more. */
 export function count(value: unknown, name: string): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
   throw expected('a whole number from 0 up', value, name)
@@ -56,13 +59,13 @@ export function flag(value: unknown, name: string): boolean {
   throw expected('true or false', value, name)
 }
 
-/** Reads a function, kept as it is. */
+/** Reads a function. */
 export function callback(value: unknown, name: string): unknown {
   if (typeof value === 'function') return value
   throw expected('a function', value, name)
 }
 
-/** Reads an actor, or the name of one, into the name. */
+/** Reads an actor or the name of one; returns the name. */
 export function actorReference(value: unknown, name: string): string {
   if (typeof value === 'string' && value !== '') return value
   const actorName = (value as { actorName?: unknown } | null)?.actorName
@@ -70,12 +73,12 @@ export function actorReference(value: unknown, name: string): string {
   throw expected('an actor or the name of one', value, name)
 }
 
-/** Reads `null` as itself (meaning "no limit"), everything else with `read`. */
+/** Accepts `null` (meaning "no limit"); reads anything else with `read`. */
 export function nullable<T>(read: (value: unknown, name: string) => T): (value: unknown, name: string) => T | null {
   return (value, name) => (value === null ? null : read(value, name))
 }
 
-/** The error for a value of the wrong kind. */
+/** The error for an invalid value. */
 export function expected(what: string, value: unknown, name: string): InvalidOption {
   return new InvalidOption(`Expected "${name}" to be ${what}; got ${show(value)}.`, name)
 }
@@ -83,8 +86,8 @@ export function expected(what: string, value: unknown, name: string): InvalidOpt
 // — Using them ———————————————————————————————————————————————————————————————————————————————————————————
 
 /**
- * Checks the options of an actor and brings their values into normal form.
- * @throws {InvalidOption} for an unknown name or an unusable value.
+ * Checks the options of an actor and returns them in normal form.
+ * @throws {InvalidOption} for an unknown name or an invalid value.
  */
 export function readActorOptions(options: object, where: string): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = {}
@@ -96,8 +99,8 @@ export function readActorOptions(options: object, where: string): Readonly<Recor
 }
 
 /**
- * Checks the options of one message and turns them into what travels: snake_case names, plain JSON values.
- * @throws {InvalidOption} for an unknown name, one that only an actor can have, or an unusable value.
+ * Checks the options of one message and returns what is sent: snake_case names, plain JSON values.
+ * @throws {InvalidOption} for an unknown name, one that only an actor can have, or an invalid value.
  */
 export function readMessageOptions(options: object, where: string): Record<string, unknown> {
   const wire: Record<string, unknown> = {}
@@ -112,8 +115,8 @@ export function readMessageOptions(options: object, where: string): Record<strin
 }
 
 /**
- * Checks what a message carries from wherever it came: options that dramatis understands must have values it can use.
- * Those it doesn't know are others' affair, `null` is as good as absent, and of the priority each broker makes what it can.
+ * Checks the options of a message from any producer: known options must have valid values. Unknown options are ignored,
+ * `null` counts as absent, and the priority is up to each broker.
  * @throws {InvalidOption}
  */
 export function checkWireOptions(options: Readonly<Record<string, unknown>>): void {
@@ -124,7 +127,7 @@ export function checkWireOptions(options: Readonly<Record<string, unknown>>): vo
 }
 
 /**
- * Checks that settings are an object, as in `{ timeout: '5s' }`, and none of the values that are nearly one.
+ * Checks that options are an object, such as `{ timeout: '5s' }`, and not a similar value.
  * @throws {InvalidOption}
  */
 export function checkSettings(options: unknown, where: string): asserts options is object {
@@ -136,7 +139,7 @@ export function checkSettings(options: unknown, where: string): asserts options 
 }
 
 /**
- * Checks that settings are an object that has no key but these; for constructors (`new Worker(broker, { … })`).
+ * Checks that options are an object with no other keys than these; for constructors (`new Worker(broker, { … })`).
  * @throws {InvalidOption}
  */
 export function refuseUnknown(options: unknown, names: readonly string[], where: string): asserts options is object {
@@ -146,9 +149,9 @@ export function refuseUnknown(options: unknown, names: readonly string[], where:
 }
 
 /**
- * What holds for a message: its own option, else its actor's, else the fallback. A `null` is a value of its own ("no
- * limit") where the option takes it, and nothing where it doesn't.
- * @param name The option's camelCase name, as it was declared.
+ * The option that applies to a message: its own, else its actor's, else the fallback. `null` is a value ("no limit") if
+ * the option accepts it, and absent otherwise.
+ * @param name The option's camelCase name, as declared.
  */
 export function effective<T>(
   message: Message,
@@ -166,13 +169,13 @@ export function effective<T>(
   return inherited === undefined ? fallback : (inherited as T)
 }
 
-/** A count that a message carries, by its name on the wire; 0 where a producer wrote something else there. */
+/** A count in the options of a message, by its name on the wire; 0 if a producer wrote anything else. */
 export function countOf({ options }: Message, name: string): number {
   const count = options[name]
   return Number.isSafeInteger(count) && (count as number) > 0 ? (count as number) : 0
 }
 
-/** What a message carries, in its normal form; nothing for a `null` where that means nothing. */
+/** An option of a message in normal form; `undefined` for a `null` that counts as absent. */
 function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
   if (own !== null) return spec.read(own, name)
   try {
@@ -184,7 +187,7 @@ function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
 
 const pluginHint = ' If a plugin brings it, import that plugin before the actors that use it.'
 
-/** @param hint What is said where no option there is has a name like it. */
+/** @param hint Text for the error if no known name is similar. */
 function unknownOption(name: string, names: Iterable<string>, where: string, hint: string): never {
   const near = nearest(name, names)
   const text = near === undefined ? `(on ${where}).${hint}` : `did you mean "${near}"? (on ${where})`
@@ -192,8 +195,8 @@ function unknownOption(name: string, names: Iterable<string>, where: string, hin
 }
 
 /**
- * The name that is the fewest edits away, if it is near enough to be what was meant.
- * @param most How many edits at most, where that is less than what is allowed a name of that length.
+ * The name with the smallest edit distance, if it is close enough to be what was meant.
+ * @param most The maximum distance, if less than what the length of the name allows.
  */
 export function nearest(name: string, names: Iterable<string>, most = Number.POSITIVE_INFINITY): string | undefined {
   let best: string | undefined
@@ -206,7 +209,7 @@ export function nearest(name: string, names: Iterable<string>, most = Number.POS
   return best
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** The Levenshtein distance, computed row by row. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {

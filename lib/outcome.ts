@@ -1,6 +1,6 @@
 /**
- * What became of a message, and what shall become of it: given to `afterProcessMessage`, read and decided there,
- * carried out by the executor in one step once every hook is through.
+ * The outcome of a message, and the decision about it. It is passed to `afterProcessMessage`, where plugins read it and
+ * decide; the executor carries the decision out in one step after all hooks.
  */
 import type { Broker } from './broker.js'
 import { DramatisError } from './errors.js'
@@ -11,38 +11,38 @@ import { type Duration, parseDuration } from './time.js'
 /** A message on its way to a broker. */
 export interface Entry {
   readonly message: Message
-  /** Milliseconds from now until it may run; at once when absent. */
+  /** Milliseconds until it may run. @default immediately */
   readonly delay?: number | undefined
   /**
-   * Whether it is a message that was stored before, with at most a few kilobytes of our own added: such a one isn't held to
-   * `maxMessageSize`, which is for those who send.
+   * Whether it is a message that was stored before, with at most a few kilobytes added by us. Such a message isn't
+   * subject to `maxMessageSize`, which is for senders.
    */
   readonly stored?: boolean | undefined
 }
 
-/** The three ends a delivery can come to. */
+/** The three ends of a delivery. */
 export type Decision = 'ack' | 'retry' | 'dead-letter'
 
-/** Most messages send nothing on, and need no list for it. */
+/** Shared: most messages send nothing. */
 const none: readonly Entry[] = []
 
 /**
- * Plugins decide one after the other, and each may overrule those before it: the last decision is carried out. What is
- * sent besides is sent whatever the decision.
+ * Plugins decide one after the other, and each may overrule the ones before it: the last decision counts. Messages sent
+ * with `send` are sent whatever the decision is.
  */
 export class Outcome {
   /**
-   * The message as it stands now: `Retries` counts a failed attempt up in its options, for those that come after it
-   * to see. What is dead-lettered is the body as it was stored, untouched.
+   * The current state of the message: `Retries` increments the failed attempts in its options, and later plugins see
+   * that. A dead letter keeps the body as it was stored.
    */
   message: Message
-  /** Why it was dead-lettered, when it was. */
+  /** Why it was dead-lettered, if it was. */
   reason: string | undefined
-  /** How many attempts there may be, for the log: set by whoever counts them, where a number is given. */
+  /** The maximum number of attempts, for the log; set by the plugin that counts them, if there is a maximum. */
   declare maxAttempts?: number | undefined
   #decision: Decision | 'postpone'
   #decided = false
-  /** What is sent in place of the message, while it is to be retried. */
+  /** The message that replaces this one if it is retried. */
   #copy: Entry | undefined
   #sends: readonly Entry[] = none
   #final = false
@@ -59,37 +59,37 @@ export class Outcome {
     this.#decision = error === undefined ? 'ack' : 'dead-letter'
   }
 
-  /** What will happen to the message. A success is acknowledged and a failure dead-lettered, unless a plugin decides otherwise. */
+  /** The decision. By default a success is acknowledged and a failure dead-lettered. */
   get decision(): Decision {
     return this.#decision === 'postpone' ? 'retry' : this.#decision
   }
 
-  /** Whether a plugin decided, so that it isn't merely what comes of a success or a failure. */
+  /** Whether a plugin made the decision, so that it isn't the default. */
   get decided(): boolean {
     return this.#decided
   }
 
   /**
-   * The copy that is sent in place of the message, when it is to be retried.
+   * The message that replaces this one if it is retried.
    * @internal
    */
   get copy(): Entry | undefined {
     return this.#copy
   }
 
-  /** After how many milliseconds it runs again, when it is to be retried. */
+  /** In how many milliseconds it runs again, if it is retried. */
   get delay(): number | undefined {
     return this.#copy?.delay
   }
 
-  /** What is sent in the same step that settles the message: the copy that is retried, the next step of a pipeline, callbacks. */
+  /** Messages sent in the same step as the settlement: the retried copy, the next step of a pipeline, callbacks. */
   get sends(): readonly Entry[] {
     return this.#copy ? [this.#copy, ...this.#sends] : this.#sends
   }
 
   /**
-   * Sends `copy` after a delay in place of this message. Overrules what was decided before: a copy that another plugin
-   * wanted to retry isn't sent.
+   * Sends `copy` with a delay instead of this message. Overrules earlier decisions: a copy that another plugin wanted
+   * to retry isn't sent.
    * @throws {DramatisError} once the decision is final.
    */
   retry(copy: Message, delay: Duration): void {
@@ -101,13 +101,13 @@ export class Outcome {
     this.#decided = true
   }
 
-  /** Whether the message goes back to wait, and no attempt is counted: nobody need be told that one failed. */
+  /** Whether the message is retried without counting an attempt, so that there is no failure to report. */
   get postponed(): boolean {
     return this.#decision === 'postpone'
   }
 
   /**
-   * The same as `retry`, of a message whose attempt doesn't count: what it needs isn't there yet.
+   * The same as `retry`, for a message whose attempt doesn't count, because something it needs isn't available yet.
    * @throws {DramatisError} once the decision is final.
    */
   postpone(copy: Message, delay: Duration): void {
@@ -116,7 +116,7 @@ export class Outcome {
   }
 
   /**
-   * Gives the message up, for this reason. Overrules what was decided before: it isn't retried.
+   * Dead-letters the message with this reason. Overrules earlier decisions: it isn't retried.
    * @throws {DramatisError} once the decision is final.
    */
   deadLetter(reason: string): void {
@@ -128,29 +128,29 @@ export class Outcome {
   }
 
   /**
-   * Sends another message in the same step in which this one is settled, whatever becomes of this one.
-   * @throws {DramatisError} once that step has begun.
+   * Sends another message in the same step as the settlement, whatever the decision is.
+   * @throws {DramatisError} once the settlement has begun.
    */
   send(message: Message, delay?: Duration): void {
     this.#add({ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') })
   }
 
   /**
-   * Sends a message to an actor of this process in the same step. One that isn't declared here can't be called back:
-   * that is logged, and the message itself not harmed.
+   * Sends a message to an actor of this process in the same step. If the actor isn't declared here, that is logged, and
+   * the message itself is not affected.
    */
   call(broker: Broker, actorName: string, option: string, ...args: unknown[]): void {
     const actor = broker.actors.get(actorName)
-    // What is told of a failure was stored before or is cut; a result may be of any size.
+    // The description of a failure was stored before, or is cut. A result may have any size.
     if (actor) return this.#add({ message: actor.message(...args), stored: this.error !== undefined })
     getLogger().error(
       { actorName, messageId: this.message.messageId },
-      `No actor named "${actorName}" to call, as ${option} of "${this.message.actorName}" says; import its module in the worker.`,
+      `No actor named "${actorName}", which is the ${option} of "${this.message.actorName}"; import its module in the worker.`,
     )
   }
 
   /**
-   * From now on the decision stands.
+   * Makes the decision final.
    * @internal
    */
   conclude(): void {
@@ -158,7 +158,7 @@ export class Outcome {
   }
 
   /**
-   * From now on it is carried out.
+   * Begins the settlement: nothing can be sent with it any more.
    * @internal
    */
   close(): void {
@@ -168,7 +168,7 @@ export class Outcome {
   #add(entry: Entry): void {
     if (this.#settling) {
       throw new DramatisError(
-        `The message is being settled, and nothing more can be sent with it: send in afterProcessMessage or beforeSettleMessage, and wait there for what you need.`,
+        `The message is being settled, and nothing more can be sent with it: send in afterProcessMessage or beforeSettleMessage, and await there what you need.`,
       )
     }
     this.#sends = [...this.#sends, entry]
@@ -177,7 +177,7 @@ export class Outcome {
   #assertOpen(): void {
     if (!this.#final) return
     throw new DramatisError(
-      'What becomes of the message is final: decide it in afterProcessMessage, and wait there for what you need to decide it.',
+      'The decision about the message is final: decide in afterProcessMessage, and await there what you need.',
     )
   }
 }

@@ -1,13 +1,13 @@
 /**
- * What `broker.use()` can be given: an object whose hooks are functions, and none of whose methods is a hook with a slip in
- * its name. Such mistakes would otherwise show as a plugin that does nothing.
+ * Checks the argument of `broker.use()`: an object whose hooks are functions, and none of whose methods is a misspelled
+ * hook. Such a plugin would silently do nothing.
  */
 import { DramatisError, InvalidOption } from './errors.js'
 import type { HookName, Middleware, MiddlewareClass } from './middleware.js'
 import { expected, nearest, refuseUnknown } from './options.js'
 import { show } from './time.js'
 
-/** What makes an object a plugin besides hooks. */
+/** Properties besides hooks that make an object a plugin. */
 const otherParts = ['actorOptions', 'results', 'wantsResult', 'maxDeliveries']
 
 /** @throws {InvalidOption} */
@@ -15,7 +15,7 @@ export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): assert
   if (typeof plugin === 'function') {
     const name = plugin.name || 'Plugin'
     throw new InvalidOption(
-      `Expected a plugin, an object with hooks; got ${show(plugin)}. Of a class, give an instance: use(new ${name}()).`,
+      `Expected a plugin, an object with hooks; got ${show(plugin)}. If it is a class, pass an instance: use(new ${name}()).`,
       'plugin',
     )
   }
@@ -33,10 +33,11 @@ export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): assert
     else if (/^(before|after|around|update)[A-Z]/.test(name)) checkSpelling(name, hooks, plugin)
   }
   if (names.some((name) => hooks.includes(name as HookName) || otherParts.includes(name))) return
-  // One that has nothing at all may mark a place in the chain; a backend, say, was meant for something else.
+  // A plugin with no properties at all may mark a position in the chain. An object with others was meant for something
+  // else.
   if (!names.some((name) => name !== 'constructor' && isMethod(plugin, name))) return
   throw new InvalidOption(
-    `Expected a plugin with one hook at least, such as beforeEnqueue; got ${show(plugin)}, which has none.`,
+    `Expected a plugin with at least one hook, such as beforeEnqueue; got ${show(plugin)}, which has none.`,
     'plugin',
   )
 }
@@ -53,16 +54,16 @@ function isMethod(object: object, name: string): boolean {
   return prototype !== null && isMethod(prototype, name)
 }
 
-/** A method that nobody calls looks just like a plugin that doesn't work. */
+/** A misspelled hook is never called, as if the plugin didn't work. */
 function checkSpelling(name: string, hooks: readonly HookName[], plugin: object): void {
-  // The shorter a name, the likelier it is one of the plugin's own.
+  // The shorter a name is, the more likely it is the plugin's own.
   const near = nearest(name, hooks, Math.floor(name.length / 6))
   if (near !== undefined && isMethod(plugin, name)) {
     throw new InvalidOption(`There is no hook "${name}", did you mean "${near}"? (on ${show(plugin)})`, name)
   }
 }
 
-/** The names of all that it has, inherited methods included. */
+/** The names of all its properties, inherited methods included. */
 function namesOf(plugin: object): string[] {
   const names: string[] = []
   for (let one = plugin; one && one !== Object.prototype; one = Object.getPrototypeOf(one)) {

@@ -1,6 +1,4 @@
-/**
- * Names of queues and actors, as Dramatiq has them: `q`, its delayed twin `q.DQ`, its dead letters `q.XQ`.
- */
+/** Names of queues and actors, as in Dramatiq: `q`, its delay queue `q.DQ`, its dead letters `q.XQ`. */
 import { InvalidName } from './errors.js'
 import { howToKeepNames, namesAreKept } from './function-names.js'
 import { show } from './time.js'
@@ -18,35 +16,35 @@ export function checkQueueName(name: unknown): asserts name is string {
 export function checkActorName(name: unknown): asserts name is string {
   if (typeof name !== 'string' || name === '') {
     throw new InvalidName(
-      `Expected an actor name: a text that isn't empty; got ${show(name)}. ` +
+      `Expected an actor name: a non-empty string; got ${show(name)}. ` +
         `Name the function, or give actorName. If a bundler removed the name: ${howToKeepNames}`,
     )
   }
 }
 
 /**
- * Refuses to call an actor what its function is called, in a bundle where functions have lost their names.
+ * Refuses to name an actor after its function in a bundle in which functions have lost their names.
  * @throws {InvalidName}
  */
 export function checkNameIsKept(name: string): void {
   if (namesAreKept) return
   throw new InvalidName(
-    `A bundler has renamed functions in this file, so that an actor would be called what it made of the name, here ${show(name)}, ` +
-      `and others would not find it: ${howToKeepNames}`,
+    `A bundler has renamed functions in this file, so the name of the actor would be ${show(name)}, ` +
+      `which other processes don't know: ${howToKeepNames}`,
   )
 }
 
-/** The queue itself, for any of its three names. */
+/** The name of the queue itself, for any of its three names. */
 export function canonicalQueueName(name: string): string {
   return name.endsWith('.DQ') || name.endsWith('.XQ') ? name.slice(0, -3) : name
 }
 
-/** Where Dramatiq keeps what is delayed. */
+/** The name of Dramatiq's delay queue. */
 export function delayQueueName(name: string): string {
   return `${canonicalQueueName(name)}.DQ`
 }
 
-/** Where what failed for good is kept. */
+/** The name of Dramatiq's dead-letter queue. */
 export function deadLetterQueueName(name: string): string {
   return `${canonicalQueueName(name)}.XQ`
 }

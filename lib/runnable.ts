@@ -1,17 +1,17 @@
 /**
- * What can be an actor: a function that does its work when it is called. Others look like one to the compiler, or to a
- * program without one, and would be acknowledged without having done anything.
+ * What can be an actor: a function that does its work when it is called. Other values look like one to the compiler, or
+ * to a program without types, and would be acknowledged without having done anything.
  */
 import { InvalidOption, NotSerializable } from './errors.js'
 import type { ArgumentsProblem, IsJSON, IsOpen, JSONProblem } from './json-types.js'
 import { show } from './time.js'
 
 /**
- * Nothing more than `F` where that can be an actor; else a text that says why not, which no function is.
+ * `unknown` if `F` can be an actor; otherwise a text that says why not, which no function is assignable to.
  *
  * For functions of your own that wrap `actor()`, which must pass the check on.
  *
- * @typeParam Kept Whether what it returns is kept (`storeResults`), and must be JSON; known only where it is a literal.
+ * @typeParam Kept Whether its result is stored (`storeResults`), and must be JSON; only known if it is a literal.
  * @example
  * function task<F extends Function>(fn: F & Runnable<F>) {
  *   return actor<F>(fn, { queueName: 'tasks' })
@@ -42,10 +42,10 @@ type IsGenerator<R> =
         : true
       : false
 
-/** The arguments of a function. Of one with several signatures, those of the last. */
+/** The arguments of a function; of an overloaded one, those of its last signature. */
 export type ArgumentsOf<F> = F extends (...args: infer A) => unknown ? A : unknown[]
 
-/** What a function returns in the end. */
+/** What a function returns, awaited. */
 export type ResultOf<F> = F extends (...args: never) => infer R ? Awaited<R> : unknown
 
 /** @throws {InvalidOption} for anything that doesn't do its work when it is called. */
@@ -62,12 +62,12 @@ function problemOf(fn: unknown): string | undefined {
   if ('actorName' in fn && 'fn' in fn) {
     return `the actor ${show(fn.actorName)}, which is one already: give the function itself, its "fn", and another actorName`
   }
-  // Seen through `bind`, and from another realm, too.
+  // Works through `bind`, and for other realms.
   const kind = Object.prototype.toString.call(fn)
   if (kind === '[object GeneratorFunction]' || kind === '[object AsyncGeneratorFunction]') {
     return `the generator function ${show(fn.name)}: calling it runs nothing. Write an async function that does in a loop what would be yielded`
   }
-  // Only what can't be called without `new` has one that can't be replaced.
+  // Only a class has a `prototype` that can't be replaced.
   if (Object.getOwnPropertyDescriptor(fn, 'prototype')?.writable === false) {
     return `the class ${show(fn.name)}, which can't be called: give a function that makes an instance and uses it`
   }
@@ -75,14 +75,14 @@ function problemOf(fn: unknown): string | undefined {
 }
 
 /**
- * Refuses what a generator function returns, of which nothing has run: one that was compiled for an older JavaScript looks
- * like any other function until it is called.
+ * Refuses the return value of a generator function, of which nothing has run. One that was compiled to older JavaScript
+ * looks like any other function until it is called.
  *
- * @throws {NotSerializable} so that it isn't tried again.
+ * @throws {NotSerializable} so that it isn't retried.
  */
 export function refuseGenerator(result: unknown, actorName: string): void {
   if (typeof result !== 'object' || result === null) return
-  // Nearly always a promise, which has neither of the others.
+  // Nearly always a promise, which is neither.
   const { then, next, throw: raise } = result as { then?: unknown; next?: unknown; throw?: unknown }
   if (typeof then === 'function' || typeof next !== 'function' || typeof raise !== 'function') return
   throw new NotSerializable(

@@ -1,25 +1,26 @@
 /**
- * What became of a delivery in the end: told to `afterSettleMessage`, once every plugin decided and the broker stored it.
+ * The settlement of a delivery: passed to `afterSettleMessage`, once every plugin has decided and the broker has stored
+ * it.
  */
 
-/** What became of a message, as the broker has it now. */
+/** The settlement of a message, as the broker stored it. */
 export interface Settlement {
   /**
-   * `'ack'`: done. `'retry'`: failed, and will run again. `'dead-letter'`: given up. `'skip'`: acknowledged without having
-   * been run (`SkipMessage`). `'requeue'`: back on its queue, no attempt counted (a shutdown, a lost thread, no slot of a
-   * rate limiter), or since an essential plugin failed.
+   * `'ack'`: succeeded. `'retry'`: failed, and will run again. `'dead-letter'`: dead-lettered. `'skip'`: acknowledged
+   * without running (`SkipMessage`). `'requeue'`: back on its queue, with no attempt counted (a shutdown, a lost
+   * thread, no slot of a rate limiter), or because an essential plugin failed.
    */
   readonly decision: 'ack' | 'retry' | 'dead-letter' | 'skip' | 'requeue'
-  /** Which attempt this was, from 1. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number
-  /** How many attempts there may be, where that is known: for `Retries`, `maxRetries` + 1. */
+  /** The maximum number of attempts, if known: with `Retries`, `maxRetries` + 1. */
   readonly maxAttempts?: number | undefined
   /** What the actor returned, after an `'ack'`. */
   readonly result?: unknown
-  /** What was thrown, where something was. */
+  /** The error, if there was one. */
   readonly error?: Error | undefined
-  /** Why it was given up, skipped or put back, in words. */
+  /** Why it was dead-lettered, skipped or requeued, in words. */
   readonly reason?: string | undefined
-  /** For how many milliseconds it waits until it may run again, after a `'retry'` or a `'requeue'`. */
+  /** In how many milliseconds it may run again, after a `'retry'` or a `'requeue'`. */
   readonly delay?: number | undefined
 }

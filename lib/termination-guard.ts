@@ -1,21 +1,20 @@
 /**
- * Holds off the termination of a worker thread while it is inside of a native call that would not survive it: some
- * native modules (`libsql` and `better-sqlite3` are two) abort the whole process when V8 is told to stop in the middle of
- * them.
+ * Delays the termination of a worker thread while it is inside a native call that would not survive it: some native
+ * modules (`libsql` and `better-sqlite3`, for two) abort the whole process if V8 is terminated in the middle of a call.
  *
- * Two numbers in shared memory: the thread says that it is inside, the main thread that nobody may enter any more. Each
- * writes its own before it reads the other's, so one of them always sees the other.
+ * It consists of two numbers in shared memory: the thread records that it is inside, the main thread that it must not
+ * enter any more. Each writes its own before it reads the other's, so one of them always sees the other.
  */
 
 const inside = 0
 const closing = 1
 
-/** How long the main thread waits for the end of a native call, in milliseconds. A SQLite call takes a few at most. */
+/** How long the main thread waits for a native call to end, in milliseconds. A SQLite call takes a few at most. */
 const maxWait = 1000
 
 // — In the thread ————————————————————————————————————————————————————————————————————————————————————————
 
-/** This thread's; nothing on the main thread, which nobody terminates, and in threads that aren't ours. */
+/** The guard of this thread; `undefined` on the main thread, and in threads that aren't ours. */
 let own: Int32Array | undefined
 
 /** Called once by a worker thread when it starts. */
@@ -23,7 +22,7 @@ export function linkTerminationGuard(buffer: SharedArrayBuffer): void {
   own = new Int32Array(buffer)
 }
 
-/** To be called before such a native call. It doesn't return when this thread is about to be terminated. */
+/** Call it before such a native call. It doesn't return if this thread is about to be terminated. */
 export function enterNative(): void {
   if (!own) return
   Atomics.store(own, inside, 1)
@@ -32,7 +31,7 @@ export function enterNative(): void {
   Atomics.wait(own, closing, 1)
 }
 
-/** To be called after it, whatever came of it. */
+/** Call it after the native call, also if that threw. */
 export function leaveNative(): void {
   if (!own) return
   Atomics.store(own, inside, 0)
@@ -41,7 +40,7 @@ export function leaveNative(): void {
 
 // — On the main thread ———————————————————————————————————————————————————————————————————————————————————
 
-/** The guards of all threads that are running: Node terminates them, too, when the process exits. */
+/** The guards of all running threads: Node terminates these as well when the process exits. */
 const guards = new Set<TerminationGuard>()
 
 export class TerminationGuard {
@@ -54,7 +53,10 @@ export class TerminationGuard {
     guards.add(this)
   }
 
-  /** Call it right before the thread is terminated. Blocks until the thread is outside, and keeps it there. */
+  /**
+   * Call it right before the thread is terminated. Blocks until the thread is outside of native calls, and keeps it
+   * there.
+   */
   close(timeout = maxWait): void {
     Atomics.store(this.#state, closing, 1)
     const deadline = performance.now() + timeout
@@ -65,7 +67,7 @@ export class TerminationGuard {
     }
   }
 
-  /** The thread is gone. */
+  /** The thread has ended. */
   release(): void {
     guards.delete(this)
     if (guards.size === 0) process.off('exit', closeAll)

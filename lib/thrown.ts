@@ -1,14 +1,14 @@
 /**
- * Reading what was thrown. Anything can be thrown, and nothing about it can be relied on: a name may be a symbol, a
- * getter may throw, a text may be 40 MB long. Nothing here throws, and each step is linear in what it keeps.
+ * Reads what was thrown. Anything can be thrown: a name may be a symbol, a getter may throw, a text may have 40 MB.
+ * Nothing here throws, and each step is linear in what it keeps.
  */
 import { inspect, types } from 'node:util'
 
-/** How much is kept of a text, in bytes of UTF-8. */
+/** The most that is kept of a text, in bytes of UTF-8. */
 export const maxTextBytes = 8192
 
 const maxNameLength = 200
-/** How long a note of what is missing can be. */
+/** The maximum length of the note that says how much is missing. */
 const maxNoteLength = 60
 const maxClasses = 20
 
@@ -17,9 +17,9 @@ const decoder = new TextDecoder()
 let space: Uint8Array | undefined
 
 /**
- * A text cut to so many bytes of UTF-8 (8 KiB at most), with a note of how much is missing. No character is split, and
- * the rest of the text isn't held in memory by what is kept. A text that was cut before stays as it is, if it fits, and
- * else has one note of all that is missing.
+ * Cuts a text to a number of bytes of UTF-8 (8 KiB at most), with a note that says how much is missing. No character is
+ * split, and the result doesn't keep the rest of the text in memory. A text that was cut before is unchanged if it
+ * fits; otherwise it gets one note for all that is missing.
  */
 export function cut(text: string, most = maxTextBytes): string {
   if (text.length * 3 <= most) return text
@@ -28,14 +28,14 @@ export function cut(text: string, most = maxTextBytes): string {
   space ??= new Uint8Array(maxTextBytes)
   const kept = encoder.encodeInto(text.slice(0, Math.min(length, most)), space.subarray(0, most))
   if (kept.read === length) return text
-  // The slice may have left half of a surrogate pair, which was encoded as one character of three bytes.
+  // The slice may end with half a surrogate pair, which was encoded as one character of three bytes.
   const last = text.charCodeAt(kept.read - 1)
   const halves = last >= 0xd800 && last <= 0xdbff ? 1 : 0
   const head = decoder.decode(space.subarray(0, kept.written - 3 * halves))
   return `${head}… (${length - kept.read + halves + Number(note?.[1] ?? 0)} more characters)`
 }
 
-/** A property of anything; `undefined` where it can't be read. */
+/** A property of anything; `undefined` if it can't be read. */
 export function read(from: unknown, key: string): unknown {
   try {
     return (from as Record<string, unknown> | null | undefined)?.[key]
@@ -44,7 +44,7 @@ export function read(from: unknown, key: string): unknown {
   }
 }
 
-/** Whether it is an Error, of this realm or another (`node:vm`, Jest). A Proxy of one is none. */
+/** Whether it is an Error, of this realm or another (`node:vm`, Jest). A Proxy of one isn't. */
 export function isError(value: unknown): value is Error {
   if (typeof value !== 'object' || value === null || types.isProxy(value)) return false
   try {
@@ -54,12 +54,12 @@ export function isError(value: unknown): value is Error {
   }
 }
 
-/** Whether it is an Error, or an object with a message that somebody threw in place of one. */
+/** Whether it is an Error, or an object with a message that was thrown instead of one. */
 export function isErrorLike(value: unknown): value is object {
   return isError(value) || (typeof value === 'object' && typeof read(value, 'message') === 'string')
 }
 
-/** The prototypes of an object, its own first, up to but without the root that every object has. */
+/** The prototypes of an object, its own first, without the root that every object has. */
 export function prototypesOf(value: object): object[] {
   const found: object[] = []
   try {
@@ -70,7 +70,7 @@ export function prototypesOf(value: object): object[] {
       prototype = parent
     }
   } catch {
-    // A Proxy that doesn't tell.
+    // A Proxy that can't be inspected.
   }
   return found
 }
@@ -81,7 +81,7 @@ export function classNameOf(prototype: object): string | undefined {
   return typeof name === 'string' && name !== '' ? cut(name, maxNameLength) : undefined
 }
 
-/** The names of an error's classes, its own first, and before them the name that it gives itself. */
+/** The names of an error's classes, its own first, preceded by the name that it sets itself. */
 export function classNames(error: object): string[] {
   const names = ownClassNames(error)
   const name = nameOf(error, names)
@@ -96,8 +96,8 @@ function ownClassNames(error: object): string[] {
 }
 
 /**
- * What an error is called: by the `name` that it or its class sets. A name that is only inherited says nothing about
- * the class, so that an error of `class PaymentRefused extends Error {}` is a `PaymentRefused`.
+ * The name of an error: the `name` that it or its class sets. A name that is only inherited says nothing about the
+ * class, so an error of `class PaymentRefused extends Error {}` is a `PaymentRefused`.
  */
 export function nameOf(error: object, names: readonly string[] = ownClassNames(error)): string {
   const given = read(error, 'name')
@@ -105,20 +105,20 @@ export function nameOf(error: object, names: readonly string[] = ownClassNames(e
   return names[0] ?? 'Error'
 }
 
-/** The message of anything thrown; of what is no error, what it is. */
+/** The message of anything thrown; if it isn't an error, a description of it. */
 export function messageOf(thrown: unknown): string {
   if (typeof thrown === 'string') return cut(thrown)
   const message = read(thrown, 'message')
   if (typeof message === 'string') return cut(message)
   if (isError(thrown)) return message === undefined ? '' : display(message)
-  // `throw Promise.reject(error)`: nobody else will handle it, and unhandled it would end the thread, or the process.
+  // `throw Promise.reject(error)`: without a handler it would end the thread or the process.
   if (types.isPromise(thrown)) Promise.prototype.then.call(thrown, undefined, () => {})
   return `A value that is no Error was thrown: ${display(thrown)}`
 }
 
 const mostKeys = 100
 
-/** A value in one line, as far as it can be shown. Runs no code of the value's own where that can be helped. */
+/** A value in one line, as far as it can be shown. Avoids running code of the value. */
 function display(value: unknown): string {
   try {
     if (typeof value === 'object' && value !== null && !types.isProxy(value) && !Array.isArray(value)) {

@@ -1,6 +1,4 @@
-/**
- * Time: the clock that every timer goes through, durations as people write them, and the backoff curve.
- */
+/** Time: the clock for all timers, durations as people write them, and the backoff. */
 import ms from 'ms'
 import { InvalidOption } from './errors.js'
 
@@ -20,40 +18,40 @@ type Unit =
   | `${'yr' | 'year'}${'' | 's'}`
 
 /**
- * A span of time: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. A string from
- * elsewhere (a variable of the environment) can be given `as Duration`: it is checked again when it is used.
+ * A duration: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. Pass a string of unknown
+ * content (an environment variable) `as Duration`: it is checked when it is used.
  */
 export type Duration = number | `${number}` | `${number}${Unit}` | `${number} ${Unit}`
 
 /**
- * Where a broker and its middleware get the time and their timers from. The system's clock by default; the
- * MemoryBroker brings one that a test can move.
+ * The source of time and timers of a broker and its middleware. The system's clock by default; the MemoryBroker has one
+ * that a test can move.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number
-  /** Calls back once after `delay` milliseconds; the handle goes to `clearTimeout`. */
+  /** Calls back once after `delay` milliseconds; the handle is for `clearTimeout`. */
   setTimeout(callback: () => void, delay: number): unknown
   clearTimeout(timer: unknown): void
 }
 
-/** The machine's own clock. Its timers don't keep a process alive. */
+/** The system's clock. Its timers don't keep a process alive. */
 export const systemClock: Clock = {
   now: Date.now,
   setTimeout: (callback, delay) => startTimer(callback, delay).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 }
 
-/** Node's timers fire at once when their delay is longer than this (2^31 - 1 ms, about 24.8 days). */
+/** Node's timers fire immediately if their delay is longer than this (2^31 - 1 ms, about 24.8 days). */
 export const longestTimeout = 2_147_483_647
 
 /**
- * Calls back once after `delay` milliseconds of real time, however many they are; for what must not follow a clock that
- * a test moves. The timer is Node's own: it keeps the process alive unless it is unref'ed, and ends with `clearTimeout`.
+ * Calls back once after `delay` milliseconds of real time, of any length; for what must not follow a clock that a test
+ * moves. The timer is Node's own: it keeps the process alive unless it is unref'ed, and is cleared with `clearTimeout`.
  */
 export function startTimer(callback: () => void, delay: number): NodeJS.Timeout {
   if (delay <= longestTimeout) return setTimeout(callback, delay)
-  // The same timer over and over, for an equal part of the delay each time.
+  // The same timer is refreshed, each time for an equal part of the delay.
   let parts = Math.ceil(Math.min(delay, Number.MAX_SAFE_INTEGER) / longestTimeout)
   const timer = setTimeout(() => {
     if (--parts > 0) timer.refresh()
@@ -63,8 +61,8 @@ export function startTimer(callback: () => void, delay: number): NodeJS.Timeout 
 }
 
 /**
- * Calls back every `interval` milliseconds of real time, and every 24.8 days where that is longer. The timer is Node's own:
- * it ends with `clearInterval`.
+ * Calls back every `interval` milliseconds of real time, at least every 24.8 days. The timer is Node's own: clear it
+ * with `clearInterval`.
  */
 export function startInterval(callback: () => void, interval: number): NodeJS.Timeout {
   return setInterval(callback, Math.min(interval, longestTimeout))
@@ -76,9 +74,9 @@ export function pause(delay: number): Promise<void> {
 }
 
 /**
- * Waits for something, `patience` milliseconds at most, and keeps the process alive until then. What comes of it later
- * goes unheard.
- * @returns Whether it ended in time; rejects when it failed in time.
+ * Waits for a promise, `patience` milliseconds at most, and keeps the process alive until then. A later result or error
+ * is ignored.
+ * @returns Whether it resolved in time; rejects if it rejected in time.
  */
 export async function atMost(patience: number, work: Promise<unknown>): Promise<boolean> {
   if (patience === Number.POSITIVE_INFINITY) {
@@ -97,16 +95,16 @@ export async function atMost(patience: number, work: Promise<unknown>): Promise<
 }
 
 /**
- * The longest duration there is, in milliseconds: some 100,000 years. Added to the present it is still a date, and a whole
- * number that every database and JSON carry unharmed.
+ * The longest duration, in milliseconds: some 100,000 years. Added to the current time it is still a date, and a whole
+ * number that every database and JSON preserve.
  */
 const longestDuration = 3_153_600_000_000_000
 
 /**
- * Reads a duration into whole milliseconds; one of over 100,000 years into that.
+ * Reads a duration into whole milliseconds, limited to 100,000 years.
  *
- * @param name What the duration is called where it was written, for the error.
- * @throws {InvalidOption} when it is negative, not finite, or a string that `ms` can't read.
+ * @param name The name of the duration in the caller's options, for the error.
+ * @throws {InvalidOption} if it is negative, not finite, or a string that `ms` can't read.
  */
 export function parseDuration(value: unknown, name: string): number {
   let parsed: number | undefined
@@ -121,16 +119,16 @@ export function parseDuration(value: unknown, name: string): number {
   return Math.min(Math.round(parsed), longestDuration)
 }
 
-/** A moment of real time by which several steps are to be through: each gets what is left. */
+/** A deadline for several steps: each gets the time that is left. */
 export class Deadline {
   readonly #at: number
 
-  /** @param span How far away it is, in milliseconds. */
+  /** @param span The time until the deadline, in milliseconds. */
   constructor(span: number) {
     this.#at = performance.now() + span
   }
 
-  /** How many milliseconds are left; 0 when it is over. */
+  /** How many milliseconds are left; 0 after the deadline. */
   get left(): number {
     return Math.max(0, this.#at - performance.now())
   }
@@ -141,7 +139,7 @@ export function showDuration(milliseconds: number): string {
   return ms(milliseconds, { long: true })
 }
 
-/** A value as an error message shows it: short, and with its type made plain. */
+/** A value for an error message: short, and with a clear type. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
@@ -155,14 +153,14 @@ export function show(value: unknown): string {
 export const longestBackoff = 604_800_000
 
 /**
- * How long to wait before the next attempt, in milliseconds: exponential with jitter, Dramatiq's curve
+ * The delay before the next attempt, in milliseconds: exponential with jitter, Dramatiq's formula
  * (`dramatiq.common.compute_backoff`; captured in `test/vectors/backoff.json`).
  *
- * With `base = factor · 2^min(attempts, 32)` the delay is drawn evenly from `base … 2·base`; when that is over
- * `max`, from `max/2 … max`.
+ * With `base = factor · 2^min(attempts, 32)` the delay is uniformly distributed over `base … 2·base`; if that exceeds
+ * `max`, over `max/2 … max`.
  *
  * @param attempts How many retries there were before this one, from 0.
- * @param jitter Whether anything is drawn; without it the delay is `base`, or `max` when that is less.
+ * @param jitter Whether the delay is random; without it it is `base`, or `max` if that is less.
  * @param random A source of numbers from 0 up to 1.
  */
 export function backoff(

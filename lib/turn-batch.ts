@@ -1,6 +1,6 @@
 /**
- * What is asked for within one turn of the event loop, done in one go: sends become one transaction or one script
- * call, acknowledgements another. Everybody in a batch shares its promise, and so its fate.
+ * Batches the items of one turn of the event loop: sends become one transaction or one script call, acknowledgements
+ * another. The items of a batch share its promise, and so succeed or fail together.
  */
 export class TurnBatch<T> {
   readonly #run: (items: T[]) => Promise<void> | void
@@ -13,11 +13,11 @@ export class TurnBatch<T> {
   readonly #underWay = new Set<Promise<void>>()
 
   /**
-   * @param run Does the work for a batch.
-   * @param options.most How many items go in one batch, or how much they may weigh together.
-   * @param options.weigh What one item weighs. @default 1, whatever it is
-   * @param options.eager Whether a batch goes out before the turn ends, as soon as no more code is ready to run, when no other
-   * is on its way: a lone item then loses no time.
+   * @param run Processes a batch.
+   * @param options.most The maximum number of items of a batch, or their maximum total weight.
+   * @param options.weigh The weight of an item. @default 1
+   * @param options.eager Whether a batch is run before the turn ends, as soon as no more code is ready to run, if no
+   * other batch is running: then a single item loses no time.
    */
   constructor(
     run: (items: T[]) => Promise<void> | void,
@@ -33,7 +33,7 @@ export class TurnBatch<T> {
     this.#eager = eager
   }
 
-  /** Adds one item to the batch of this turn; the promise settles with the batch. */
+  /** Adds an item to the batch of this turn; the promise settles with the batch. */
   add(item: T): Promise<void> {
     const weight = this.#weigh ? this.#weigh(item) : 1
     if (this.#weight + weight > this.#most) this.#flush()
@@ -45,7 +45,7 @@ export class TurnBatch<T> {
     return promise
   }
 
-  /** Resolves when every batch that was begun is done, well or badly. */
+  /** Resolves when every batch that was begun has finished. */
   async idle(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
   }

@@ -1,6 +1,6 @@
 /**
- * Random ids (UUID version 4, RFC 9562), as every message needs one or two: `crypto.randomUUID()` in batches. Its own
- * texts are made of many pieces, which whoever first reads them has to put together; these are of one piece.
+ * Random ids (UUID version 4, RFC 9562), of which every message needs one or two: `crypto.randomUUID()` in batches. Its
+ * own strings consist of many pieces, which are concatenated when they are first read; these are flat.
  */
 import { randomFillSync } from 'node:crypto'
 

@@ -1,2 +1,2 @@
-/** The version of this package, as in package.json: bundles can't read that file. A test compares the two. */
+/** The version of this package, as in package.json, which bundles can't read. A test compares the two. */
 export const version = '0.1.0'

@@ -1,14 +1,12 @@
-/**
- * A clock that runs with real time and can be moved ahead. It knows timers, and nothing of what they are for.
- */
+/** A clock that runs with real time and can be moved ahead. It only knows timers, not what they are for. */
 import { Heap } from './heap.js'
 import { type Clock, startTimer, systemClock } from './time.js'
 
-/** What a clock must know of those who live by it, to tell when the consequences of a timer are over. */
+/** What the clock needs to know of the code that uses it, to detect when the consequences of a timer have ended. */
 export interface Bystander {
   /** A number that changes whenever something happens. */
   progress(): number
-  /** Whether something is under way elsewhere (on a thread, say), of which nothing is heard until it is done. */
+  /** Whether something is being done elsewhere (on a thread, for example) that reports only when it is done. */
   busy(): boolean
 }
 
@@ -18,19 +16,19 @@ interface Timer {
   cancelled: boolean
 }
 
-/** After so many turns of the event loop without anything happening, nothing more will. */
+/** After this many turns of the event loop without any change, nothing more will happen. */
 const quietTurns = 10
 
-/** How long something that is under way elsewhere may go without a sign, in real milliseconds, before it is left behind. */
+/** How long work elsewhere may take without a change, in real milliseconds, before the clock stops waiting for it. */
 const quietTime = 50
 
-/** Cancelled timers are swept out when there are more of them than this, and more than live ones. */
+/** Cancelled timers are removed when there are more of them than this, and more than live ones. */
 const sweepFrom = 64
 
 export class VirtualClock implements Clock {
   /** How far it is ahead of real time. */
   #ahead = 0
-  /** Where it stands while it is being moved; real time doesn't run then. */
+  /** The current time while it is being moved; real time doesn't run then. */
   #standing: number | undefined
   readonly #timers = new Heap<Timer>()
   #cancelled = 0
@@ -68,9 +66,9 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves ahead by `duration` milliseconds. Timers fire one by one in the order in which they are due, each at its own
-   * moment: `now()` reads exactly that. Before the next one fires, what the last one set going comes to rest. Calls
-   * queue up.
+   * Moves ahead by `duration` milliseconds. Timers fire one by one in the order in which they are due, and `now()`
+   * returns exactly the time of each. Before the next timer fires, the clock waits until the consequences of the last
+   * one have ended. Calls are queued.
    */
   advance(duration: number): Promise<void> {
     const move = this.#moves.then(() => this.#move(duration))
@@ -85,7 +83,7 @@ export class VirtualClock implements Clock {
     try {
       await this.#settle()
       for (let timer = this.#next(goal); timer; timer = this.#next(goal)) {
-        // One that was due before, but whose turn has not come yet, fires now: the clock never goes back.
+        // A timer that was due before and has not fired yet fires now: the clock never goes back.
         this.#standing = Math.max(this.#standing, timer.due)
         timer.callback()
         await this.#settle()
@@ -97,12 +95,12 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Takes out the first live timer that is due by then. */
+  /** Removes the first live timer that is due by then. */
   #next(by: number): Timer | undefined {
     while (this.#timers.peekRank() <= by) {
       const timer = this.#timers.pop() as Timer
       if (!timer.cancelled) {
-        // From here on it can't be cancelled any more, and must not be counted when somebody tries.
+        // It can't be cancelled any more from here, and must not be counted if code tries.
         timer.cancelled = true
         return timer
       }
@@ -111,13 +109,13 @@ export class VirtualClock implements Clock {
     return undefined
   }
 
-  /** Waits until nothing happens any more. */
+  /** Waits until nothing changes any more. */
   async #settle(): Promise<void> {
     let seen = this.#progress()
     let quiet = 0
     let quietSince = performance.now()
     while (quiet < quietTurns || (this.#bystander?.busy() && performance.now() - quietSince < quietTime)) {
-      // Pauses once the event loop has nothing ready: what is under way elsewhere needs the processor.
+      // Pauses when the event loop has nothing to run: work elsewhere needs the processor.
       await new Promise<void>((resolve) => (quiet < quietTurns ? setImmediate(resolve) : startTimer(resolve, 1)))
       const progress = this.#progress()
       if (progress === seen) {
@@ -134,7 +132,7 @@ export class VirtualClock implements Clock {
     return this.#happened + (this.#bystander?.progress() ?? 0)
   }
 
-  /** Sets the one real timer, for the first of ours; none while the clock is being moved. */
+  /** Sets the one real timer, for the first virtual one; none while the clock is being moved. */
   #arm(): void {
     systemClock.clearTimeout(this.#alarm)
     this.#alarm = undefined

@@ -1,6 +1,6 @@
 /**
- * Gives up messages that waited too long to be of use: older than `maxAge` when their turn comes, they are
- * dead-lettered without being run. For what is worthless late (a one-time code), not for what is merely urgent.
+ * Dead-letters messages that waited too long to be useful: those older than `maxAge` when they would start. For
+ * messages that are worthless when late (a one-time code), not for those that are merely urgent.
  */
 import type { Broker } from '../lib/broker.js'
 import { SkipMessage } from '../lib/errors.js'
@@ -13,7 +13,7 @@ import type { Duration } from '../lib/time.js'
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
-     * How old a message may be, from its first sending, for it still to be run; `null` or 0 for any age.
+     * The maximum age of a message when it starts, counted from its first sending; `null` or 0 for no limit.
      * @default null
      */
     maxAge?: Duration | null | undefined
@@ -23,7 +23,7 @@ declare module '../lib/actor-options.js' {
 declareOptions({ maxAge: { wire: 'max_age', read: nullable(duration) } })
 
 export interface AgeLimitOptions {
-  /** For actors and messages that don't say. @default null */
+  /** The default for actors and messages. @default null */
   maxAge?: Duration | null | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
- * Calls other actors when a message is through: `onSuccess` with the message and its result, `onFailure` with the
- * message and `{ type, message }` of the error, on every failed attempt. The message comes as an object of its seven
- * fields on the wire. What is called is sent in the same step that settles the message.
+ * Calls other actors when a message has finished: `onSuccess` with the message and its result, `onFailure` with the
+ * message and `{ type, message }` of the error, after every failed attempt. The message is passed as an object of its
+ * seven wire fields. The call is sent in the same step that settles the message.
  */
 import type { ActorHandle } from '../lib/actor.js'
 import type { Broker } from '../lib/broker.js'
@@ -35,7 +35,7 @@ export class Callbacks implements Middleware {
   }
 
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
-    // What only waits for a slot of a rate limiter hasn't failed.
+    // A message that only waits for a slot of a rate limiter hasn't failed.
     if (outcome.postponed) return
     const actor = broker.actors.get(message.actorName)
     const { error, result } = outcome

@@ -1,7 +1,4 @@
-/**
- * The chain that every broker carries unless it is given another. `before…` hooks run from top to bottom, `after…`
- * hooks from bottom to top.
- */
+/** The default chain of every broker. `before…` hooks run from top to bottom, `after…` hooks from bottom to top. */
 
 import type { Middleware } from '../lib/middleware.js'
 import { refuseUnknown } from '../lib/options.js'
@@ -15,10 +12,10 @@ import { Retries } from './retries.js'
 import { ShutdownNotifications } from './shutdown-notifications.js'
 import { TimeLimit } from './time-limit.js'
 
-// What one copy of the package adds to the broker of another takes the place of the same plugin there.
+// A plugin that another copy of the package adds replaces the same plugin here.
 identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Retries, Results])
 
-/** @param options.results Where the broker keeps results, if it can. */
+/** @param options.results The results backend of the broker, if it has one. */
 export function defaultMiddleware(options: { results?: ResultBackend | undefined } = {}): Middleware[] {
   refuseUnknown(options, ['results'], 'defaultMiddleware()')
   const { results } = options

@@ -1,4 +1,4 @@
-/** `dramatis/middleware`: the plugins, one class a file, and what it takes to write one with options of its own. */
+/** `dramatis/middleware`: the plugins, one class per file, and what a plugin with its own options needs. */
 
 export {
   actorReference,

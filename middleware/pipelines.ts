@@ -1,6 +1,7 @@
 /**
- * Sends the next step of a pipeline: a message whose options hold a `pipe_target` passes its result on as the last
- * argument of that message, in the same step that acknowledges it. A failure for good ends the pipeline.
+ * Sends the next step of a pipeline: if a message has a `pipe_target` in its options, its result becomes the last
+ * argument of that message, which is sent in the same step that acknowledges the first. A permanent failure ends the
+ * pipeline.
  */
 import type { Broker } from '../lib/broker.js'
 import { SkipMessage } from '../lib/errors.js'
@@ -14,7 +15,8 @@ import { messageOf } from '../lib/thrown.js'
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
-     * On a step of a pipeline: it doesn't take the result of the step before it. On an actor: its result isn't passed on.
+     * On a step of a pipeline: it doesn't receive the result of the previous step. On an actor: its result isn't passed
+     * on.
      * @default false
      */
     pipeIgnore?: boolean | undefined
@@ -30,7 +32,7 @@ export class Pipelines implements Middleware {
     return message.options.pipe_target !== undefined
   }
 
-  /** What can't be followed isn't run at all: once it is done, nothing that comes after can undo it. */
+  /** A message whose next step is invalid isn't run at all: afterwards it would be too late. */
   beforeProcessMessage(message: Message): void {
     const target = message.option('pipe_target')
     if (target === undefined || target === null) return
@@ -39,7 +41,7 @@ export class Pipelines implements Middleware {
       checkQueueName(canonicalQueueName(queueName))
       checkActorName(actorName)
     } catch (error) {
-      throw new SkipMessage(`The next step of the pipeline is no message: ${messageOf(error)}`, { fail: true })
+      throw new SkipMessage(`The next step of the pipeline is not a message: ${messageOf(error)}`, { fail: true })
     }
   }
 

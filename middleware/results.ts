@@ -1,8 +1,8 @@
 /**
- * Keeps what actors return, for those with `storeResults`, so that `message.result()` finds it: the value after a
- * success, the error once the message failed for good (never between retries), `null` for what was skipped.
+ * Stores the results of actors with `storeResults`, for `message.result()`: the value after a success, the error once
+ * the message failed permanently (never between retries), `null` if it was skipped.
  *
- * Off by default, since most results are wanted by nobody and each costs a write.
+ * Off by default, since most results aren't needed and each costs a write.
  */
 import type { Broker } from '../lib/broker.js'
 import type { SkipMessage } from '../lib/errors.js'
@@ -18,7 +18,7 @@ import type { Duration } from '../lib/time.js'
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
-     * Whether what the actor returns is kept.
+     * Whether the result of the actor is stored.
      * @default false
      */
     storeResults?: boolean | undefined
@@ -36,11 +36,11 @@ declareOptions({
 })
 
 export interface ResultsOptions {
-  /** Where results are kept. */
+  /** The results backend. */
   backend: ResultBackend
-  /** For actors and messages that don't say. @default false */
+  /** The default for actors and messages. @default false */
   storeResults?: boolean | undefined
-  /** For actors and messages that don't say. @default '10m' */
+  /** The default for actors and messages. @default '10m' */
   resultTtl?: Duration | undefined
 }
 
@@ -77,7 +77,7 @@ export class Results implements Middleware {
 
   beforeNack(message: Message, { reason, error }: Rejection, broker: Broker): Promise<void> | undefined {
     const actor = broker.actors.get(message.actorName)
-    // An actor that isn't known here may be waited for all the same, but only the message can say so.
+    // The sender may wait for an actor that is unknown here, but only the message can say so.
     if (!this.wantsResult(message, actor)) return undefined
     const failure = error
       ? { type: error.name, message: textOf(error), traceback: tracebackToKeep(error) }

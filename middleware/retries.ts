@@ -1,13 +1,13 @@
 /**
- * Runs failed messages again, later: exponential backoff with jitter, Dramatiq's curve and options.
+ * Retries failed messages: exponential backoff with jitter, with Dramatiq's formula and options.
  *
- * The story of a failing message: the actor throws; the failed attempt is counted up in the options of a copy; the
- * copy is sent with a delay and the old one acknowledged, in one step. When the attempts are used up (`maxRetries` + 1
- * in all), or the error is one that the actor says it `throws`, the message is dead-lettered.
+ * When an actor throws, the failed attempt is counted in the options of a copy; the copy is sent with a delay and the
+ * old message acknowledged, in one step. When all attempts are used up (`maxRetries` + 1 in all), or if the actor lists
+ * the error in `throws`, the message is dead-lettered.
  *
- * `RateLimitExceeded` is no failure: the message waits until there may be a slot, and no attempt is counted.
+ * `RateLimitExceeded` isn't a failure: the message waits until there may be a slot, and no attempt is counted.
  *
- * Leave it out for messages that must run at most once; set `maxRetries: 0` on the actor for the same, one by one.
+ * Remove it if messages must run at most once; or set `maxRetries: 0` for single actors.
  */
 
 import type { ActorHandle } from '../lib/actor.js'
@@ -36,24 +36,24 @@ import { postpone, withoutWaits } from '../lib/rate-limits/postponement.js'
 import { classNames } from '../lib/thrown.js'
 import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/time.js'
 
-/** An error class, or the name of one. Names work as well for errors that come from a worker thread. */
+/** An error class, or the name of one. A name also matches errors from worker threads. */
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments
 export type ErrorClass = (abstract new (...args: any[]) => Error) | string
 
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
-     * How often a failed message is run again; `null` for no limit.
+     * How often a failed message is retried; `null` for no limit.
      * @default 20
      */
     maxRetries?: number | null | undefined
     /**
-     * The wait before the first retry; it doubles with each.
+     * The delay before the first retry; it doubles with each.
      * @default '15s'
      */
     minBackoff?: Duration | undefined
     /**
-     * The longest wait, 7 days at most.
+     * The longest delay, 7 days at most.
      * @default '7d'
      */
     maxBackoff?: Duration | undefined
@@ -65,21 +65,22 @@ declare module '../lib/actor-options.js' {
   }
 
   interface ActorOptions {
-    /** Errors that mean there is no point in another attempt: the message is dead-lettered at once. */
+    /** Errors for which another attempt is pointless: the message is dead-lettered immediately. */
     throws?: ErrorClass | readonly ErrorClass[] | undefined
     /**
-     * Decides in place of `maxRetries`: called with the number of retries so far (from 0) and the error; `true`
-     * retries. Errors of your own classes come from threads as plain Errors with the same `name`.
+     * Decides instead of `maxRetries`: called with the number of retries so far (from 0) and the error; returns whether
+     * to retry. Errors of your own classes arrive from threads as plain Errors with the same `name`.
      */
     retryWhen?: ((retries: number, error: Error) => boolean) | undefined
     /**
-     * Whether the wait is drawn at random around the backoff, so that what failed together isn't retried together.
+     * Whether the delay is randomised around the backoff, so that messages that failed together aren't retried
+     * together.
      * @default true
      */
     jitter?: boolean | undefined
     /**
-     * Whether an attempt that found no slot of a rate limiter free (`RateLimitExceeded`) is a failed one, to be retried
-     * like others as often as `maxRetries` says. Otherwise the message waits until there is a slot, however often.
+     * Whether an attempt that found no free slot of a rate limiter (`RateLimitExceeded`) is a failed one, which counts
+     * towards `maxRetries`. Otherwise the message waits until there is a slot, however often.
      * @default false
      */
     countRateLimitExceeded?: boolean | undefined
@@ -104,7 +105,7 @@ declareOptions({
 })
 
 export interface RetriesOptions {
-  /** For actors and messages that don't say. @default 20 */
+  /** The default for actors and messages. @default 20 */
   maxRetries?: number | null | undefined
   /** @default '15s' */
   minBackoff?: Duration | undefined
@@ -123,7 +124,7 @@ export class Retries implements Middleware {
   readonly #maxBackoff: number
   readonly #jitter: boolean
   readonly #retryWhen: RetriesOptions['retryWhen']
-  /** Those of messages that have used up their attempts. */
+  /** Messages that have used up their attempts. */
   readonly #exhausted = new WeakSet<Outcome>()
 
   constructor(options: RetriesOptions = {}) {
@@ -177,7 +178,7 @@ export class Retries implements Middleware {
     this.#exhausted.add(outcome)
   }
 
-  /** Another plugin may have decided to retry all the same. */
+  /** Another plugin may have decided to retry anyway. */
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
     if (outcome.decision !== 'dead-letter' || !this.#exhausted.has(outcome)) return
     const actor = broker.actors.get(message.actorName)
@@ -207,19 +208,20 @@ export class Retries implements Middleware {
   }
 }
 
-/** Failed attempts so far. */
+/** The number of failed attempts so far. */
 function retriesOf(message: Message): number {
   return countOf(message, 'retries')
 }
 
-/** Whether another attempt would fail in the same way, because the actor says so or because the message itself is at fault. */
+/** Whether another attempt would fail in the same way, because the actor says so or because of the message itself. */
 function isHopeless(error: Error, throws: readonly ErrorClass[] = []): boolean {
   if (error instanceof ActorNotFound || error instanceof NotSerializable) return true
   if (throws.length === 0) return false
   const names = classNames(error)
   return throws.some((kind) => {
     if (typeof kind === 'string') return names.includes(kind)
-    // Ours are known everywhere. A class of the user's is another one in the thread, and known by its name.
+    // Our own classes are known in every thread. A class of the user is a different one in a thread, and matched by its
+    // name.
     return error instanceof kind || (markOf(kind.prototype) === undefined && names.includes(kind.name))
   })
 }

@@ -1,7 +1,7 @@
 /**
- * Tells running actors that the worker shuts down: with `notifyShutdown`, `current().signal` aborts with `Shutdown` as
- * soon as the shutdown begins, rather than at its end. An actor that then throws goes back to the queue, no attempt
- * counted; one that returns is done. For long actors that can stop at a good point.
+ * Notifies running actors of a shutdown: with `notifyShutdown`, `current().signal` aborts with `Shutdown` as soon as
+ * the shutdown begins, instead of at its end. If the actor then throws, its message is requeued with no attempt
+ * counted; if it returns, it has succeeded. For long actors that can stop at a suitable point.
  */
 import { Shutdown } from '../lib/errors.js'
 import type { Middleware } from '../lib/middleware.js'
@@ -12,7 +12,7 @@ import type { Worker } from '../lib/worker/worker.js'
 declare module '../lib/actor-options.js' {
   interface MessageOptions {
     /**
-     * Whether the actor is told at once when the worker shuts down.
+     * Whether the actor is notified as soon as the worker shuts down.
      * @default false
      */
     notifyShutdown?: boolean | undefined
@@ -22,7 +22,7 @@ declare module '../lib/actor-options.js' {
 declareOptions({ notifyShutdown: { wire: 'notify_shutdown', read: flag } })
 
 export interface ShutdownNotificationsOptions {
-  /** For actors and messages that don't say. @default false */
+  /** The default for actors and messages. @default false */
   notifyShutdown?: boolean | undefined
 }
 

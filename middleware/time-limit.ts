@@ -1,9 +1,9 @@
 /**
- * Holds actors to a time limit. At the limit `current().signal` aborts with `TimeLimitExceeded`; an actor that ends
- * within the grace fails with that error. One that doesn't has its thread terminated and replaced, and its neighbours
- * on that thread go back to the queue. Without threads nothing can be terminated: the slot is freed, with a warning.
+ * Enforces the time limit of actors. At the limit `current().signal` aborts with `TimeLimitExceeded`; an actor that
+ * finishes within the grace fails with that error. Otherwise its thread is terminated and replaced, and the other
+ * messages on that thread are requeued. Without threads nothing can be terminated: the slot is freed, with a warning.
  *
- * What counts is the time an actor had: the time in which another one blocked their thread doesn't.
+ * The limit counts the time an actor had: time in which another actor blocked their thread doesn't count.
  */
 import type { Broker } from '../lib/broker.js'
 import type { Message } from '../lib/message.js'
@@ -24,7 +24,7 @@ declare module '../lib/actor-options.js' {
 
 declareOptions({ timeLimit: { wire: 'time_limit', read: nullable(limit) } })
 
-/** Reads a duration that isn't nothing: no actor could end in no time. */
+/** Reads a duration over 0: no actor could finish in no time. */
 function limit(value: unknown, name: string): number {
   const read = duration(value, name)
   if (read === 0) throw expected('a duration over 0, or null for no limit', value, name)
@@ -32,9 +32,9 @@ function limit(value: unknown, name: string): number {
 }
 
 export interface TimeLimitOptions {
-  /** For actors and messages that don't say. @default '10m' */
+  /** The default for actors and messages. @default '10m' */
   timeLimit?: Duration | null | undefined
-  /** How long an actor has to end after its signal was aborted, before its thread is terminated. @default '1s' */
+  /** How long an actor has to finish after its signal was aborted, before its thread is terminated. @default '1s' */
   grace?: Duration | undefined
 }
 

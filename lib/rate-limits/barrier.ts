@@ -7,7 +7,7 @@ import { readSpan } from './rate-limiter.js'
 
 export interface BarrierOptions {
   /**
-   * How long the barrier stands after it was last touched.
+   * How long the barrier exists after its last change.
    * @default '15m'
    */
   ttl?: Duration | undefined
@@ -19,15 +19,15 @@ export interface BarrierWaitOptions {
    * @default true
    */
   block?: boolean | undefined
-  /** How long to wait for them; for ever without it. */
+  /** How long to wait. @default no limit */
   timeout?: Duration | undefined
 }
 
-/** How long one wait at the backend lasts when there is no timeout: a connection that hangs is noticed. */
+/** How long one wait at the backend lasts if there is no timeout, so that a hanging connection is noticed. */
 const round = 60_000
 
 /**
- * Lets nobody through until everybody is there, over all processes.
+ * Makes parties in any process wait until all have arrived.
  *
  * @example
  * const barrier = new Barrier(backend, 'import-42')
@@ -38,31 +38,31 @@ export class Barrier {
   readonly ttl: number
 
   /**
-   * @param backend Where the count is kept.
-   * @param key Names the barrier.
+   * @param backend Stores the count.
+   * @param key The name of the barrier.
    */
   constructor(
     readonly backend: RateLimitBackend,
     readonly key: string,
     options: BarrierOptions = {},
   ) {
-    if (typeof key !== 'string' || key === '') throw expected("a text that isn't empty", key, 'key')
+    if (typeof key !== 'string' || key === '') throw expected('a non-empty string', key, 'key')
     checkMethods(backend, ['incr', 'wait'], 'backend', 'a rate limit backend, such as new MemoryRateLimits()')
     refuseUnknown(options, ['ttl'], 'a Barrier')
     this.ttl = readSpan(options.ttl ?? '15m', 'ttl')
   }
 
-  /** Sets the barrier up for so many parties. Says whether it did: `false` when it stands already. */
+  /** Creates the barrier for a number of parties. Returns `false` if it exists already. */
   async create(parties: number): Promise<boolean> {
     if (count(parties, 'parties') === 0) throw expected('1 or more', parties, 'parties')
     return this.backend.add(this.key, parties, this.ttl)
   }
 
   /**
-   * Arrives at the barrier. The last to arrive, and everybody after, gets `true` at once and wakes those who wait; so
-   * does one who comes when the barrier isn't there any more. The others wait until then and get `true`, or `false`
-   * when their timeout is over first; with `block: false` they get `false` at once.
-   * @throws {ConnectionFailed} when the backend was away at the end of the time given.
+   * Arrives at the barrier. The last party, and every later one, gets `true` immediately and wakes the waiting ones; so
+   * does a party that finds no barrier. The others wait for that and get `true`, or `false` after their timeout; with
+   * `block: false` they get `false` immediately.
+   * @throws {ConnectionFailed} if the backend can't be reached at the end of that time.
    */
   async wait(options: BarrierWaitOptions = {}): Promise<boolean> {
     refuseUnknown(options, ['block', 'timeout'], 'wait()')
@@ -71,7 +71,7 @@ export class Barrier {
     const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const { backend, key, ttl } = this
     const events = `${key}@events`
-    // The count never goes under 1, which is how the last one is known, and known again when it comes twice.
+    // The count never falls below 1: so the last party is recognised, also if it arrives twice.
     const startedAt = backend.now()
     if (!(await backend.decr(key, 1, 1, ttl, block && timeout !== undefined ? patience : undefined))) {
       await backend.notify(events, ttl)
@@ -82,7 +82,7 @@ export class Barrier {
       try {
         if (await backend.wait(events, Math.min(left, round))) return true
       } catch (error) {
-        // The others may arrive all the same.
+        // The other parties may arrive anyway.
         if (!(error instanceof ConnectionFailed) || left <= round) throw error
       }
     }

@@ -17,10 +17,10 @@ export interface BucketRateLimiterOptions {
 }
 
 /**
- * Lets so many through per bucket of time; slots aren't given back. Cheap: one key a bucket.
+ * Allows a number of acquisitions per bucket of time; slots aren't released. Cheap: one key per bucket.
  *
- * Don't use it where bursts hurt: the buckets stand at fixed times, so that twice the limit may come through around
- * the moment one ends and the next begins. `WindowRateLimiter` has no such moment.
+ * Don't use it if bursts are harmful: buckets have fixed boundaries, so that up to twice the limit may pass around a
+ * boundary. `WindowRateLimiter` doesn't have this problem.
  *
  * @example
  * const limiter = new BucketRateLimiter(backend, 'mails', { limit: 100, bucket: '1m' })

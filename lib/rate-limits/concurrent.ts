@@ -5,21 +5,21 @@ import { RateLimiter, readLimit, readSpan } from './rate-limiter.js'
 
 export interface ConcurrentRateLimiterOptions {
   /**
-   * How many may hold a slot at the same time. 1 makes a mutex.
+   * How many slots may be held at the same time. 1 makes a mutex.
    * @default 1
    */
   limit?: number | undefined
   /**
-   * After how long without a change the slots count as free: what a process that died held comes back then. Choose it
-   * longer than any run.
+   * After how long without a change all slots count as free, including those of processes that died. Choose it longer
+   * than any run.
    * @default '15m'
    */
   ttl?: Duration | undefined
 }
 
 /**
- * Lets a number of holders at it at the same time, over all processes. Use it to protect what can't be done twice at
- * once, or a service that serves few at a time.
+ * Limits how many holders there are at the same time, over all processes. Use it to protect operations that must not
+ * run concurrently, or a service with a limited capacity.
  *
  * @example
  * const mutex = new ConcurrentRateLimiter(backend, 'invoices', { limit: 1, ttl: '5m' })

@@ -1,5 +1,5 @@
 /**
- * The door of `dramatis/rate-limits`. A limiter needs a backend, which comes with a broker's technology:
+ * The entry point `dramatis/rate-limits`. A limiter needs a backend, which belongs to a broker's technology:
  * `MemoryRateLimits`, `SQLiteRateLimits`, `RedisRateLimits`.
  */
 export { RateLimitExceeded } from '../errors.js'

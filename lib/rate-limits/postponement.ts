@@ -1,7 +1,7 @@
 /**
- * What becomes of a message whose actor found no slot of a rate limiter free: it goes back to wait, as if it hadn't been
- * tried. How long is the limiter's affair, where it can tell; how far those who wait are spread out grows with how often a
- * message has waited in vain, so that many of them don't come back all at once, time and again.
+ * Postpones a message whose actor found no free slot of a rate limiter, as if it had not been tried. The limiter says
+ * how long, if it knows. The random part of the delay grows with the number of times the message has waited, so that
+ * many waiting messages don't return at the same time, again and again.
  */
 import type { RateLimitExceeded } from '../errors.js'
 import type { Message } from '../message.js'
@@ -9,28 +9,28 @@ import { countOf } from '../options.js'
 import type { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 
-/** How often a message has waited in vain since its last attempt. On the wire, where Python leaves it alone. */
+/** How often a message has waited since its last attempt. On the wire, where Python ignores it. */
 const option = 'rate_limit_waits'
 
-/** Where nobody knows when a slot will be free: from 200 ms up to half a minute. */
+/** The backoff if it is unknown when a slot will be free: from 200 ms up to half a minute. */
 const unknown = { factor: 200, max: 30_000 }
 
-/** Where that is known, so many milliseconds at most are drawn on top of it. */
+/** If it is known, the maximum random time added to it, in milliseconds. */
 const spread = { first: 500, most: 30_000 }
 
-/** How often a message has waited in vain. */
+/** How often a message has waited. */
 export function waitsOf(message: Message): number {
   return countOf(message, option)
 }
 
-/** Puts the message of a failed acquisition back, with no attempt counted. */
+/** Postpones the message of a failed acquisition, with no attempt counted. */
 export function postpone(message: Message, outcome: Outcome, error: RateLimitExceeded): void {
   const waits = waitsOf(message)
   const copy = message.with({ options: { ...message.options, [option]: waits + 1 } })
   outcome.postpone(copy, waitingTime(waits, error.retryAfter))
 }
 
-/** The options of a message that was tried: the next time it waits it does so for the first time. */
+/** The options of a message after an attempt: its count of waits is reset. */
 export function withoutWaits({ [option]: _, ...options }: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return options
 }
@@ -38,7 +38,7 @@ export function withoutWaits({ [option]: _, ...options }: Readonly<Record<string
 /**
  * How long to wait, in milliseconds.
  * @param waits How often it has waited already.
- * @param retryAfter When there may be a slot, as the limiter knows it.
+ * @param retryAfter When there may be a slot, according to the limiter.
  */
 export function waitingTime(waits: number, retryAfter: number | undefined, random = Math.random): number {
   if (!Number.isFinite(retryAfter) || (retryAfter as number) < 0) return backoff(waits, { ...unknown, random })

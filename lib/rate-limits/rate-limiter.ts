@@ -1,56 +1,54 @@
-/**
- * What every rate limiter has in common: how a slot is asked for, and given back.
- */
+/** The base class of rate limiters: acquiring and releasing slots. */
 import { RateLimitExceeded } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { count, expected } from '../options.js'
 import { type Duration, parseDuration, show } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
 
-/** Leave to do one thing. Works with `await using slot = await limiter.acquire()` as well. */
+/** An acquired slot. Also works with `await using slot = await limiter.acquire()`. */
 export interface Slot extends AsyncDisposable {
-  /** Gives the slot back, where the limiter counts who is at it; done twice, it is done once. */
+  /** Releases the slot, if the limiter counts holders. A second call does nothing. */
   release(): Promise<void>
 }
 
 /**
- * The base of the rate limiters. Everybody who makes one with the same backend and the same key shares its slots,
- * in whatever process and thread (Python's included, on Redis).
+ * The base class of rate limiters. Limiters with the same backend and key share their slots, in any process and thread
+ * (Python's included, on Redis).
  *
- * A limit that is exceeded inside an actor puts the message back until there may be a slot, with no attempt counted.
+ * Exceeding a limit inside an actor postpones the message until there may be a slot, with no attempt counted.
  */
 export abstract class RateLimiter {
   /**
-   * @param backend Where the counts are kept.
-   * @param key Names what is limited.
+   * @param backend Stores the counts.
+   * @param key The name of the limit.
    */
   constructor(
     readonly backend: RateLimitBackend,
     readonly key: string,
   ) {
-    if (typeof key !== 'string' || key === '') throw expected("a text that isn't empty", key, 'key')
+    if (typeof key !== 'string' || key === '') throw expected('a non-empty string', key, 'key')
     if (typeof backend?.incr !== 'function') {
       throw expected(`a rate limit backend, such as new MemoryRateLimits()`, backend, 'backend')
     }
   }
 
-  /** Counts one more, if there is room for it. */
+  /** Acquires a slot if one is free. */
   protected abstract take(): Promise<boolean>
 
-  /** In how many milliseconds there may be a slot, where that can be told; asked when there was none. */
+  /** In how many milliseconds there may be a slot, if known; called if there was none. */
   protected async retryAfter(): Promise<number | undefined> {
     return undefined
   }
 
-  /** Counts one less, where that is how the limit works. */
+  /** Releases a slot, if the limit counts holders. */
   protected async giveBack(): Promise<void> {}
 
   /**
-   * Takes a slot and runs `run` in it: gives back what that returns, and the slot whatever happens. Without `run` it
-   * resolves to the slot, which you give back yourself.
+   * Acquires a slot and calls `run` in it: returns its result, and releases the slot in any case. Without `run` it
+   * resolves to the slot, which the caller must release.
    *
    * @example await limiter.acquire(() => fetch(url))
-   * @throws {RateLimitExceeded} when there is none free; it doesn't wait for one.
+   * @throws {RateLimitExceeded} if no slot is free; it doesn't wait for one.
    */
   acquire(): Promise<Slot>
   acquire<T>(run: () => T | Promise<T>): Promise<T>
@@ -58,7 +56,7 @@ export abstract class RateLimiter {
     if (run !== undefined && typeof run !== 'function') throw expected('a function', run, 'run')
     const slot = await this.tryAcquire()
     if (!slot) {
-      // Not to know when is no reason to fail otherwise.
+      // An unknown time is no reason for another error.
       throw new RateLimitExceeded(this.key, { retryAfter: await this.retryAfter().catch(() => undefined) })
     }
     if (!run) return slot
@@ -66,13 +64,13 @@ export abstract class RateLimiter {
       return await run()
     } finally {
       await slot.release().catch((error: unknown) => {
-        // What ran is done; the slot frees itself when its time to live is over.
-        getLogger().warn({ err: error, key: this.key }, `A slot of ${show(this.key)} could not be given back`)
+        // `run` has finished; the slot becomes free when its time to live is over.
+        getLogger().warn({ err: error, key: this.key }, `A slot of ${show(this.key)} could not be released`)
       })
     }
   }
 
-  /** Takes a slot if one is free; resolves to `undefined` if not. */
+  /** Acquires a slot if one is free; resolves to `undefined` if not. */
   async tryAcquire(): Promise<Slot | undefined> {
     if (!(await this.take())) return undefined
     let released: Promise<void> | undefined
@@ -84,13 +82,13 @@ export abstract class RateLimiter {
   }
 }
 
-/** Reads how many slots there are. */
+/** Reads the number of slots. */
 export function readLimit(value: unknown): number {
   if (count(value, 'limit') === 0) throw expected('1 or more', value, 'limit')
   return value as number
 }
 
-/** Reads a duration that can't be nothing. */
+/** Reads a duration over 0. */
 export function readSpan(value: Duration, name: string): number {
   const milliseconds = parseDuration(value, name)
   if (milliseconds === 0) throw expected('1 ms or more', value, name)

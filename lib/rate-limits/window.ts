@@ -5,20 +5,20 @@ import { RateLimiter, readLimit } from './rate-limiter.js'
 
 export interface WindowRateLimiterOptions {
   /**
-   * How many slots there are in any stretch of time as long as the window.
+   * How many slots there are in any period of the window's length.
    * @default 1
    */
   limit?: number | undefined
   /**
-   * How long the window is: whole seconds.
+   * The length of the window: whole seconds.
    * @default '1s'
    */
   window?: Duration | undefined
 }
 
 /**
- * Lets so many through in the last `window` of time, at every moment; slots aren't given back. One key a second of the
- * window: for windows of hours take a `BucketRateLimiter`.
+ * Allows a number of acquisitions within the last `window` of time, at every moment; slots aren't released. Uses one
+ * key per second of the window: for windows of hours use a `BucketRateLimiter`.
  *
  * @example
  * const limiter = new WindowRateLimiter(backend, 'api', { limit: 30, window: '1m' })
@@ -42,7 +42,9 @@ export class WindowRateLimiter extends RateLimiter {
     return this.backend.incrAndSum(keys[0] as string, keys, 1, this.limit, this.window)
   }
 
-  /** Until the oldest second of the window in which something came through leaves it; or the whole window, at a backend that can't tell. */
+  /**
+   * The time until the oldest second with an acquisition leaves the window; the whole window if the backend can't tell.
+   */
   protected override async retryAfter(): Promise<number> {
     const second = this.#second()
     const counts = await this.backend.read?.(this.#keys(second))

@@ -1,5 +1,5 @@
 /**
- * Where results are kept: the contract, and what is the same whatever keeps them (the names, the values, the waiting).
+ * The base class of results backends. It implements what all have in common: keys, values, waiting.
  */
 
 import { createHash } from 'node:crypto'
@@ -11,22 +11,22 @@ import { canonicalQueueName } from '../queue-names.js'
 import { markInstances } from '../registry.js'
 import { type Duration, parseDuration, show } from '../time.js'
 
-/** How a failure is told: the class name of the error, its message and its stack. */
+/** The description of a failure: the class name of the error, its message and its stack. */
 export interface StoredFailure {
   readonly type: string
   readonly message: string
   readonly traceback?: string | undefined
 }
 
-/** What a backend keeps of a result. */
+/** A stored result. */
 export interface StoredResult {
-  /** Dramatiq's JSON, as `encodeSuccess` or `encodeFailure` made it. */
+  /** Dramatiq's JSON, created by `encodeSuccess` or `encodeFailure`. */
   readonly value: string
-  /** The stack of a failure; Dramatiq's JSON has no place for it. */
+  /** The stack of a failure, which Dramatiq's JSON can't contain. */
   readonly traceback?: string | undefined
 }
 
-/** Settings that every results backend takes. */
+/** Options that every results backend has. */
 export interface ResultBackendOptions {
   /**
    * What the keys begin with; as Dramatiq's.
@@ -42,70 +42,68 @@ export abstract class ResultBackend {
     checkSettings(options, 'a results backend')
     const { namespace = 'dramatiq-results' } = options
     if (typeof namespace !== 'string' || namespace === '') {
-      throw expected("a text that isn't empty", namespace, 'namespace')
+      throw expected('a non-empty string', namespace, 'namespace')
     }
     this.namespace = namespace
   }
 
-  /** Keeps a result for `ttl` milliseconds. A second one replaces the first, traceback and all. */
+  /** Stores a result for `ttl` milliseconds. Replaces an existing one with its traceback. */
   protected abstract put(key: string, stored: StoredResult, ttl: number): Promise<void>
 
   /**
-   * The result at once, or `undefined`.
-   * @param timeout How long the answer may take, in milliseconds, where it has to come from elsewhere. @default no longer than needed
+   * The stored result, or `undefined`.
+   * @param timeout How long a remote store may take to reply, in milliseconds. @default as long as it needs
    */
   protected abstract peek(key: string, timeout?: number): Promise<StoredResult | undefined>
 
   /**
-   * The result as soon as it is there, or `undefined` after `timeout` milliseconds (always more than 0).
-   * @throws {ConnectionFailed} when that can't be told at the end.
+   * The result as soon as it is stored, or `undefined` after `timeout` milliseconds (always more than 0).
+   * @throws {ConnectionFailed} if the store can't be reached at the end.
    */
   protected abstract wait(key: string, timeout: number): Promise<StoredResult | undefined>
 
-  /** Deletes a result, if it is there. A backend that can't leaves it until its time is over. */
+  /** Deletes a result, if there is one. A backend that can't leaves it until it expires. */
   protected async remove(_key: string): Promise<void> {}
 
   /**
-   * Looks whether the store can be used, for `Broker.check`.
+   * Checks whether the store can be used, for `Broker.check`.
    * @param _timeout How long it may take, in milliseconds.
-   * @throws {BrokerUnusable} when no waiting will mend what is wrong; another {BrokerError} when it may.
+   * @throws {BrokerUnusable} for a permanent problem; another {BrokerError} for one that may be temporary.
    */
   async check(_timeout: number): Promise<void> {}
 
   /**
-   * Frees what the backend holds.
-   * @param _timeout How long that may take, in milliseconds; as long as it needs where nobody says.
+   * Closes connections and files.
+   * @param _timeout How long that may take, in milliseconds. @default as long as it needs
    */
   async close(_timeout?: number): Promise<void> {}
 
   /**
-   * Keeps what an actor returned.
+   * Stores the result of an actor.
    * @throws {NotSerializable}
    */
   async storeResult(message: Message, result: unknown, ttl: number): Promise<void> {
     await this.put(this.keyOf(message), { value: encodeSuccess(result) }, ttl)
   }
 
-  /** Keeps what an actor failed with, once it failed for good. */
+  /** Stores the error of an actor that failed permanently. */
   async storeFailure(message: Message, failure: StoredFailure, ttl: number): Promise<void> {
     const { traceback } = failure
     await this.put(this.keyOf(message), { value: encodeFailure(failure), traceback }, ttl)
   }
 
-  /**
-   * Deletes what is kept of a message: it gets another chance, and whoever asks shall wait for that.
-   */
+  /** Deletes the result of a message that is requeued, so that `result()` waits for the new one. */
   async forget(message: Message): Promise<void> {
     await this.remove(this.keyOf(message))
   }
 
   /**
-   * Waits for a result, also while the backend is away.
+   * Waits for a result, also while the store can't be reached.
    *
-   * @param options.timeout How long; 0 asks once. @default '10s'
-   * @throws {ResultMissing} when asked once and there is none, {ResultTimeout} when none came in time (its `cause` says so
-   * when the backend was away), {ResultFailure} when the actor failed for good, {ConnectionFailed} when asked once and the
-   * backend is away.
+   * @param options.timeout How long; 0 reads once. @default '10s'
+   * @throws {ResultMissing} if there is none with a timeout of 0, {ResultTimeout} if there is none in time (its `cause`
+   * says if the store couldn't be reached), {ResultFailure} if the actor failed permanently, {ConnectionFailed} if the
+   * store can't be reached with a timeout of 0.
    */
   async get(message: Message, options: { timeout?: Duration | undefined } = {}): Promise<unknown> {
     refuseUnknown(options, ['timeout'], 'get()')
@@ -148,7 +146,7 @@ export abstract class ResultBackend {
   }
 }
 
-/** What marks a stored failure; a success is stored as the bare value. */
+/** Marks a stored failure. A success is stored as the bare value. */
 const failureMark = 'dramatiq.results.Result'
 
 /** A result as it is stored: bare JSON; `undefined` as `null`. */
@@ -163,14 +161,14 @@ export function encodeFailure({ type, message }: StoredFailure): string {
   return JSON.stringify({ __t: failureMark, exn: { type, msg: message } })
 }
 
-/** Whether a stored value can be a failure; to be sure, decode it. */
+/** Whether a stored value may be a failure; decode it to be sure. */
 export function maybeFailure(value: string): boolean {
   return value.includes(failureMark)
 }
 
 /**
- * The value that was stored.
- * @throws {ResultFailure} when it is a failure.
+ * The stored value.
+ * @throws {ResultFailure} if it is a failure.
  */
 export function decodeResult(value: string, traceback?: string): unknown {
   const result = parse(value) as { __t?: unknown; exn?: { type: string; msg: string } } | null
@@ -180,12 +178,12 @@ export function decodeResult(value: string, traceback?: string): unknown {
   return result
 }
 
-/** JSON, and the numbers that Python writes into it though JSON has none such: `NaN`, `Infinity`, `-Infinity`. */
+/** JSON, plus the numbers that Python writes although JSON lacks them: `NaN`, `Infinity`, `-Infinity`. */
 function parse(value: string): unknown {
   try {
     return JSON.parse(value)
   } catch {
-    // Told below, if it is no use.
+    // Reported below if the text is invalid.
   }
   let mark = 'NaN'
   while (value.includes(`"${mark}"`)) mark += 'N'

@@ -113,7 +113,7 @@ t.test('an option of ioredis, or of nobody, is told where it belongs', async (t)
 
 t.test('a namespace is a text, and on a cluster hash-tagged', async () => {
   for (const namespace of ['', 5, null]) {
-    refuses({ namespace }, /"namespace" to be a text that isn't empty/)
+    refuses({ namespace }, /"namespace" to be a non-empty string/)
     refuses({ namespace }, /"namespace"/, (options) => new RedisResults(options as object))
   }
   const nodes = ['127.0.0.1:7000']

@@ -72,7 +72,7 @@ t.test('limiters and barriers', async (t) => {
       [MemoryRateLimits, /^Expected "backend" to be a rate limit backend.*got a function \(MemoryRateLimits\)/],
     ])
     await refuses(t, (value) => new make(limits, value), [
-      [null, /^Expected "key" to be a text that isn't empty; got null/],
+      [null, /^Expected "key" to be a non-empty string; got null/],
       ['', /got ""/],
     ])
     await refuses(t, (value) => new make(limits, 'key', value), [
@@ -102,7 +102,7 @@ t.test('brokers', async (t) => {
     [{ middleware: 'x' }, /^Expected "middleware" to be an array of plugins; got "x"/],
     [{ middleware: null }, /^Expected "middleware" to be an array of plugins; got null/],
     [{ middleware: new Retries() }, /^Expected "middleware" to be an array of plugins; got an object \(Retries\)/],
-    [{ middleware: [Retries] }, /Of a class, give an instance: use\(new Retries\(\)\)/],
+    [{ middleware: [Retries] }, /If it is a class, pass an instance: use\(new Retries\(\)\)/],
     [{ enqueueTimeout: null }, /^Expected "enqueueTimeout" to be a duration/],
     [{ maxMessageSize: '5' }, /^Expected "maxMessageSize" to be a whole number from 0 up; got "5"/],
     [{ deadMessageTtl: {} }, /^Expected "deadMessageTtl" to be a duration/],
@@ -120,7 +120,7 @@ t.test('brokers', async (t) => {
     ...notAnObject('RedisBroker'),
     ...settings,
     [{ url: new URL('redis://here') }, /^Expected "url" to be a URL.*got an object/],
-    [{ namespace: null }, /^Expected "namespace" to be a text that isn't empty; got null/],
+    [{ namespace: null }, /^Expected "namespace" to be a non-empty string; got null/],
     [{ heartbeatTimeout: '1' }, /^Expected "heartbeatTimeout" to be 100 ms or more/],
   ])
 })

@@ -152,7 +152,7 @@ t.test('once it is decided nobody decides any more, but may still send', async (
   const message = new Message({ queueName: 'default', actorName: 'job', args: [] })
   const outcome = new Outcome(message, 1, undefined)
   outcome.conclude()
-  t.throws(() => outcome.retry(message, 1), { message: /is final: decide it in afterProcessMessage/ })
+  t.throws(() => outcome.retry(message, 1), { message: /is final: decide in afterProcessMessage/ })
   t.throws(() => outcome.deadLetter('late'), { message: /is final/ })
   outcome.send(message)
   t.equal(outcome.sends.length, 1)

@@ -11,7 +11,7 @@ for (const target of ['a text', 5, [], { queue_name: 'default' }, { nonsense: tr
       await job.sendWithOptions({ options: { pipe_target: target } })
       await broker.join('default')
       t.match((await broker.deadLetters('default')).letters, [
-        { reason: /^The next step of the pipeline is no message: / },
+        { reason: /^The next step of the pipeline is not a message: / },
       ])
     },
   )

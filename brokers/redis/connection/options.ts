@@ -71,7 +71,7 @@ export function readConnection(
 /** Checks the namespace. On a cluster it must have a hash tag, which keeps all keys in one slot. */
 export function checkNamespace(namespace: unknown, { nodes }: RedisConnectionOptions): void {
   if (typeof namespace !== 'string' || namespace === '') {
-    throw expected("a text that isn't empty", namespace, 'namespace')
+    throw expected('a non-empty string', namespace, 'namespace')
   }
   // Redis uses the first pair of braces as the hash tag; an empty pair is no tag.
   if (nodes === undefined || /^[^{]*\{[^}]+\}/.test(namespace)) return
