@@ -1,6 +1,4 @@
-/**
- * The broker in memory: the reference for the others, and what tests run on. What it holds is gone with the process.
- */
+/** The in-memory broker: the reference for the others, and for tests. Its messages are lost with the process. */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
 import type { DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import { refuseUnknown } from '../../lib/options.js'
@@ -17,10 +15,10 @@ import { readPriority, StoredMessage } from './stored-message.js'
 const done = Promise.resolve()
 
 /**
- * Keeps queues in the memory of this process: for tests, and for work that may be lost with the process. It carries the
- * default middleware, with results in memory. What threads send goes through the main thread.
+ * Keeps queues in the memory of this process: for tests, and for work that may be lost with the process. It has the
+ * default middleware, with results in memory. Sends of worker threads go through the main thread.
  *
- * Messages are kept encoded, as on any other broker, so that what JSON doesn't carry shows here, too.
+ * Messages are stored encoded, as on any other broker, so that what JSON can't represent fails here as well.
  *
  * @example
  * const broker = new MemoryBroker()
@@ -57,8 +55,8 @@ export class MemoryBroker extends Broker {
 
   /**
    * Moves the clock ahead: delays, backoffs, time limits and times to live that end within `duration` end now, one by
-   * one in their order. Each sees its own moment as the present, and what it sets going (a message that runs, fails and
-   * is delayed again) comes to rest before the next.
+   * one in their order. Each sees its own time as the present, and its consequences (a message that runs, fails and is
+   * delayed again) are awaited before the next.
    */
   async advance(duration: Duration): Promise<void> {
     this.assertOpen()
@@ -122,7 +120,7 @@ export class MemoryBroker extends Broker {
     return false
   }
 
-  /** Comes back as soon as a queue has become empty. */
+  /** Resolves as soon as a queue has become empty. */
   protected override changed(pause: number): Promise<void> {
     return new Promise((resolve) => {
       const { onEmpty } = this.#activity

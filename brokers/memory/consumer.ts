@@ -3,12 +3,12 @@ import type { Entry } from '../../lib/outcome.js'
 import type { MemoryQueue } from './queue.js'
 import { StoredMessage } from './stored-message.js'
 
-/** Turns what is sent into what is held, or throws and has done nothing. */
+/** Converts messages to stored ones; throws before anything is stored. */
 export type Prepare = (sends: readonly Entry[]) => readonly StoredMessage[]
 
 const done = Promise.resolve()
 
-/** Takes from one queue. Everything but a wait is over when the call returns. */
+/** Consumes one queue. Everything but a wait has happened when the call returns. */
 export class MemoryConsumer implements Consumer {
   readonly #queue: MemoryQueue
   readonly #prepare: Prepare
@@ -29,7 +29,7 @@ export class MemoryConsumer implements Consumer {
     return this.#queue.wait(limit, this)
   }
 
-  /** Nothing to note: a process that dies takes its memory along. */
+  /** Nothing to record: the memory is lost with the process. */
   begin(): Promise<void> {
     return done
   }
@@ -60,7 +60,7 @@ export class MemoryConsumer implements Consumer {
     this.#queue.endWaits(this)
   }
 
-  /** Stores the sends and lets go of the delivery; nothing at all when it isn't ours any more. */
+  /** Stores the sends and removes the delivery; does nothing if the delivery is no longer unacked. */
   #settle(delivery: Delivery, sends: readonly Entry[], then?: (held: StoredMessage) => void): Promise<void> {
     if (!(delivery instanceof StoredMessage) || !delivery.isUnacked) return done
     if (sends.length > 0) {

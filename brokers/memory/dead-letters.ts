@@ -1,6 +1,4 @@
-/**
- * The dead letters of one queue, oldest first, and their end.
- */
+/** The dead letters of one queue, oldest first, and their expiry. */
 import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage, DeadLetterReason } from '../../lib/consumer.js'
 import type { Clock } from '../../lib/time.js'
@@ -11,7 +9,7 @@ interface Kept {
   readonly held: StoredMessage
 }
 
-/** Ids count up over all queues, so that they order the letters and name one on its broker. */
+/** Ids increase over all queues: they order the letters, and identify one on its broker. */
 let lastId = 0
 
 export class DeadLetters {
@@ -50,13 +48,13 @@ export class DeadLetters {
     return { letters }
   }
 
-  /** A letter, if it is there. */
+  /** A letter, if it exists. */
   find(id: string): StoredMessage | undefined {
     this.#expire()
     return this.#kept.get(Number(id))?.held
   }
 
-  /** Takes a letter out, if it is there. */
+  /** Removes a letter, if it exists. */
   remove(id: string): StoredMessage | undefined {
     this.#expire()
     const kept = this.#kept.get(Number(id))
@@ -70,7 +68,7 @@ export class DeadLetters {
     this.#timer = undefined
   }
 
-  /** The oldest come first, so that looking at the first tells. */
+  /** The oldest come first, so checking the first is enough. */
   #expire(): void {
     const last = this.clock.now() - this.ttl
     for (const [id, { letter }] of this.#kept) {

@@ -1,6 +1,4 @@
-/**
- * First in, first out, whatever the length: `Array.shift` moves every element of a large array.
- */
+/** A first-in, first-out list of any length: `Array.shift` moves every element of a large array. */
 export class Fifo<T> {
   #items: (T | undefined)[] = []
   #head = 0
@@ -23,7 +21,7 @@ export class Fifo<T> {
     this.#items[this.#head++] = undefined
     if (this.#head === this.#items.length) this.clear()
     else if (this.#head >= 1024 && this.#head * 2 >= this.#items.length) {
-      // Half of it is gone: moving the rest down now costs one step for each that was taken.
+      // Half of the array is unused: moving the rest down costs one step per item that was removed.
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }

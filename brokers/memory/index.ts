@@ -1,4 +1,4 @@
-/** The door of `dramatis/memory`. */
+/** The entry point `dramatis/memory`. */
 export { MemoryBroker } from './broker.js'
 export { MemoryRateLimits, type MemoryRateLimitsOptions } from './rate-limits.js'
 export { MemoryResults, type MemoryResultsOptions } from './results.js'

@@ -1,4 +1,4 @@
-/** Keeps the process alive while somebody waits: the clock's timers don't. */
+/** Keeps the process alive during waits, since the clock's timers don't. */
 import { longestTimeout, startInterval } from '../../lib/time.js'
 
 /** Keeps it alive until a promise settles. */

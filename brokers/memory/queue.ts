@@ -1,6 +1,6 @@
 /**
- * One queue in memory: what is ready by priority, what is delayed by time, who waits for it. It knows no messages, only
- * what is held; dead letters are kept beside it.
+ * One queue in memory: ready messages by priority, delayed ones by time, and the waiting consumers. It never decodes a
+ * message. Dead letters are kept separately.
  */
 import type { QueueStats } from '../../lib/consumer.js'
 import { Heap } from '../../lib/heap.js'
@@ -9,11 +9,11 @@ import { DeadLetters } from './dead-letters.js'
 import { Fifo } from './fifo.js'
 import type { StoredMessage } from './stored-message.js'
 
-/** What happens on all queues of a broker, for the clock and for `join`. */
+/** State of all queues of a broker, for the clock and for `join`. */
 export class Activity {
-  /** Raised with every step. */
+  /** Increases with every step. */
   steps = 0
-  /** How many messages are in the hands of workers. */
+  /** The number of unacked messages. */
   inHand = 0
   /** Called when a queue has become empty. */
   readonly onEmpty = new Set<() => void>()
@@ -25,10 +25,10 @@ interface WaitingTake {
   readonly resolve: (batch: readonly StoredMessage[]) => void
 }
 
-/** Those of one priority: in order of arrival, but what was given back comes first. */
+/** The messages of one priority, in order of arrival; requeued ones come first. */
 class Level {
   readonly waiting = new Fifo<StoredMessage>()
-  /** By their old place in the line; nearly always empty. */
+  /** Requeued messages by their former position; nearly always empty. */
   readonly returned = new Heap<StoredMessage>()
 
   shift(): StoredMessage | undefined {
@@ -66,13 +66,13 @@ export class MemoryQueue {
 
   // — In —————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** Puts a message in its place: into the line, or aside until it is due. */
+  /** Stores a message: as ready, or as delayed until it is due. */
   add(held: StoredMessage): void {
     if (held.due > 0) this.#putAside(held)
     else this.#line(held)
   }
 
-  /** Puts a message back where it was in the line. */
+  /** Puts a message back at its former position. */
   giveBack(held: StoredMessage, order: number): void {
     held.order = order
     this.#level(held).returned.push(held, order)
@@ -89,7 +89,7 @@ export class MemoryQueue {
     this.#ready++
     this.activity.steps++
     if (this.#waiting.length === 0 || this.#waking) return
-    // Later, so that what is sent in one turn of the event loop is taken as one batch.
+    // Deferred, so that the sends of one turn of the event loop are delivered as one batch.
     this.#waking = true
     setImmediate(() => this.#wake())
   }
@@ -106,7 +106,7 @@ export class MemoryQueue {
     if (held.due < this.#timerAt) this.#schedule()
   }
 
-  /** One timer for all that is delayed. */
+  /** One timer for all delayed messages. */
   #schedule(): void {
     this.clock.clearTimeout(this.#timer)
     this.#timerAt = this.#delayed.peekRank()
@@ -122,7 +122,7 @@ export class MemoryQueue {
 
   // — Out ————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** Takes what is ready. */
+  /** Takes ready messages. */
   take(limit: number): readonly StoredMessage[] {
     let wanted = Math.min(limit, this.#ready)
     if (wanted <= 0) return nothing
@@ -143,12 +143,12 @@ export class MemoryQueue {
     return batch
   }
 
-  /** Waits for something to take, on behalf of `owner`. */
+  /** Waits for messages, on behalf of `owner`. */
   wait(limit: number, owner: object): Promise<readonly StoredMessage[]> {
     return new Promise((resolve) => this.#waiting.push({ owner, limit, resolve }))
   }
 
-  /** Ends every wait of `owner`, or of everybody. */
+  /** Ends every wait of `owner`, or all waits. */
   endWaits(owner?: object): void {
     const ended = this.#waiting.filter((waiting) => owner === undefined || waiting.owner === owner)
     this.#waiting = this.#waiting.filter((waiting) => !ended.includes(waiting))
@@ -166,7 +166,7 @@ export class MemoryQueue {
 
   // — Settled ————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** A message isn't in anybody's hands any more; where it goes from here is the caller's. */
+  /** A message is no longer unacked; the caller decides where it goes. */
   release(held: StoredMessage): void {
     held.taken = false
     this.#inHand--
@@ -175,7 +175,7 @@ export class MemoryQueue {
     if (this.activity.onEmpty.size > 0) this.#tellIfEmpty()
   }
 
-  /** Drops everything; what is in hand can't be settled any more. */
+  /** Removes everything; unacked messages can't be settled any more. */
   clear(): void {
     this.generation++
     this.#levels = newLevels()

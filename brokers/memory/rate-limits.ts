@@ -1,5 +1,5 @@
 /**
- * Rate limit counters in memory. In a worker thread they are the main thread's, asked for over there.
+ * Rate-limit counters in memory. In a worker thread they are those of the main thread, which is called for each change.
  */
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import { expected, refuseUnknown } from '../../lib/options.js'
@@ -10,13 +10,14 @@ import { keepAlive } from './keep-alive.js'
 
 export interface MemoryRateLimitsOptions {
   /**
-   * Names the counters: all of that name in this process share them, those in worker threads included.
+   * The name of the counters: all instances in this process with the same name share them, including those in worker
+   * threads.
    * @default 'default'
    */
   name?: string | undefined
   /**
-   * What times to live and waits go by: the clock of a MemoryBroker, to be moved with it. All of a name go by the one
-   * that was given last.
+   * The clock for times to live and waits: that of a MemoryBroker, for example, so that they move with it. Counters of
+   * one name use the clock that was given last.
    * @default real time
    */
   clock?: Clock | undefined
@@ -69,7 +70,7 @@ export class MemoryRateLimits implements RateLimitBackend {
     await this.#ask('notify', args)
   }
 
-  /** In a thread this is real time, wherever the main thread's clock may have been moved to. */
+  /** In a thread this is real time, wherever the main thread's clock was moved to. */
   now(): number {
     return this.#counters.clock.now()
   }
@@ -87,7 +88,7 @@ class Counters {
   readonly #kept = new Map<string, { value: number; ends: number }>()
   readonly #notified = new Map<string, number>()
   readonly #waits = new Map<string, Set<(came: boolean) => void>>()
-  /** What has ended is swept out when there are this many. */
+  /** Expired counters are removed when there are this many. */
   #sweepAt = 1000
 
   add(key: string, value: number, ttl: number): boolean {
@@ -149,7 +150,7 @@ class Counters {
     return true
   }
 
-  /** Looks through everything only when it has doubled since the last time. */
+  /** Checks all counters only when their number has doubled since the last time. */
   #sweep(): void {
     if (this.#kept.size + this.#notified.size < this.#sweepAt) return
     const now = this.clock.now()

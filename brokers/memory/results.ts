@@ -1,6 +1,4 @@
-/**
- * Results in memory. In a worker thread they are the main thread's, asked for over there.
- */
+/** Results in memory. In a worker thread they are those of the main thread, which is called for each read. */
 import { BrokerClosed, ResultError } from '../../lib/errors.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import { refuseUnknown } from '../../lib/options.js'
@@ -10,7 +8,7 @@ import { keepAlive } from './keep-alive.js'
 
 export interface MemoryResultsOptions extends ResultBackendOptions {
   /**
-   * What times to live and waits go by: the clock of a MemoryBroker, to be moved with it.
+   * The clock for times to live and waits: that of a MemoryBroker, for example, so that they move with it.
    * @default real time
    */
   clock?: Clock | undefined
@@ -18,7 +16,7 @@ export interface MemoryResultsOptions extends ResultBackendOptions {
 
 interface Kept {
   readonly stored: StoredResult
-  /** When it ends, in milliseconds since the epoch. */
+  /** When it expires, in milliseconds since the epoch. */
   readonly ends: number
 }
 
@@ -29,15 +27,15 @@ interface Wait {
 
 const service = 'memory-results'
 
-/** What has ended is swept out this often, in milliseconds; until then it only counts as gone. */
+/** How often expired results are removed, in milliseconds; until then they count as absent. */
 const sweepEvery = 60_000
 
 /**
- * Keeps results in the memory of this process. The MemoryBroker brings one along; make one to keep the results of
- * another broker's messages in a test.
+ * Keeps results in the memory of this process. The MemoryBroker has one; create one to keep the results of another
+ * broker in a test.
  */
 export class MemoryResults extends ResultBackend {
-  /** Whom threads ask: the one that was made last. */
+  /** The one that threads read from: the last one created. */
   static #latest: MemoryResults | undefined
 
   static {
@@ -83,7 +81,7 @@ export class MemoryResults extends ResultBackend {
     const main = mainThread()
     if (main) return (await main.call(service, 'wait', [key, timeout])) as StoredResult | undefined
     if (this.#closed) throw new BrokerClosed()
-    // It may have come between the look that was in vain and this; no pause between this look and the wait.
+    // It may have arrived since the first read. There is no pause between this read and the wait.
     return this.#look(key) ?? this.#await(key, timeout)
   }
 
@@ -121,10 +119,11 @@ export class MemoryResults extends ResultBackend {
     for (const waits of this.#waits.values()) for (const wait of waits) wait.reject(new BrokerClosed())
   }
 
-  /** What threads ask for. */
+  /** The calls of threads. */
   static #serve(method: string, [key, second, ttl]: [string, StoredResult & number, number]): Promise<unknown> {
     const results = MemoryResults.#latest
-    if (!results) throw new ResultError('The main thread keeps no results in memory: make MemoryResults there, too.')
+    if (!results)
+      throw new ResultError('The main thread keeps no results in memory: create MemoryResults there as well.')
     if (method === 'put') return results.put(key, second, ttl)
     if (method === 'remove') return results.remove(key)
     if (method === 'wait') return results.wait(key, second)

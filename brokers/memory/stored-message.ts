@@ -1,23 +1,23 @@
 /**
- * A message as it is held in memory. It is handed out as its own delivery, so that taking allocates nothing; what goes
- * back becomes another one, so that a settlement that comes too late finds its own spent.
+ * A message as it is stored in memory. It is its own delivery, so that taking allocates nothing. A requeued message
+ * becomes a new object, so that a late settlement of the old one has no effect.
  */
 import type { Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import type { MemoryQueue } from './queue.js'
 
 export class StoredMessage implements Delivery {
-  /** Its place in the line, given when it becomes ready. */
+  /** Its position in the queue, assigned when it becomes ready. */
   order = 0
   taken = false
-  /** Which life of its queue it belongs to; a flush begins another. */
+  /** The generation of its queue it belongs to; a flush begins another. */
   readonly generation: number
 
   constructor(
     readonly queue: MemoryQueue,
     readonly body: Body,
     readonly priority: number,
-    /** When it may be taken, in milliseconds since the epoch; 0 means at once. */
+    /** When it may be taken, in milliseconds since the epoch; 0 for immediately. */
     readonly due: number,
     public deliveryCount = 0,
   ) {
@@ -28,18 +28,18 @@ export class StoredMessage implements Delivery {
     return this.queue.name
   }
 
-  /** Whether it is in a worker's hands, as far as the queue knows. */
+  /** Whether it is unacked, as far as the queue knows. */
   get isUnacked(): boolean {
     return this.taken && this.generation === this.queue.generation
   }
 
-  /** The same message, to be held again. */
+  /** The same message, to be stored again. */
   requeued(due: number, deliveryCount: number): StoredMessage {
     return new StoredMessage(this.queue, this.body, this.priority, due, deliveryCount)
   }
 }
 
-/** The level of a message: what is no number is 0, what is off the scale at its end. */
+/** The priority of a message: 0 if it is no number, otherwise clamped. */
 export function readPriority(value: unknown): number {
   return typeof value === 'number' && value > 0 ? Math.min(9, Math.trunc(value)) : 0
 }

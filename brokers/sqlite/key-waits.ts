@@ -1,6 +1,6 @@
 /**
- * Those who wait for something to appear under a key: results, notifications. However many they are, they are served by
- * one query, when another process has written, and directly by what this process writes.
+ * Waits for values under keys: results, notifications. One query serves all waits when another process has written;
+ * writes of this process wake them directly.
  */
 import { startTimer } from '../../lib/time.js'
 import type { Connection } from './connection/connection.js'
@@ -26,8 +26,8 @@ export class KeyWaits<T> {
   #closed = false
 
   /**
-   * @param lookUp What is there now, of a JSON list of keys.
-   * @param accepts Whether a value is meant for those who have waited since then.
+   * @param lookUp Reads the current values of a JSON list of keys.
+   * @param accepts Whether a value is meant for a wait that began at that time.
    */
   constructor(
     connection: Connection,
@@ -39,7 +39,7 @@ export class KeyWaits<T> {
     this.#accepts = accepts
   }
 
-  /** The value under a key as soon as it is there, or `undefined` after `timeout` milliseconds. */
+  /** The value under a key as soon as it exists, or `undefined` after `timeout` milliseconds. */
   wait(key: string, timeout: number): Promise<T | undefined> {
     if (this.#closed) return Promise.resolve(undefined)
     return new Promise((resolve) => {
@@ -53,19 +53,19 @@ export class KeyWaits<T> {
       }
       const waiter = { since: Date.now(), settle }
       this.#waiters.set(key, waiters.add(waiter))
-      // Keeps the process alive, as does everything that somebody awaits.
+      // Keeps the process alive, like everything that is awaited.
       const timer = startTimer(() => settle(undefined), timeout)
       this.#stop ??= this.#connection.watcher.watchOthers(() => this.#look())
       this.#look()
     })
   }
 
-  /** To be told what this process has put under a key. */
+  /** Call it when this process has stored a value under a key. */
   arrived(key: string, value: T): void {
     for (const waiter of this.#waiters.get(key) ?? []) if (this.#accepts(value, waiter.since)) waiter.settle(value)
   }
 
-  /** Lets everybody go with nothing. */
+  /** Ends all waits without a value. */
   close(): void {
     this.#closed = true
     for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.settle(undefined)
@@ -77,7 +77,7 @@ export class KeyWaits<T> {
     this.#stop = undefined
   }
 
-  /** Looks once for all who came in this turn of the event loop. */
+  /** Reads once for all waits that began in this turn of the event loop. */
   #look(): void {
     if (this.#looking) return
     this.#looking = true

@@ -8,7 +8,8 @@ import type { Statements } from './statements.js'
 
 /**
  * Keeps the state of rate limiters in a SQLite file, by default the broker's own (`./dramatis.db`).
- * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
+ * @throws {DependencyMissing} if this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor
+ * `libsql` is installed.
  */
 export class SQLiteRateLimits implements RateLimitBackend {
   readonly #connection: Connection
@@ -21,7 +22,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
     this.#waits = new KeyWaits<number>(
       this.#connection,
       (statements, keys) => statements.getNotifications.all(keys) as Found<number>[],
-      // A notification that was still good when the wait began, or came later.
+      // A notification that was still valid when the wait began, or came later.
       (expiresAt, since) => expiresAt >= since,
     )
   }
@@ -59,7 +60,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
     )
   }
 
-  /** Puts what `decide` makes of the current value, if it makes something of it; says whether it did. */
+  /** Stores what `decide` returns for the current value, unless that is `undefined`. Returns whether it stored it. */
   #change(
     key: string,
     ttl: number,
@@ -91,7 +92,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
     return Date.now()
   }
 
-  /** Lets go of the file. */
+  /** Releases the file. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

@@ -15,7 +15,8 @@ interface Row {
 
 /**
  * Keeps results in a SQLite file, by default the broker's own (`./dramatis.db`).
- * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
+ * @throws {DependencyMissing} if this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor
+ * `libsql` is installed.
  */
 export class SQLiteResults extends ResultBackend {
   readonly #connection: Connection

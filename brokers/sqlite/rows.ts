@@ -1,14 +1,14 @@
-/** How messages become rows. Each function runs inside somebody's transaction. */
+/** Reads and writes rows of messages. Each function runs inside the caller's transaction. */
 import type { Body } from '../../lib/encoder.js'
 import type { Message } from '../../lib/message.js'
 import type { Statements } from './statements.js'
 
-/** A message that is to be stored. */
+/** A message to store. */
 export interface NewRow {
   readonly queueName: string
   readonly priority: number
   readonly body: Body
-  /** Milliseconds since the epoch; at once when absent. */
+  /** Milliseconds since the epoch. @default immediately */
   readonly dueAt: number | undefined
 }
 
@@ -26,7 +26,7 @@ export function insertRows(statements: Statements, rows: readonly NewRow[]): voi
   }
 }
 
-/** Makes `limit` messages of a queue `holder`'s, the first in line first. */
+/** Assigns up to `limit` messages of a queue to `holder`, the first in order first. */
 export function takeRows(
   statements: Statements,
   queueName: string,
@@ -43,7 +43,7 @@ export function takeRows(
   return rows
 }
 
-/** When the next delayed message of a queue is due; infinity when there is none. */
+/** When the next delayed message of a queue is due; `Infinity` if there is none. */
 export function nextDue(statements: Statements, queueName: string): number {
   const row = statements.nextDue.get(queueName) as { due_at: number } | undefined
   return row?.due_at ?? Number.POSITIVE_INFINITY
@@ -54,7 +54,7 @@ export function isIdle(statements: Statements, queueName: string): boolean {
   return statements.hasReady.get(queueName) === undefined && nextDue(statements, queueName) > Date.now()
 }
 
-/** The priority a message asks for, brought between 0 and 9; whatever makes no sense is 0. */
+/** The priority of a message, clamped to 0 to 9; 0 if it is invalid. */
 export function priorityOf(message: Message): number {
   const asked = message.options.broker_priority
   return typeof asked === 'number' && Number.isFinite(asked) ? Math.min(9, Math.max(0, Math.trunc(asked))) : 0

@@ -1,6 +1,6 @@
 /**
- * The texts of the `.sql` files of this folder, by path. The build writes them into this module, so that a bundler finds
- * them; from source they are read.
+ * The texts of the `.sql` files of this folder, by path. From source they are read; the build writes them into this
+ * module, so that bundlers include them.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 

@@ -17,7 +17,7 @@ t.test('a callback to an actor that nobody has is logged, and harms nobody', asy
   await broker.join('default')
   const said = log
     .filter(({ text }) => /No actor named "nobody", which is the/.test(text))
-    .map(({ text }) => /as (\w+) of/.exec(text)?.[1])
+    .map(({ text }) => /is the (\w+) of/.exec(text)?.[1])
   t.same(said, ['onSuccess', 'onFailure', 'onRetryExhausted'])
   t.match(await broker.stats('default'), { ready: 0, dead: 1 })
 })

@@ -1,7 +1,7 @@
 /**
- * The one connection that a process (or a thread) has to a file, shared by every broker, results backend and rate
- * limiter on that path. It opens the file when it is first used, gathers what is to be written in one turn of the event
- * loop into one transaction, and waits for other processes without blocking.
+ * The one connection of a process (or a thread) to a file, shared by every broker, results backend and rate limiter on
+ * that path. It opens the file on first use, combines the writes of one turn of the event loop in one transaction, and
+ * waits for other processes without blocking.
  */
 import { statfsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -16,14 +16,16 @@ import { type OpenDatabase, openDatabase, type Synchronous } from './database.js
 import { diskFull, explain, isDiskTrouble } from './failures.js'
 import { Write, type WriteOptions } from './write.js'
 
-/** How many rows go into one transaction, roughly: beyond that the event loop gets a turn and other processes the lock. */
+/**
+ * The approximate number of rows per transaction: after that the event loop gets a turn, and other processes the lock.
+ */
 const rowsPerTransaction = 1000
-/** How often what has expired is purged, by processes that write anyway, in milliseconds. */
+/** How often expired rows are purged, by processes that write anyway, in milliseconds. */
 const purgeInterval = 30_000
 
 /**
- * The last bytes of a disk are not for new messages: to work off what is there the write-ahead log needs up to 4 MiB, and
- * the database as much again.
+ * The last bytes of a disk are reserved: to process the stored messages the write-ahead log needs up to 4 MiB, and the
+ * database as much again.
  */
 const reservedSpace = 8 * 1024 * 1024
 
@@ -44,8 +46,8 @@ export class Connection {
   private constructor(readonly path: string) {}
 
   /**
-   * The connection of this process to a file; whoever asks for it lets it go with `release()`.
-   * @throws {DependencyMissing} when there is no driver.
+   * The connection of this process to a file. Each caller must call `release()`.
+   * @throws {DependencyMissing} if there is no driver.
    */
   static to(path: string | URL, synchronous: Synchronous = 'normal'): Connection {
     const absolute = path instanceof URL ? fileURLToPath(path) : resolve(path)
@@ -56,13 +58,13 @@ export class Connection {
     return connection
   }
 
-  /** When one user of the file wants every commit on the disk, all get it. */
+  /** If one user of the file requires every commit on the disk, it applies to all. */
   #beFull(): void {
     this.#synchronous = 'full'
     this.#open?.database.exec('PRAGMA synchronous = full')
   }
 
-  /** Lets go of it. The last user waits for what is being written (`patience` milliseconds at most) and closes the file. */
+  /** Releases it. The last user waits for pending writes (`patience` milliseconds at most) and closes the file. */
   async release(patience = 5000): Promise<void> {
     if (--this.#users > 0) return
     if (this.#writes.length > 0) {
@@ -83,7 +85,7 @@ export class Connection {
     this.#open = undefined
   }
 
-  /** Reads at once; tries again for `patience` milliseconds while another process blocks it. */
+  /** Reads immediately; retries for `patience` milliseconds while another process blocks it. */
   async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
     for (const deadline = performance.now() + patience; ; await pause(randomPause())) {
       if (this.#users === 0) throw new BrokerClosed()
@@ -95,21 +97,21 @@ export class Connection {
     }
   }
 
-  /** Reads something, and commits nothing, so that whatever is wrong with the file shows. */
+  /** Reads, and commits nothing, so that any problem of the file shows. */
   async check(patience: number): Promise<void> {
     const deadline = new Deadline(patience)
     await this.read((statements) => statements.newest.get(), patience)
     await this.write(() => {}, { lockTimeout: deadline.left })
   }
 
-  /** Does `run` in the transaction of this turn; resolves with what it gives back, once that is committed. */
+  /** Runs `run` in the transaction of this turn; resolves with its result once that is committed. */
   write<T>(run: (statements: Statements) => T, options?: WriteOptions<T>): Promise<T> {
     return this.add(new Write(run, options))
   }
 
   /**
-   * Asked before new messages are stored.
-   * @throws {BrokerError} when the disk is nearly full.
+   * Called before new messages are stored.
+   * @throws {BrokerError} if the disk is nearly full.
    */
   assertSpace(): void {
     let free: number
@@ -118,13 +120,13 @@ export class Connection {
       free = bavail * bsize
       if (free < reservedSpace) free += (this.#opened().statements.freeInside.get() as { bytes: number }).bytes
     } catch {
-      // There is no such folder, the file is locked, or its system can't tell: storing will say what is wrong.
+      // There is no such folder, the file is locked, or the file system can't tell: storing will report it.
       return
     }
     if (free < reservedSpace) throw diskFull(this.path)
   }
 
-  /** The same for a job that may grow until its turn comes. */
+  /** The same for a write that may grow until its turn comes. */
   add<T>(write: Write<T>): Promise<T> {
     if (this.#users === 0) write.reject(new BrokerClosed())
     else {
@@ -151,7 +153,7 @@ export class Connection {
     let statements: Statements
     try {
       statements = this.#opened().statements
-      // A look is cheaper than the lock; idle workers that are woken together would fight over it for nothing.
+      // A read is cheaper than the lock, for which idle workers that wake together would compete in vain.
       if (writes.every((write) => write.isIdle?.(statements))) {
         for (const write of writes) write.resolve(write.idleValue)
         writes.length = 0
@@ -170,7 +172,7 @@ export class Connection {
     else for (const done of this.#whenIdle.splice(0)) done()
   }
 
-  /** As many jobs as make a good transaction, in order. */
+  /** As many writes as fit into one transaction, in order. */
   #nextWrites(): Write<unknown>[] {
     let rows = 0
     let count = 0
@@ -182,7 +184,7 @@ export class Connection {
     return writes
   }
 
-  /** All jobs in one transaction; when one of them fails, each in its own, so that nobody pays for another. */
+  /** Runs all writes in one transaction; if one of them fails, each in its own, so that the others aren't affected. */
   #commit(writes: Write<unknown>[], statements: Statements, lastTry = false): void {
     const values: unknown[] = []
     try {
@@ -208,7 +210,7 @@ export class Connection {
     if (performance.now() - this.#purgedAt >= purgeInterval) this.#purge()
   }
 
-  /** On a full disk the log is the one thing of ours that can shrink. Says whether it did. */
+  /** On a full disk, only the log can shrink. Returns whether it did. */
   #emptyLog(statements: Statements): boolean {
     try {
       return (statements.emptyLog.get() as { busy: number }).busy === 0
@@ -221,7 +223,7 @@ export class Connection {
     try {
       statements.rollback.run()
     } catch {
-      // SQLite rolls back by itself on some errors, a full disk for one.
+      // SQLite rolls back by itself after some errors, such as a full disk.
     }
   }
 
@@ -230,14 +232,14 @@ export class Connection {
     const patient = isDiskTrouble(error) ? writes.filter((write) => write.persistent) : []
     for (const write of writes) if (!patient.includes(write)) write.reject(explain(error, this.path))
     if (patient.length === 0) return
-    getLogger().error({ err: error, path: this.path }, 'A settled message could not be written off; trying again')
+    getLogger().error({ err: error, path: this.path }, 'A settlement could not be stored; trying again')
     const again = (): void => {
       for (const write of patient) this.add(write)
     }
     startTimer(again, 250 + Math.random() * 250)
   }
 
-  /** Puts jobs back for a moment; those that ran out of patience are told so. */
+  /** Retries writes after a moment; those whose time is up are rejected. */
   #postpone(writes: Write<unknown>[], error: unknown): void {
     const now = performance.now()
     const waiting = writes.filter((write) => now < write.deadline)
@@ -252,7 +254,7 @@ export class Connection {
   // — The file ———————————————————————————————————————————————————————————————————————————————————————————
 
   #opened(): OpenDatabase {
-    // Whoever deletes or replaces the file under us would make every later send vanish with it.
+    // If the file is deleted or replaced while it is open, every later send would be lost with it.
     if (this.#open && statSync(this.path, { throwIfNoEntry: false })?.ino !== this.#open.inode) {
       getLogger().error({ path: this.path }, 'The SQLite database was deleted or replaced; opening what is there now')
       this.#open.database.close()
@@ -269,12 +271,10 @@ export class Connection {
       for (const table of [statements.purgeResults, statements.purgeLimits, statements.purgeDeadLetters]) {
         if (Number(table.run(now).changes) >= 500) this.#purgedAt = Number.NEGATIVE_INFINITY
       }
-      // Somebody may still be on his way to read it.
+      // A reader may still be about to read it.
       statements.purgeNotifications.run(now - 60_000)
     }
-    this.write(purge).catch((error) =>
-      getLogger().warn({ err: error, path: this.path }, 'Purging what has expired failed'),
-    )
+    this.write(purge).catch((error) => getLogger().warn({ err: error, path: this.path }, 'Purging expired rows failed'))
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Opens the file: makes it when it is new, migrates it when it is old, and refuses it, untouched, when it isn't ours.
- * It never waits: when another process is at the same, SQLite's "busy" goes up to whoever tries again.
+ * Opens the file: creates it if it is new, migrates it if it is old, and refuses it, unchanged, if it belongs to
+ * another program. It never waits: if another process is doing the same, SQLite's "busy" reaches the caller, who
+ * retries.
  */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,29 +11,29 @@ import { texts } from '../sql-texts.js'
 import { prepareAll, type Statements } from '../statements.js'
 import { explain } from './failures.js'
 
-/** How durable a commit is; see `SQLiteBrokerOptions`. */
+/** The durability of commits; see `SQLiteBrokerOptions`. */
 export type Synchronous = 'normal' | 'full'
 
 export interface OpenDatabase {
   readonly database: Database
   readonly statements: Statements
-  /** Names the file itself, whatever becomes of its path. */
+  /** Identifies the file itself, even if its path changes. */
   readonly inode: number
 }
 
-/** What stands in `application_id` of our files: 'drms'. */
+/** The `application_id` of our files: 'drms'. */
 export const applicationId = 0x64726d73
-/** What stands in `user_version` of the files that this version of dramatis makes. */
+/** The `user_version` of files of this version of dramatis. */
 export const schemaVersion = 2
 
-/** @throws {BrokerUnusable} {IncompatibleStore}, or SQLite's own error when it is busy. */
+/** @throws {BrokerUnusable} {IncompatibleStore}, or SQLite's own error if it is busy. */
 export function openDatabase(driver: Driver, path: string, synchronous: Synchronous): OpenDatabase {
   checkPath(path)
   let database: Database | undefined
   try {
     database = driver.open(path)
-    // Blocks the event loop for 20 ms at most while another process writes. Most transactions are over sooner; for the
-    // rest we wait asynchronously.
+    // Blocks the event loop for 20 ms at most while another process writes. Most transactions are shorter; longer ones
+    // are awaited asynchronously.
     database.exec('PRAGMA busy_timeout = 20')
     const version = checkOwner(database, path)
     useWriteAheadLog(database, path)
@@ -57,9 +58,9 @@ function checkPath(path: string): void {
   }
 }
 
-/** Whose file it is, told before anything is changed. Gives back its schema version, 0 for a new one. */
+/** Checks whose file it is, before anything is changed. Returns its schema version, 0 for a new one. */
 function checkOwner(database: Database, path: string): number {
-  // One statement, one snapshot: another process may be making the file at this moment.
+  // One statement, so one snapshot: another process may be creating the file at this moment.
   const found = database
     .prepare(
       `SELECT application_id AS application, user_version AS version, (SELECT count(*) FROM sqlite_schema) AS tables
@@ -90,7 +91,7 @@ function useWriteAheadLog(database: Database, path: string): void {
   )
 }
 
-/** Brings the file to this version's schema, in one transaction; a file that others brought there meanwhile is left alone. */
+/** Migrates a file to this version's schema, in one transaction, unless another process has done it in the meantime. */
 function migrate(database: Database, path: string): void {
   database.exec('BEGIN IMMEDIATE')
   try {
@@ -102,13 +103,13 @@ function migrate(database: Database, path: string): void {
     try {
       database.exec('ROLLBACK')
     } catch {
-      // SQLite rolls back by itself on some errors, a full disk for one.
+      // SQLite rolls back by itself after some errors, such as a full disk.
     }
     throw error
   }
 }
 
-/** The scripts that bring a file of that version to ours, in order: each is named by the version it leads to. */
+/** The scripts that migrate a file of that version, in order: each is named by the version it leads to. */
 function migrationsAfter(version: number): string[] {
   const folder = 'migrations/'
   return Object.keys(texts)

@@ -1,8 +1,8 @@
-/** What SQLite's errors mean to the person who reads them: what is wrong with which file, and what to do. */
+/** Translates SQLite's errors: what is wrong with which file, and what to do. */
 import { BrokerError, BrokerUnusable, ConnectionFailed, IncompatibleStore } from '../../../lib/errors.js'
 import { codeOf } from '../driver/driver.js'
 
-/** The error to throw for whatever SQLite threw; errors that aren't SQLite's pass as they are. */
+/** The error to throw for an error of SQLite; other errors pass unchanged. */
 export function explain(cause: unknown, path: string): unknown {
   const options = { cause }
   switch (codeOf(cause)) {
@@ -43,16 +43,16 @@ export function explain(cause: unknown, path: string): unknown {
   }
 }
 
-/** The disk is full, or so nearly that what is left is needed to work off what is there. */
+/** The disk is full, or has only the space left that processing the stored messages needs. */
 export function diskFull(path: string, options?: ErrorOptions): BrokerError {
   return new BrokerError(
-    `The SQLite database ${path} can't grow, its disk is full; nothing was stored. Free some space there: workers go on ` +
-      'with what is stored, and sends work again as soon as there is room.',
+    `The SQLite database ${path} can't grow, its disk is full; nothing was stored. Free some space there: workers continue ` +
+      'with the stored messages, and sends work again as soon as there is room.',
     options,
   )
 }
 
-/** Whether the disk was the reason, so that it may work again once there is space. */
+/** Whether a full disk was the reason, so that it may work again once there is space. */
 export function isDiskTrouble(error: unknown): boolean {
   const code = codeOf(error instanceof BrokerError ? error.cause : error)
   return code === 'FULL' || code === 'IOERR'

@@ -1,26 +1,30 @@
-/** Which file, and how careful with it: the settings that broker, results and rate limits have in common. */
+/** The options of the file, common to the broker, results and rate limits. */
 import { InvalidOption } from '../../../lib/errors.js'
 import { show } from '../../../lib/time.js'
 import { Connection } from './connection.js'
 import type { Synchronous } from './database.js'
 
-/** Where the file is, and how durable its commits are; for the broker as for results and rate limits on their own. */
+/**
+ * The path of the file, and the durability of its commits; for the broker as well as for separate results and rate
+ * limits.
+ */
 export interface SQLiteFileOptions {
   /**
-   * The database file, made when it isn't there (its folder must be). Brokers, results and rate limits of one process
-   * on one file share a connection.
+   * The database file, created if it doesn't exist (its folder must exist). Brokers, results and rate limits of one
+   * process on one file share a connection.
    * @default './dramatis.db'
    */
   path?: string | URL | undefined
   /**
-   * What a commit waits for. `'normal'`: what was sent survives the crash of any process, and a power cut may take the
-   * last moments. `'full'`: it survives a power cut as well, at the price of one disk flush a transaction.
+   * What a commit waits for. With `'normal'` a stored message survives the crash of any process, but a power failure
+   * may lose the last moments. With `'full'` it also survives a power failure, at the cost of one disk flush per
+   * transaction.
    * @default 'normal'
    */
   synchronous?: Synchronous | undefined
 }
 
-/** @throws {InvalidOption} for a path or a level of durability that can't be. */
+/** @throws {InvalidOption} for an invalid path or durability. */
 export function openConnection({ path = './dramatis.db', synchronous = 'normal' }: SQLiteFileOptions = {}): Connection {
   if (!(path instanceof URL) && (typeof path !== 'string' || path === '' || path.startsWith(':'))) {
     throw new InvalidOption(

@@ -1,37 +1,37 @@
-/** Something to be written: statements that are run in a transaction with others, and a promise of the outcome. */
+/** A write: statements that run in a transaction with others, and a promise of the result. */
 import { ConnectionFailed } from '../../../lib/errors.js'
 import type { Statements } from '../statements.js'
 
 export interface WriteOptions<T> {
-  /** How long it may wait while other processes have the lock, in milliseconds. @default for ever */
+  /** How long it may wait while other processes have the lock, in milliseconds. @default no limit */
   lockTimeout?: number
-  /** Says what becomes of it then. @default rejects with what blocked it */
+  /** Settles it after that time. @default rejects with the error that blocked it */
   expired?: (cause: unknown) => unknown
-  /** Whether it is tried again even when the disk is full. @default false */
+  /** Whether it is retried even if the disk is full. @default false */
   persistent?: boolean
-  /** Whether there is nothing to do; asked outside a transaction, to save one. */
+  /** Whether there is nothing to do; called outside a transaction, to save one. */
   isIdle?: (statements: Statements) => boolean
-  /** What it resolves with then. */
+  /** Its result in that case. */
   idleValue?: T
-  /** Called when it is about to be run for the first time: from now on it must not grow. */
+  /** Called when it is about to run for the first time: from then on it must not grow. */
   begin?: () => void
 }
 
 export class Write<T> {
   readonly promise: Promise<T>
-  /** By `performance.now()`, which goes on evenly when the system's clock is set. */
+  /** By `performance.now()`, which doesn't change when the system's clock is set. */
   readonly deadline: number
   readonly persistent: boolean
   readonly isIdle: ((statements: Statements) => boolean) | undefined
   readonly idleValue: T | undefined
-  /** How many rows it writes, roughly. */
+  /** The approximate number of rows it writes. */
   rows = 1
   resolve!: (value: T) => void
   reject!: (error: unknown) => void
   readonly #expired: (cause: unknown) => unknown
   #begin: (() => void) | undefined
 
-  /** @param run The statements. It may be run again after a rollback, so it changes nothing but the database. */
+  /** @param run Runs the statements. It may run again after a rollback, so it must change nothing but the database. */
   constructor(
     readonly run: (statements: Statements) => T,
     options: WriteOptions<T> = {},

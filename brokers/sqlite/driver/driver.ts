@@ -1,19 +1,19 @@
 /**
- * One small face over three SQLite drivers: `node:sqlite` where Node has it (22.13 and later), else `better-sqlite3` or
- * `libsql`, whichever is installed. Nothing else in this folder knows which one it is.
+ * One small interface over three SQLite drivers: `node:sqlite` if Node has it (22.13 and later), else `better-sqlite3`
+ * or `libsql`, whichever is installed. No other code in this folder knows which one is used.
  */
-// Not one that bundlers follow: they can't bundle a binary.
+// Hidden from bundlers, which can't bundle a binary.
 import { ownRequire as require } from '../../../lib/bundled.js'
 import { DependencyMissing } from '../../../lib/errors.js'
 import { type LibSQL, openLibSQL } from './libsql.js'
 import { openTerminationSafe } from './termination-safe.js'
 
 export type Value = string | number | null | Uint8Array
-/** What goes into a statement's question marks; or one object, for its named places. */
+/** The values of a statement's question marks; or one object, for named parameters. */
 export type Parameters = Value[] | [Readonly<Record<string, Value>>]
 
 export interface Statement {
-  /** Runs it; says how many rows it changed. */
+  /** Runs it; returns how many rows it changed. */
   run(...values: Parameters): { readonly changes: number | bigint }
   get(...values: Parameters): unknown
   all(...values: Parameters): unknown[]
@@ -35,7 +35,7 @@ let found: Driver | undefined
 
 /**
  * The driver to use.
- * @throws {DependencyMissing} when this Node has no SQLite and neither `better-sqlite3` nor `libsql` can be loaded.
+ * @throws {DependencyMissing} if this Node has no SQLite and neither `better-sqlite3` nor `libsql` can be loaded.
  */
 export function loadDriver(): Driver {
   found ??= loadNodeSQLite() ?? loadInstalled()
@@ -43,7 +43,7 @@ export function loadDriver(): Driver {
 }
 
 /**
- * The first package of those that can be installed.
+ * Loads the first of the packages that is installed.
  * @throws {DependencyMissing}
  */
 export function loadInstalled(): Driver {
@@ -52,7 +52,7 @@ export function loadInstalled(): Driver {
     try {
       return load()
     } catch (error) {
-      // What is installed and can't be loaded says more than what isn't there.
+      // A package that is installed but can't be loaded is more informative than one that is missing.
       if (isMissing(error)) causes.push(error as Error)
       else causes.unshift(error as Error)
     }
@@ -72,7 +72,7 @@ function firstLine(error: Error | undefined): string {
   return error?.message.split('\n')[0] ?? ''
 }
 
-/** Node's own driver, where there is one. */
+/** Node's own driver, if there is one. */
 export function loadNodeSQLite(): Driver | undefined {
   type Module = { DatabaseSync: new (path: string) => Database }
   const load = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule
@@ -81,21 +81,21 @@ export function loadNodeSQLite(): Driver | undefined {
   return sqlite && { name: 'node:sqlite', open: (path) => new sqlite.DatabaseSync(path) }
 }
 
-/** The package `better-sqlite3`. Throws whatever keeps it from being loaded. */
+/** The package `better-sqlite3`. Throws if it can't be loaded. */
 export function loadBetterSQLite3(): Driver {
   const BetterSQLite3 = require('better-sqlite3') as new (path: string) => Database
-  // Its binary, which may have been made for another Node, is looked for only now.
+  // Loads its binary now, which may have been compiled for another Node.
   new BetterSQLite3(':memory:').close()
   return { name: 'better-sqlite3', open: openTerminationSafe((path) => new BetterSQLite3(path)) }
 }
 
-/** The package `libsql`. Throws whatever keeps it from being loaded. */
+/** The package `libsql`. Throws if it can't be loaded. */
 export function loadLibSQL(): Driver {
   const LibSQL = require('libsql') as LibSQL
   return { name: 'libsql', open: openTerminationSafe((path) => openLibSQL(LibSQL, path)) }
 }
 
-/** Loading `node:sqlite` warns that it is experimental, which is nothing our users can act on. Only that one is kept back. */
+/** Loading `node:sqlite` warns that it is experimental, which users can't act on. Only that warning is suppressed. */
 function withoutExperimentalWarning<T>(load: () => T): T {
   const { emitWarning } = process
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
@@ -109,7 +109,7 @@ function withoutExperimentalWarning<T>(load: () => T): T {
   }
 }
 
-/** SQLite's primary result codes that mean something to us. */
+/** SQLite's primary result codes that are handled here. */
 const codes: Readonly<Record<number, string>> = {
   3: 'PERM',
   5: 'BUSY',
@@ -130,7 +130,7 @@ export function codeOf(error: unknown): string | undefined {
   return undefined
 }
 
-/** Whether someone else has the lock at the moment, so that the same is worth trying again. */
+/** Whether another process has the lock at the moment, so that retrying is worthwhile. */
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'BUSY' || code === 'LOCKED'

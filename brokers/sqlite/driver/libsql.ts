@@ -1,6 +1,6 @@
 /**
- * The package `libsql` behind the interface of driver.ts. It is modelled on better-sqlite3; what it does differently is
- * evened out here.
+ * The package `libsql` behind the interface of driver.ts. It is modelled on better-sqlite3; its differences are
+ * compensated here.
  */
 import type { Database, Parameters, Statement } from './driver.js'
 
@@ -19,7 +19,7 @@ interface LibSQLDatabase {
 
 export type LibSQL = new (path: string) => LibSQLDatabase
 
-/** What the constructor throws has no result code, only a text that ends with it. */
+/** An error thrown by the constructor has no result code, only a text that ends with it. */
 class OpenFailed extends Error {
   constructor(
     message: string,
@@ -114,7 +114,7 @@ class PreparedStatement implements Statement {
   }
 }
 
-/** In one piece: spread out, a single `null` or `Uint8Array` would be taken for the object that holds named values. */
+/** Passed as one array: if spread, a single `null` or `Uint8Array` would be taken for the object of named values. */
 function bind(values: Parameters): Parameters | Readonly<Record<string, unknown>> {
   const [named] = values
   if (typeof named === 'object' && named !== null && !(named instanceof Uint8Array)) return named
@@ -123,7 +123,7 @@ function bind(values: Parameters): Parameters | Readonly<Record<string, unknown>
   return values
 }
 
-/** Its BLOBs are an `ArrayBuffer`. */
+/** Its BLOBs are `ArrayBuffer`s. */
 function withBytes(row: Record<string, unknown>): Record<string, unknown> {
   for (const name in row) {
     const value = row[name]

@@ -1,6 +1,6 @@
 /**
- * Native modules in worker threads: `better-sqlite3` and `libsql` abort the whole process when their thread is terminated
- * in the middle of a call, so no thread of a worker is terminated there. On the main thread nothing is put in between.
+ * Protects native modules in worker threads: `better-sqlite3` and `libsql` abort the whole process if their thread is
+ * terminated in the middle of a call, so the termination is delayed. On the main thread the driver is used directly.
  */
 import { isMainThread } from 'node:worker_threads'
 import { enterNative, leaveNative } from '../../../lib/termination-guard.js'

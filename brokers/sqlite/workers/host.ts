@@ -1,10 +1,10 @@
-/** Which machine this is, and whether another process on it is dead. */
+/** Identifies this machine, and checks whether another process on it is dead. */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 /**
- * Names the machine, its boot and the process namespace: a process id means the same thing to all who share this name.
- * `undefined` where that can't be told; then only heartbeats tell the living from the dead.
+ * Identifies the machine, its boot and the process namespace: within the same name, a process id means the same
+ * process. `undefined` if that is unknown; then only heartbeats show whether a process is alive.
  */
 export const host = identify()
 
@@ -18,7 +18,7 @@ function identify(): string | undefined {
   }
 }
 
-/** Whether there is certainly no process of that id on this host. */
+/** Whether there is certainly no process with that id on this host. */
 export function isDead(pid: number): boolean {
   try {
     process.kill(pid, 0)

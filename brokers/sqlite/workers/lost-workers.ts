@@ -1,9 +1,10 @@
 /**
- * Which of the other workers are dead, as one broker judges it.
+ * Decides which of the other workers are lost, from the point of view of one broker.
  *
- * A worker whose lock is free is dead, at once. One that holds it and is silent (it hangs, or was stopped) counts as dead
- * after its heartbeat timeout, and so does a silent one without a lock. Silence is what this process has seen itself, on
- * a clock that nobody sets: neither a step of the system's clock nor a pause of the whole machine makes anybody look dead.
+ * A worker whose lock is free is lost, immediately. One that holds its lock but is silent (it hangs, or was stopped) is
+ * lost after its heartbeat timeout, and so is a silent one without a lock. Silence is measured by this process itself,
+ * on a monotonic clock: neither a change of the system's clock nor a pause of the whole machine makes a worker look
+ * lost.
  */
 import { host, isDead } from './host.js'
 import { OtherLocks } from './worker-lock.js'
@@ -18,13 +19,13 @@ export interface WorkerRow {
 
 export interface Lost {
   readonly worker: WorkerRow
-  /** Whether it is certainly gone, or was only silent for too long. */
+  /** Whether it is certainly dead, or was only silent for too long. */
   readonly gone: boolean
 }
 
 interface Sighting {
   heartbeat: number
-  /** For how long this process has seen no other heartbeat, in milliseconds. */
+  /** For how long this process has seen no new heartbeat, in milliseconds. */
   silence: number
   /** For how long it may be silent, in milliseconds. */
   granted: number
@@ -46,10 +47,10 @@ export class LostWorkerDetector {
     this.#interval = interval
   }
 
-  /** Those of the others who are lost. `path` is the database. */
+  /** The lost ones among the other workers. `path` is the database. */
   findLost(path: string, others: readonly WorkerRow[]): readonly Lost[] {
     const now = performance.now()
-    // While this process didn't look, it may have been stopped, and everybody else with it.
+    // If this process didn't check for a while, it may have been stopped, and all others with it.
     const passed = Math.min(now - this.#lookedAt, 2 * this.#interval)
     this.#lookedAt = now
     this.#forgetAllBut(others)
@@ -84,12 +85,12 @@ export class LostWorkerDetector {
     this.#locks.retain(ids)
   }
 
-  /** To be told that the messages of lost workers were given back. */
+  /** Call it when the messages of lost workers were requeued. */
   buried(path: string, lost: readonly Lost[]): void {
     for (const { worker, gone } of lost) if (gone) this.#locks.sweep(path, worker.id)
   }
 
-  /** Removes what workers left that nobody has in the list any more. */
+  /** Removes the files of workers that are no longer registered. */
   sweep(path: string, known: ReadonlySet<number>): void {
     this.#locks.sweepAll(path, known)
   }

@@ -1,14 +1,14 @@
 /**
- * How a process tells others that it is alive: each consuming broker keeps a small file beside the database locked, and
- * the operating system frees the lock when the process ends, however it ends. The lock is SQLite's own, so it holds
- * wherever the database itself can be shared: between containers, too, which don't see each other's processes. No clock
- * takes part.
+ * How a process shows that it is alive: each consuming broker keeps a small file beside the database locked, and the
+ * operating system releases the lock when the process ends, however it ends. It is SQLite's own kind of lock, so it
+ * works wherever the database itself can be shared: also between containers, which don't see each other's processes. It
+ * doesn't depend on a clock.
  */
 import { chmodSync, existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type Database, isBusy, loadDriver } from '../driver/driver.js'
 
-/** Symbolic links are resolved, as SQLite does for the files that it puts there. */
+/** Symbolic links are resolved, as SQLite does for the files beside the database. */
 function prefix(path: string): string {
   return `${realpathSync(path)}-worker-`
 }
@@ -24,9 +24,9 @@ export class WorkerLock {
   }
 
   /**
-   * Locks the file of a worker. Gives back `undefined` where that can't be done; then only heartbeats tell others that
-   * it is alive.
-   * @param path The database, which must be there.
+   * Locks the file of a worker. Returns `undefined` if that isn't possible; then only heartbeats show that the worker
+   * is alive.
+   * @param path The database, which must exist.
    */
   static acquire(path: string, id: number): WorkerLock | undefined {
     let database: Database | undefined
@@ -35,7 +35,7 @@ export class WorkerLock {
       database = loadDriver().open(file)
       // The journal stays in memory: nothing is ever written.
       database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = memory; BEGIN EXCLUSIVE')
-      // Whoever may use the database may look at the lock. And it may have been swept away before it was locked.
+      // Every user of the database may check the lock. And the file may have been removed before it was locked.
       chmodSync(file, statSync(path).mode)
       return new WorkerLock(database, file)
     } catch {
@@ -44,7 +44,7 @@ export class WorkerLock {
     }
   }
 
-  /** Frees the lock, as the end of the process would. */
+  /** Releases the lock, as the end of the process would. */
   drop(): void {
     this.#database.close()
   }
@@ -55,16 +55,16 @@ export class WorkerLock {
   }
 }
 
-/** The locks of others, as one broker looks at them. */
+/** The locks of other workers, as one broker sees them. */
 export class OtherLocks {
-  /** Kept open: a look is then one system call or two. */
+  /** Kept open, so that a check is one or two system calls. */
   readonly #open = new Map<number, Database>()
 
-  /** Whether a worker holds its lock; `undefined` when it has none, or it can't be looked at. */
+  /** Whether a worker holds its lock; `undefined` if it has none, or if that can't be checked. */
   isHeld(path: string, id: number): boolean | undefined {
     try {
       const database = this.#open.get(id) ?? this.#look(path, id)
-      // Needs the lock that readers share, and reads next to nothing.
+      // Needs the shared lock of readers, and reads next to nothing.
       database?.exec('PRAGMA user_version')
       return database && false
     } catch (error) {
@@ -74,7 +74,7 @@ export class OtherLocks {
 
   #look(path: string, id: number): Database | undefined {
     const file = prefix(path) + id
-    // SQLite would make it.
+    // SQLite would create the file.
     if (!existsSync(file)) return undefined
     const database = loadDriver().open(file)
     this.#open.set(id, database)
@@ -82,7 +82,7 @@ export class OtherLocks {
     return database
   }
 
-  /** Forgets all but these. */
+  /** Closes all but these. */
   retain(ids: ReadonlySet<number>): void {
     for (const id of this.#open.keys()) if (!ids.has(id)) this.#forget(id)
   }
@@ -92,13 +92,13 @@ export class OtherLocks {
     this.#open.delete(id)
   }
 
-  /** Removes the file that a dead worker has left. */
+  /** Removes the file of a dead worker. */
   sweep(path: string, id: number): void {
     this.#forget(id)
     remove(prefix(path) + id)
   }
 
-  /** Removes the files of workers that died where nobody was left to do it. */
+  /** Removes the files of dead workers that no other worker has removed. */
   sweepAll(path: string, known: ReadonlySet<number>): void {
     const start = prefix(path)
     for (const name of readdirSync(dirname(start))) {
@@ -119,6 +119,6 @@ function remove(file: string): void {
   try {
     rmSync(file, { force: true })
   } catch {
-    // Where open files can't be removed, the next worker does it.
+    // If open files can't be removed, the next worker removes it.
   }
 }
