@@ -1,6 +1,6 @@
 /**
- * A broker on Redis, on Dramatiq's wire: services in Node and in Python share its queues. What goes where in Redis
- * stands in `keys.ts`.
+ * A broker on Redis, compatible with Dramatiq: services in Node and in Python share its queues. `keys.ts` lists the
+ * keys in Redis; `brokers/README.md` follows a message through these files.
  */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
@@ -43,20 +43,20 @@ import { SharedConnections } from './shared-connections.js'
 
 export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOptions {
   /**
-   * What all keys begin with; as Dramatiq's. On a Redis Cluster it must be hash-tagged: `'{dramatiq}'`.
+   * The prefix of all keys, as in Dramatiq. On a Redis Cluster it must have a hash tag: `'{dramatiq}'`.
    * @default 'dramatiq'
    */
   namespace?: string | undefined
   /**
-   * How long a worker may be silent before its messages are given to others, 100 ms or more. The same for all that share
-   * the queues.
+   * How long a worker may be silent before other workers get its messages, 100 ms or more. All processes that share the
+   * queues must use the same value.
    * @default '1m'
    */
   heartbeatTimeout?: Duration | undefined
   /**
-   * Where delayed messages wait: `'native'`, in a sorted set that our workers look after; or `'dramatiq'`, in the
-   * delay queue, for queues that only workers in Python consume. Those know one list a queue, so that priorities are
-   * written into the messages but change nothing then.
+   * Where delayed messages wait: `'native'`, in a sorted set that our workers read; or `'dramatiq'`, in Dramatiq's
+   * delay queue, for queues that only workers in Python consume. These know one list per queue, so priorities are
+   * written into the messages but have no effect then.
    * @default 'native'
    */
   delayQueue?: DelayQueue | undefined
@@ -64,26 +64,28 @@ export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOption
 
 const optionNames = [...brokerOptionNames, ...connectionOptionNames, 'namespace', 'heartbeatTimeout', 'delayQueue']
 
-/** A worker that is given up sooner than it can make itself heard would have its messages run again and again. */
+/**
+ * In milliseconds. With a shorter timeout a worker would count as dead between two heartbeats, and its messages rerun.
+ */
 const minHeartbeatTimeout = 100
 
-/** How many sends of one turn of the event loop go out in one call. */
+/** The maximum number of sends of one turn of the event loop that go out in one call. */
 const maxBatch = 250
 
 /**
- * How long the mark of a call is kept that had to be made again, in milliseconds: its first bytes may wait somewhere on the
- * way for as long as TCP tries to deliver them, which is 15 minutes on Linux. All others leave theirs for a few seconds.
+ * How long the mark of a retried call is kept, in milliseconds. The bytes of an earlier attempt may arrive as late as
+ * TCP tries to deliver them, which is 15 minutes on Linux. All other marks are kept for a few seconds.
  */
 const retriedMarkTtl = 900_000
 
-/** A mark that would stay for longer than this is not left to itself once its call was answered, in milliseconds. */
+/** A mark with a longer time to live than this is removed once its call has a reply, in milliseconds. */
 const maxMarkTtl = 60_000
 
 export class RedisBroker extends Broker {
   readonly namespace: string
   readonly heartbeatTimeout: number
   readonly delayQueue: DelayQueue
-  /** What this broker is called in Redis while it consumes. */
+  /** The id of this broker in Redis while it consumes. */
   readonly workerId = uuid()
   readonly #connections: SharedConnections
   readonly #location: string
@@ -94,7 +96,7 @@ export class RedisBroker extends Broker {
   #wakeUps: WakeUps | undefined
   readonly #sends: TurnBatch<EnqueueRecord | readonly EnqueueRecord[]>
   readonly #enqueueContext: EnqueueContext
-  /** Sends that are too big to share a call. */
+  /** Sends that are too large to share a call. */
   readonly #largeSends = new Set<Promise<void>>()
   /** Marks that are being removed. */
   readonly #removals = new Set<Promise<unknown>>()
@@ -153,8 +155,8 @@ export class RedisBroker extends Broker {
   }
 
   /**
-   * Stores parcels. A call whose answer was lost is made again, in a way that stores nothing twice: whichever is carried out
-   * first leaves a mark that the others find. And it all has an end at `enqueueTimeout`.
+   * Stores records. A call whose reply was lost is retried in a way that stores nothing twice: the attempt that is
+   * executed first leaves a mark that the others find. All attempts end at `enqueueTimeout`.
    */
   async #send(records: readonly EnqueueRecord[]): Promise<void> {
     const { keys: names, connection } = this.#session
@@ -177,7 +179,7 @@ export class RedisBroker extends Broker {
     if (mark > maxMarkTtl) this.#expireMark(sent, mayBeStored)
   }
 
-  /** With an `enqueueTimeout` of days Redis would fill up with marks of calls that were answered long ago. */
+  /** With an `enqueueTimeout` of days, Redis would fill up with marks of calls that ended long ago. */
   #expireMark(sent: string, again: boolean): void {
     const { connection } = this.#session
     const removal = connection
@@ -188,10 +190,10 @@ export class RedisBroker extends Broker {
   }
 
   #sendError(cause: ConnectionFailed, mayBeStored: boolean): ConnectionFailed | EnqueueTimeout {
-    // The text of a connection that failed says how long it was tried; why it failed stands in its cause.
+    // The text of the error only says how long connecting was tried; the reason is in its cause.
     const reason = cause.cause instanceof Error ? cause.cause.message : cause.message
     if (!mayBeStored) return new EnqueueTimeout(this.enqueueTimeout, { cause, reason })
-    const text = `Redis did not answer within ${this.enqueueTimeout} ms (enqueueTimeout); the message may be stored or not.`
+    const text = `Redis did not reply within ${this.enqueueTimeout} ms (enqueueTimeout); the message may have been stored.`
     return new ConnectionFailed(text, { cause })
   }
 
@@ -222,7 +224,7 @@ export class RedisBroker extends Broker {
     return unacked
   }
 
-  // — Looking and clearing ———————————————————————————————————————————————————————————————————————————————
+  // — Inspecting and clearing ————————————————————————————————————————————————————————————————————————————
 
   protected async readStats(queueName: string, timeout = defaultTimeout): Promise<QueueStats> {
     const { messages, delayed, delayQueueMessages, dead, lists } = this.#session.keys.queue(queueName)
@@ -240,9 +242,9 @@ export class RedisBroker extends Broker {
     const { keys, connection } = this.#session
     const deadline = new Deadline(timeout)
     await this.readStats('default', timeout)
-    // As a send does: the mark of a call, under a key that nobody else has.
-    const patience = Math.max(1, Math.ceil(deadline.left))
-    await connection.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), { timeout: patience })
+    // Writes what a send would write first: the mark of a call, under a unique key.
+    const left = Math.max(1, Math.ceil(deadline.left))
+    await connection.call((client) => client.set(keys.sent(uuid()), '', 'PX', 1000), { timeout: left })
   }
 
   protected async clear(queueName: string): Promise<void> {
@@ -267,7 +269,7 @@ export class RedisBroker extends Broker {
     return requeueDeadLetter(connection, keys, id, { delayQueue, revive, before: (body) => this.forgetResult(body) })
   }
 
-  // — The end ————————————————————————————————————————————————————————————————————————————————————————————
+  // — Closing ————————————————————————————————————————————————————————————————————————————————————————————
 
   protected async closeStore(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     try {
@@ -278,7 +280,7 @@ export class RedisBroker extends Broker {
     }
   }
 
-  /** Waits for what is under way, and takes the worker's name off. */
+  /** Waits for calls in progress, and removes the worker from the heartbeats. */
   async #finish(): Promise<void> {
     await Promise.allSettled([this.#sends.idle(), ...this.#largeSends])
     await Promise.all(this.#removals)

@@ -1,5 +1,5 @@
 /**
- * Dead letters, as people look at them. One is named by its queue and its id there: `default:3f2c…`.
+ * Reads, requeues and deletes dead letters. The id of one consists of its queue and its id there: `default:3f2c…`.
  */
 import { badCursor } from '../../lib/broker.js'
 import type { DeadLetter, DeadLetterPage } from '../../lib/consumer.js'
@@ -14,8 +14,8 @@ import { bodiesAreText, type DelayQueue, destinationOf, readBody } from './sendi
 import { lenient, rewrite } from './sending/json-rewrite.js'
 
 /**
- * A page, oldest first.
- * @param how.oldest Letters from then (ms) or before are over.
+ * Reads a page of dead letters, oldest first.
+ * @param how.oldest Letters up to this time (ms) have expired.
  */
 export async function readDeadLetters(
   connection: CommandConnection,
@@ -48,7 +48,7 @@ export async function readDeadLetters(
     : { letters }
 }
 
-/** Ours is kept beside the body; of what Python gave up, the body itself may tell. */
+/** We store the reason beside the body; for a message that Python dead-lettered, the body itself may contain it. */
 function readReason(why: string, body: Body): { reason: string; traceback?: string } {
   if (why !== '') return JSON.parse(why) as { reason: string; traceback?: string }
   const { traceback } = optionsOf(body) ?? {}
@@ -57,7 +57,7 @@ function readReason(why: string, body: Body): { reason: string; traceback?: stri
   return { reason: traceback.trimEnd().split('\n').at(-1) ?? '', traceback }
 }
 
-/** Deletes a dead letter. Says whether it was still there. */
+/** Deletes a dead letter. @returns Whether it was still there. */
 export async function deleteDeadLetter(connection: CommandConnection, keys: Keys, name: string): Promise<boolean> {
   const found = find(keys, name)
   return found !== undefined && (await connection.run(script('delete-dead-letter'), found.letter, [found.id])) === 1
@@ -65,8 +65,8 @@ export async function deleteDeadLetter(connection: CommandConnection, keys: Keys
 
 /**
  * Puts a dead letter back on its queue.
- * @param how.revive Makes the body of a new attempt, where bodies aren't text.
- * @param how.before Done before it is put back.
+ * @param how.revive Makes the body of a new attempt, if bodies aren't text.
+ * @param how.before Called before it is put back.
  * @returns Whether it was still there.
  */
 export async function requeueDeadLetter(
@@ -104,8 +104,8 @@ function find(keys: Keys, name: string): { id: string | Buffer; queue: QueueKeys
 }
 
 /**
- * Under a new id, as every enqueue, and without a count of attempts; all else untouched, since Python's numbers can be more
- * than ours. What isn't a message keeps its id and its body.
+ * Returns the body with a new id, as with every enqueue, and without the count of attempts. All else is unchanged,
+ * since Python's numbers can be larger than ours. A body that isn't a message keeps its id and its text.
  */
 function renamed<I>(text: string, id: I, queueName: string): { newId: string | I; body: string } {
   const newId = uuid()

@@ -1,4 +1,4 @@
-/** The door to Redis: a broker on Dramatiq's wire, and results and rate limits beside it. */
+/** The entry point for Redis: a broker that is compatible with Dramatiq, and backends for results and rate limits. */
 export { RedisBroker, type RedisBrokerOptions } from './broker.js'
 export type { RedisConnectionOptions } from './connection/options.js'
 export { RedisRateLimits } from './rate-limits.js'

@@ -1,41 +1,45 @@
 /**
- * The keys in Redis: Dramatiq's, exactly as it has them, and ours beside them. `<ns>` is the namespace, `dramatiq`
- * unless it is changed; `<q>` a queue; `<w>` the id of a worker, a uuid a broker object.
+ * The keys in Redis: Dramatiq's, unchanged, and our additional ones. `<ns>` is the namespace, by default `dramatiq`;
+ * `<q>` a queue; `<w>` the id of a worker, a UUID per broker object.
  *
  * Dramatiq's:
  *
  * | key                       | type       | content                                                         |
  * | ------------------------- | ---------- | --------------------------------------------------------------- |
- * | `<ns>:<q>`                | list       | ids of the messages that are ready, of priority 0               |
- * | `<ns>:<q>.msgs`           | hash       | id → body, of what is ready or in hand, whatever its priority   |
- * | `<ns>:<q>.DQ` `.DQ.msgs`  | list, hash | what Python delayed, until one of our workers takes it over     |
- * | `<ns>:<q>.XQ`             | sorted set | ids of dead letters, by the time they were given up (ms)        |
+ * | `<ns>:<q>`                | list       | ids of the ready messages of priority 0                         |
+ * | `<ns>:<q>.msgs`           | hash       | id → body of ready and unacked messages of all priorities       |
+ * | `<ns>:<q>.DQ` `.DQ.msgs`  | list, hash | delayed by Python, until one of our workers takes them over     |
+ * | `<ns>:<q>.XQ`             | sorted set | ids of dead letters, by the time they were dead-lettered (ms)   |
  * | `<ns>:<q>.XQ.msgs`        | hash       | id → body of dead letters                                       |
- * | `<ns>:__acks__.<w>.<q>`   | set        | ids in the hands of a worker (also of `<q>.DQ`)                 |
- * | `<ns>:__heartbeats__`     | sorted set | workers, by when they were last heard of (ms)                   |
+ * | `<ns>:__acks__.<w>.<q>`   | set        | ids of a worker's unacked messages (also of `<q>.DQ`)           |
+ * | `<ns>:__heartbeats__`     | sorted set | workers, by the time of their last heartbeat (ms)               |
  *
- * Ours (a colon can't be part of a queue's name, so none of these can be mistaken for a queue):
+ * Ours (the name of a queue can't contain a colon, so none of these can be mistaken for a queue):
  *
  * | key                       | type       | content                                                         |
  * | ------------------------- | ---------- | --------------------------------------------------------------- |
- * | `<ns>:<q>:1` … `:9`       | list       | ids of the messages that are ready, of that priority            |
- * | `<ns>:<q>:delayed`        | sorted set | ids of delayed messages, by when they are due (ms)              |
- * | `<ns>:<q>:delayed.msgs`   | hash       | id → one digit, the priority, and the body                      |
- * | `<ns>:<q>:taken`          | set        | ids in the hands of our workers; one that lies in a list all the same was put back by Python for a dead one |
- * | `<ns>:<q>:deliveries`     | hash       | id → how often it was delivered before, where that isn't never  |
- * | `<ns>:<q>:begun`          | set        | ids delivered again whose actor has begun                       |
- * | `<ns>:<q>:dead`           | hash       | id → why a dead letter was given up (JSON)                      |
+ * | `<ns>:<q>:1` … `:9`       | list       | ids of the ready messages of that priority                      |
+ * | `<ns>:<q>:delayed`        | sorted set | ids of delayed messages, by their due time (ms)                 |
+ * | `<ns>:<q>:delayed.msgs`   | hash       | id → the priority, one digit, followed by the body              |
+ * | `<ns>:<q>:taken`          | set        | ids of unacked messages of our workers (1)                      |
+ * | `<ns>:<q>:deliveries`     | hash       | id → number of earlier deliveries, if there were any            |
+ * | `<ns>:<q>:begun`          | set        | ids of redelivered messages whose actor has begun               |
+ * | `<ns>:<q>:dead`           | hash       | id → reason and traceback of a dead letter (JSON)               |
  * | `<ns>:<q>:wake`           | list       | a token while there is something to do; idle workers block on it |
- * | `<ns>:wake:<w>`           | list       | a token for one process, that its idle loop look around         |
- * | `<ns>:connection:<w>`     | string     | run id of the server, and there the id of the worker's connection; goes with its heartbeat |
- * | `<ns>:sent:<uuid>`        | string     | that one call stored its messages; kept for twice as long as it may be made again, 15 minutes when it was; where that is over a minute, until it is answered |
+ * | `<ns>:wake:<w>`           | list       | a token that interrupts the blocking call of one process        |
+ * | `<ns>:connection:<w>`     | string     | run id of the server and id of the worker's connection there (2) |
+ * | `<ns>:sent:<uuid>`        | string     | the mark that one call stored its messages (3)                  |
  *
- * Every one of them begins with the namespace, so a hash-tagged one, `{dramatiq}`, keeps them in one slot of a
- * cluster.
+ * (1) An id that is in a ready list, too, was requeued by Python after one of our workers died.
+ * (2) Renewed with each heartbeat.
+ * (3) Kept for twice `enqueueTimeout`, or for 15 minutes if the call was retried. With an `enqueueTimeout` of over 30 s
+ * the mark of a call that wasn't retried is removed as soon as the call has its reply.
+ *
+ * All of them begin with the namespace, so one with a hash tag, `{dramatiq}`, keeps them in one slot of a cluster.
  */
 import { canonicalQueueName, delayQueueName } from '../../lib/queue-names.js'
 
-/** Where messages are put: three keys as `_store.lua` wants them. */
+/** A place where messages are stored: the three keys that `_store.lua` expects. */
 export interface Destination {
   readonly keys: readonly [queue: string, bodies: string, wake: string]
 }
@@ -50,18 +54,18 @@ export class QueueKeys {
   readonly deliveries: string
   readonly begun: string
   readonly wake: string
-  /** Dramatiq's name for where it delays, and its keys. */
+  /** The name of Dramatiq's delay queue, and its keys. */
   readonly delayQueueName: string
   readonly delayQueue: string
   readonly delayQueueMessages: string
   readonly dead: string
   readonly deadMessages: string
   readonly deadReasons: string
-  /** The ready lists, from priority 9 down to 0, as the scripts want them. */
+  /** The ready lists from priority 9 down to 0, the order that the scripts expect. */
   readonly lists: readonly string[]
   readonly #destinations: readonly Destination[]
   readonly delayedDestination: Destination
-  /** Where Dramatiq delays. */
+  /** The destination in Dramatiq's delay queue. */
   readonly delayQueueDestination: Destination
 
   constructor(namespace: string, queueName: string) {
@@ -86,12 +90,12 @@ export class QueueKeys {
     this.delayQueueDestination = { keys: [this.delayQueue, this.delayQueueMessages, this.wake] }
   }
 
-  /** Where messages of that priority wait, once they are ready. */
+  /** The destination of ready messages of that priority. */
   ready(priority: number): Destination {
     return this.#destinations[9 - priority] as Destination
   }
 
-  /** Everything of the queue but the ack sets, which belong to workers. */
+  /** All keys of the queue except the ack sets, which belong to workers. */
   all(): string[] {
     return [
       ...this.lists,
@@ -115,7 +119,7 @@ export class QueueKeys {
 export class Keys {
   readonly namespace: string
   readonly heartbeats: string
-  /** What the names of all ack sets begin with. */
+  /** The prefix of all ack sets. */
   readonly acksPrefix: string
   readonly #queues = new Map<string, QueueKeys>()
 
@@ -125,7 +129,7 @@ export class Keys {
     this.acksPrefix = `${namespace}:__acks__.`
   }
 
-  /** The keys of a queue, by any of its names. */
+  /** The keys of a queue, given any of its names. */
   queue(name: string): QueueKeys {
     const known = this.#queues.get(name)
     if (known) return known
@@ -136,22 +140,22 @@ export class Keys {
     return keys
   }
 
-  /** What a worker has in hand of a queue, or of a queue's `.DQ`. */
+  /** The set of a worker's unacked messages of a queue, or of a queue's `.DQ`. */
   acks(worker: string, queueName: string): string {
     return `${this.acksPrefix}${worker}.${queueName}`
   }
 
-  /** The mark that a call of sends leaves. */
+  /** The mark of a call that stores messages. */
   sent(call: string): string {
     return `${this.namespace}:sent:${call}`
   }
 
-  /** By which connection a worker is known to Redis. */
+  /** The identity of a worker's connection. */
   connection(worker: string): string {
     return `${this.namespace}:connection:${worker}`
   }
 
-  /** What wakes the idle loop of one process. */
+  /** The list whose token interrupts the blocking call of one process. */
   control(worker: string): string {
     return `${this.namespace}:wake:${worker}`
   }

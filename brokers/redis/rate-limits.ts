@@ -1,6 +1,6 @@
 /**
- * The state of rate limiters in Redis, as Dramatiq keeps it: the limiter's key is the key, its value a decimal number
- * with a time to live. On a Redis Cluster the keys of a window limiter and of a barrier must be hash-tagged.
+ * The state of rate limiters in Redis, as Dramatiq keeps it: under the limiter's key a decimal number with a time to
+ * live. On a Redis Cluster the keys of a window limiter and of a barrier must have a hash tag.
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
@@ -78,7 +78,7 @@ export class RedisRateLimits implements RateLimitBackend {
     return (await subscriptions.waitFor({ owner: this, channel: channel(key), read, timeout })) ?? false
   }
 
-  /** Asked for again when its answer is lost: twice is as good as once. What changes a counter isn't, since it would count twice. */
+  /** Runs an idempotent script, with retries. Scripts that change a counter aren't retried: they would count twice. */
   async notify(key: string, ttl: number): Promise<void> {
     const { commands } = this.#open
     const args = [Math.max(1, ttl), channel(key)]
@@ -89,7 +89,7 @@ export class RedisRateLimits implements RateLimitBackend {
     return Date.now()
   }
 
-  /** Lets go of the connection. */
+  /** Releases the connections. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

@@ -1,6 +1,7 @@
 /**
- * Results in Redis, as Dramatiq keeps them: a list of one under an md5 key, with a time to live. Beside it, under a key
- * of ours, the traceback of a failure. Who waits is told by a message on the channel `<namespace>:<key>`.
+ * Results in Redis, as Dramatiq keeps them: a list with one element under an MD5 key, with a time to live. The
+ * traceback of a failure has an additional key of ours. Waiting callers are notified on the channel
+ * `<namespace>:<key>`.
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
@@ -17,9 +18,10 @@ import { SharedConnections } from './shared-connections.js'
 export interface RedisResultsOptions extends ResultBackendOptions, RedisConnectionOptions {}
 
 /**
- * How long storing is tried again, in milliseconds. An answer that was lost must not make an actor run again that is done.
- * Where Redis is away for longer the message is delivered again, as after any failed plugin; and this is over before
- * a worker that stops (`shutdownTimeout`, 25 s) gives up, and before others take the message (`heartbeatTimeout`, 1 min).
+ * How long storing is retried, in milliseconds, so that a lost reply doesn't make a finished actor run again. If Redis
+ * is unreachable for longer, the message is delivered again, as after any failed plugin. The limit is shorter than a
+ * stopping worker waits (`shutdownTimeout`, 25 s), and than it takes until others get the message (`heartbeatTimeout`,
+ * 1 min).
  */
 const storeTimeout = 20_000
 
@@ -38,7 +40,7 @@ export class RedisResults extends ResultBackend {
     const where = readConnection(options, [...connectionOptionNames, 'namespace'], 'RedisResults', isClientOption)
     super(options)
     this.#connections = SharedConnections.open(where)
-    // The keys are hashes and so lie all over a cluster: there each result is a call of its own.
+    // The keys are hashes and so are spread over all slots of a cluster: there each result is a separate call.
     this.#puts = new TurnBatch((batch) => this.#store(batch), { most: where.nodes ? 1 : 250 })
   }
 
@@ -72,7 +74,7 @@ export class RedisResults extends ResultBackend {
       retryIdempotent(replyTimeout(timeout), (attempt) => commands.call(what, attempt), isOver)
     const value = await ask((client) => client.lindex(key, 0))
     if (value === null) return undefined
-    // Asked for apart, so that a success costs one command.
+    // A separate call, so that a success costs only one command.
     if (!maybeFailure(value)) return { value }
     const traceback = await ask((client) => client.get(tracebackKey(key)))
     return { value, traceback: traceback ?? undefined }
@@ -107,7 +109,7 @@ export class RedisResults extends ResultBackend {
   }
 }
 
-/** In the same slot of a cluster as the result. */
+/** The key of the traceback, in the same slot of a cluster as the result. */
 function tracebackKey(key: string): string {
   return `{${key}}:traceback`
 }

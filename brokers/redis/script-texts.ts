@@ -1,6 +1,6 @@
 /**
- * The texts of `scripts/`, by name. The build writes them into this module, so that a bundler finds them; from source
- * they are read.
+ * The texts of `scripts/`, by file name. The build writes them into this module, so that bundlers include them; when
+ * run from source, they are read from the files.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 

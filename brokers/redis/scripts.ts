@@ -1,12 +1,12 @@
 /**
- * The Lua scripts, one verb a file in `scripts/`. A line `--@include name` stands for the file `_name.lua`.
+ * Loads the Lua scripts, one operation per file in `scripts/`. A line `--@include name` includes the file `_name.lua`.
  */
 import { createHash } from 'node:crypto'
 import type { Client } from './connection/client.js'
 import type { Argument } from './connection/command-connection.js'
 import { texts } from './script-texts.js'
 
-/** A script as Redis knows it: by the digest of its text, and by the text when it doesn't know it yet. */
+/** A script with its text and the SHA-1 digest of it, by which Redis finds a script that it has already loaded. */
 export interface Script {
   readonly name: string
   readonly source: string
@@ -15,7 +15,7 @@ export interface Script {
 
 const loaded = new Map<string, Script>()
 
-/** Puts all scripts together, once. */
+/** Assembles all scripts, once. */
 export function loadScripts(): void {
   if (loaded.size > 0) return
   for (const file of Object.keys(texts)) {
@@ -26,7 +26,7 @@ export function loadScripts(): void {
   }
 }
 
-/** A script by its name. */
+/** Returns the script of that name. */
 export function script(name: string): Script {
   loadScripts()
   const found = loaded.get(name)
@@ -34,7 +34,7 @@ export function script(name: string): Script {
   return found
 }
 
-/** Has Redis run a script; its text is sent along only where Redis doesn't know it. */
+/** Runs a script in Redis. Its text is sent only when Redis hasn't loaded it yet. */
 export async function evaluate(
   client: Client,
   { sha, source }: Script,

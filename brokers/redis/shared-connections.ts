@@ -1,6 +1,6 @@
 /**
- * What a process has to do with one Redis: one connection for commands, one that blocks for idle workers, and ears
- * for those who wait for results. Brokers and backends with the same settings share it; the last one closes it.
+ * The connections of a process to one Redis: one for commands, one that blocks for idle workers, and subscriptions for
+ * waits such as those for results. Brokers and backends with the same settings share them; the last one closes them.
  */
 
 import { CommandConnection } from './connection/command-connection.js'
@@ -31,7 +31,7 @@ export class SharedConnections {
     this.subscriptions = new Subscriptions(this.commands, () => new CommandConnection(options, 'waiting for results'))
   }
 
-  /** The connection for these settings; a new one where nobody in this process has one yet. */
+  /** Returns the connections for these settings, new ones if this process has none yet. */
   static open(options: RedisConnectionOptions): SharedConnections {
     const name = nameOf(options)
     const existing = open.get(name)
@@ -45,7 +45,7 @@ export class SharedConnections {
     return connection
   }
 
-  /** What wakes idle workers of a namespace. Whoever asked for it lets go of it with `dropWaker`. */
+  /** Returns the wake-ups of a namespace. Each call needs a `releaseWakeUps` later. */
   wakeUps(keys: Keys): WakeUps {
     let shared = this.#wakeUps.get(keys.namespace)
     if (!shared) {
@@ -66,7 +66,7 @@ export class SharedConnections {
     shared.wakeUps.close()
   }
 
-  /** Lets go of it. */
+  /** Ends one use of the connections. The last one closes them. */
   release(): void {
     if (--this.#users > 0) return
     if (open.get(this.#name) === this) open.delete(this.#name)
@@ -76,7 +76,7 @@ export class SharedConnections {
   }
 }
 
-/** Settings that read alike are the same; those with code in them are the same only as objects. */
+/** A key by which equal settings share connections. Functions in them are compared by identity. */
 function nameOf({ url, redis, nodes, cluster }: RedisConnectionOptions): string {
   return JSON.stringify({ url, redis, nodes, cluster }, (_, value: unknown) => {
     if (typeof value !== 'function') return value

@@ -77,10 +77,7 @@ await withRedis((server) => {
     await takeOne(consume(broker))
     await until(async () => (await redis.zrem(heartbeats(broker), broker.workerId)) === 1, 'its heartbeat')
     await until(
-      () =>
-        log.some(({ text }) =>
-          /doesn't know this worker any more: .* over 400 ms .* or Redis lost its data/.test(text),
-        ),
+      () => log.some(({ text }) => /no longer knows this worker: .* over 400 ms .* or Redis lost its data/.test(text)),
       'the warning',
     )
   })

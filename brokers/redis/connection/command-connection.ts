@@ -113,7 +113,7 @@ export class CommandConnection {
         const onTimeout = (): void => {
           const since = Math.max(this.#lastReply.at, this.#pendingSince)
           if (open && performance.now() - since >= maxSilence) this.reset()
-          reject(new NoReply(`Redis at ${this.address} did not answer within ${timeout} ms.`))
+          reject(new NoReply(`Redis at ${this.address} did not reply within ${timeout} ms.`))
         }
         // If the event loop was blocked that long, the reply may have arrived: it is read before this callback runs.
         timer = startTimer(() => setImmediate(onTimeout), timeout)

@@ -1,41 +1,42 @@
 /**
- * The heartbeat: says in Redis that this worker lives, as long as it consumes or holds messages, on a timer of its own
- * that nothing else can stop. And it knows whether others can be believed dead.
+ * Sends heartbeats to Redis as long as this worker consumes or holds messages, on its own timer that nothing else
+ * delays. Also decides whether other workers can be declared dead.
  *
- * A worker whose heartbeat is old is dead only if it could have beaten. After an outage every heartbeat is old, and so it is
- * in a Redis that came back with an old snapshot; whoever is back first must not take what all the others hold. So a
- * worker says who is dead only when its own contact has lasted, without a gap, for as long as a living one needs at most
- * to be heard of again: an attempt to connect that hangs, the pause before the next, and the pause between two beats.
- * A connection that is made anew at once is no gap, if Redis still knows our last beat and the others have time enough
- * to be back before theirs is too old; with a short `heartbeatTimeout` they haven't.
- * A process that has just come has no contact behind it and waits as well, but never longer than `heartbeatTimeout`: one
- * that is restarted after a crash recovers what its predecessor held when that one counts as dead, or that much later.
+ * An old heartbeat means that a worker is dead only if the worker could have sent a newer one. After an outage all
+ * heartbeats are old, as they are in a Redis that restarted from an old snapshot. The first worker to reconnect must
+ * not take what all others hold. So a worker declares others dead only when its own contact has lasted, without a gap,
+ * for the longest time that a living worker needs to send its next heartbeat: an attempt to connect that hangs, the
+ * pause before the next attempt, and the interval between two heartbeats. An immediate reconnect is no gap, if Redis
+ * still has our last heartbeat and the others have enough time to reconnect before theirs is too old; with a short
+ * `heartbeatTimeout` they haven't. A new process has had no contact yet and waits, too, but never longer than
+ * `heartbeatTimeout`. A process that is restarted after a crash recovers the messages of its predecessor when that one
+ * counts as dead, or up to that much later.
  */
 import { getLogger } from '../../../lib/logger.js'
 import { startInterval } from '../../../lib/time.js'
 import type { UnackedDeliveries, WorkerSession } from '../consuming/unacked.js'
 import { script } from '../scripts.js'
 
-/** Python's workers take one of ours for dead after a minute, whatever our own setting is. */
+/** In milliseconds. Python's workers consider one of ours dead after a minute, whatever our own setting is. */
 const maxInterval = 15_000
-/** How long an attempt to connect may hang, and how long until the next (ms); ioredis' and `command-connection.ts`' own. */
+/** How long an attempt to connect may hang, and the pause until the next one (ms): ioredis' and our own defaults. */
 const attempt = { hangs: 10_000, again: 2000 }
 
-/** Contact without a gap, by Redis's clock (ms). */
+/** A period of contact without a gap, by the clock of Redis (ms). */
 interface Contact {
   readonly since: number
   readonly last: number
-  /** How long it must have lasted before others can be believed dead. */
+  /** How long it must last before others can be declared dead. */
   readonly needed: number
 }
 
-/** What the heartbeat needs of the keeper. */
+/** What the heartbeat needs from the maintenance. */
 export interface HeartbeatHost {
-  /** The hands there is something to say of; without any there is no beat. */
+  /** The active queues. Without any, no heartbeat is sent. */
   readonly queues: () => readonly UnackedDeliveries[]
-  /** Called before the first beat on a new connection. */
+  /** Called before the first heartbeat on a new connection. */
   readonly onReconnect: () => void
-  /** Called after each beat that Redis answered. */
+  /** Called after each heartbeat that got a reply. */
   readonly onBeat: () => void
 }
 
@@ -43,17 +44,17 @@ export class Heartbeat {
   readonly #session: WorkerSession
   readonly #heartbeatTimeout: number
   readonly #host: HeartbeatHost
-  /** How long one beat is after the other, in milliseconds. */
+  /** The time between two heartbeats, in milliseconds. */
   readonly interval: number
-  /** How long a worker that lives may take to connect anew, and so to be heard of again, in milliseconds. */
+  /** The longest time that a living worker needs to reconnect, in milliseconds. */
   readonly reconnectTime: number
   #contact: Contact | undefined
-  /** Since when, by Redis's clock (ms), there has been contact on the present connection. */
+  /** Since when there has been contact on the present connection, by the clock of Redis (ms). */
   #connectedSince = 0
   #reconnected = false
   #timer: NodeJS.Timeout | undefined
   #beating: Promise<void> | undefined
-  /** Hears of new connections no more. */
+  /** Removes the listener for new connections. */
   #unsubscribe = (): void => {}
 
   /** @param connectTimeout How long an attempt to connect may hang, in milliseconds. */
@@ -65,7 +66,7 @@ export class Heartbeat {
     this.reconnectTime = connectTimeout + attempt.again
   }
 
-  /** Begins to beat, at once and from then on. */
+  /** Sends the first heartbeat immediately, then one each interval. */
   start(): void {
     if (this.#timer) return
     this.#timer = startInterval(() => this.#begin(), this.interval).unref()
@@ -77,22 +78,22 @@ export class Heartbeat {
     this.#begin()
   }
 
-  /** Ends; resolves when the beat that is under way is through. */
+  /** Stops. Resolves when the heartbeat in progress has ended. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#unsubscribe()
     await this.#beating
   }
 
-  /** Whether a worker with an old heartbeat is dead, rather than kept from beating. */
+  /** Whether a worker with an old heartbeat is dead, rather than unable to send one. */
   get canDetectSilent(): boolean {
     if (this.#reconnected) return false
     return this.#contact !== undefined && this.#contact.last - this.#contact.since >= this.#contact.needed
   }
 
   /**
-   * Whether a worker that has no connection is gone, rather than about to connect anew: whatever broke our own connection may
-   * have broken all others, and they may be back later than we are.
+   * Whether a worker without a connection is dead, rather than reconnecting. What broke our own connection may have
+   * broken all others, and they may reconnect later than we do.
    */
   get canDetectDisconnected(): boolean {
     if (this.#reconnected || this.#contact === undefined) return false
@@ -101,7 +102,7 @@ export class Heartbeat {
 
   #begin(): void {
     this.#beating ??= this.#beat()
-      .catch((error) => getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; trying again'))
+      .catch((error) => getLogger().debug({ err: error }, 'The heartbeat did not reach Redis; retrying'))
       .finally(() => {
         this.#beating = undefined
       })
@@ -111,7 +112,7 @@ export class Heartbeat {
     const queues = this.#host.queues()
     if (queues.length === 0) return
     const { connection, keys, worker } = this.#session
-    // Only a connection that is there can be named.
+    // The identity is known only once there is a connection.
     if (connection.identity === undefined) await connection.call(async () => {})
     const marks = queues.map((unacked) => unacked.snapshot)
     const acks = queues.map((unacked) => unacked.acks)
@@ -128,8 +129,8 @@ export class Heartbeat {
   }
 
   /**
-   * A gap is one that others may have had, too: two pauses without an answer, or a Redis whose clock or data is not that
-   * of before.
+   * Extends the contact, or starts a new one after a gap that others may have had, too: two intervals without a reply,
+   * or a Redis with another clock or other data than before.
    */
   #keepContact(known: number, now: number): void {
     const { since, last, needed } = this.#contact ?? { since: 0, last: 0, needed: 0 }
@@ -140,7 +141,7 @@ export class Heartbeat {
     this.#reconnected = false
   }
 
-  /** Whether after a gap of two pauses others may be too late with their next beat, which was due a pause before. */
+  /** Whether after a gap of two intervals the next heartbeat of others, due one interval earlier, may be too late. */
   get #isShortTimeout(): boolean {
     return this.#heartbeatTimeout - 3 * this.interval < this.reconnectTime
   }
@@ -148,7 +149,7 @@ export class Heartbeat {
   #contactNeeded(): number {
     const longest = this.reconnectTime + this.interval
     const needed = Math.min(this.#heartbeatTimeout, longest)
-    // With a short timeout as with a long one, the others may still be waiting for their next attempt.
+    // Whether the timeout is short or long, the others may still be waiting for their next attempt.
     return this.#reconnected ? Math.max(needed, attempt.again + this.interval) : needed
   }
 
@@ -156,8 +157,8 @@ export class Heartbeat {
     const { worker } = this.#session
     getLogger().warn(
       { worker },
-      `Redis doesn't know this worker any more: it was silent for over ${this.#heartbeatTimeout} ms (heartbeatTimeout), ` +
-        'or Redis lost its data; others may have its messages',
+      `Redis no longer knows this worker: it sent no heartbeat for over ${this.#heartbeatTimeout} ms ` +
+        '(heartbeatTimeout), or Redis lost its data; other workers may have taken its messages',
     )
   }
 }

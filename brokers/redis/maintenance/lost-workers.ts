@@ -1,14 +1,14 @@
 /**
- * Which workers are lost. One that was silent for `heartbeatTimeout` is, whatever became of it. One that is silent and whose
- * connection Redis no longer has is lost sooner: when a process dies its system closes its connections, while one that is
- * stopped, or whose event loop is blocked, keeps them. So a killed worker is noticed in half the time, and a paused one still has
- * all of it.
+ * Finds lost workers. A worker that sent no heartbeat for `heartbeatTimeout` is lost, for whatever reason. A silent
+ * worker whose connection Redis no longer has is lost sooner: when a process dies, the system closes its connections,
+ * while a process that is suspended, or whose event loop is blocked, keeps them. So a killed worker is detected in half
+ * the time, and a paused one still has all of it.
  *
- * A worker that merely reconnects has no connection either, for as long as an attempt to connect may hang and the pause
- * before the next. So its heartbeat must be older than that besides, and two looks must find the same.
+ * A worker that is reconnecting has no connection either, for as long as an attempt to connect may hang and the pause
+ * before the next one. So its heartbeat must also be older than that, and two checks must find the same.
  *
- * Ids of connections mean something to one run of one server. After a failover or a restart, on a cluster, behind a
- * proxy that hides them, or where CLIENT LIST isn't allowed, heartbeats alone decide.
+ * Connection ids are valid for one run of one server. After a failover or a restart, on a cluster, behind a proxy that
+ * hides them, or where CLIENT LIST isn't allowed, heartbeats alone decide.
  */
 import { BrokerError, ConnectionFailed } from '../../../lib/errors.js'
 import { getLogger } from '../../../lib/logger.js'
@@ -16,24 +16,24 @@ import type { WorkerSession } from '../consuming/unacked.js'
 import { script } from '../scripts.js'
 import type { Heartbeat } from './heartbeat.js'
 
-/** How late a heartbeat must be before anybody looks at the connection, in milliseconds. */
+/** How late a heartbeat must be before the worker's connection is checked, in milliseconds. */
 const minLateness = 2000
-/** How long after the first look the second one is, in milliseconds. */
+/** The time between the first and the second check, in milliseconds. */
 const confirmation = 2000
 
 export interface Lost {
   readonly worker: string
   /** Its last heartbeat, by the clock of Redis (ms). */
   readonly beat: number
-  /** For how long it must have been silent to be lost (ms); looked at again in the step that takes what it held. */
+  /** How long it must have been silent to be lost (ms). The script that recovers its messages checks this again. */
   readonly silence: number
 }
 
 export interface LostWorkersReport {
   readonly lost: readonly Lost[]
-  /** All whose heartbeat is old, if anybody looked. */
+  /** All workers with an old heartbeat, if they were queried. */
   readonly silent: ReadonlySet<string> | undefined
-  /** In how many milliseconds another look is due, before the next heartbeat. */
+  /** In how many milliseconds another check is due, before the next heartbeat. */
   readonly recheckIn: number | undefined
 }
 
@@ -47,9 +47,9 @@ export class LostWorkers {
   readonly #session: WorkerSession
   readonly #heartbeat: Heartbeat
   readonly #heartbeatTimeout: number
-  /** For how long a worker without a connection must have been silent. */
+  /** How long a worker without a connection must have been silent to be lost (ms). */
   readonly #silence: number
-  /** Those that were seen without a connection: by which heartbeat, and when. */
+  /** Workers that were seen without a connection: their heartbeat, and when they were seen. */
   #seen = new Map<string, { readonly beat: number; readonly at: number }>()
   #canListClients = true
 
@@ -76,7 +76,7 @@ export class LostWorkers {
       const age = now - beat
       silent.add(worker)
       if (canDetectSilent && age >= this.#heartbeatTimeout) lost.push({ worker, beat, silence: this.#heartbeatTimeout })
-      // Of those that died longer ago nothing is known any more.
+      // The connections of workers that died longer ago are no longer known.
       else if (checksConnections && age < 2 * this.#heartbeatTimeout) suspects.push({ worker, beat, age })
     }
     const gone = suspects.length > 0 ? await this.#withoutConnection(suspects) : []
@@ -84,18 +84,18 @@ export class LostWorkers {
     return { lost, silent, recheckIn }
   }
 
-  /** Whether it can still be told that this one is lost: our own connection may have been made anew since. */
+  /** Whether this worker can still be declared lost: our own connection may have been replaced in the meantime. */
   isStillLost({ silence }: Lost): boolean {
     return silence === this.#heartbeatTimeout ? this.#heartbeat.canDetectSilent : this.#heartbeat.canDetectDisconnected
   }
 
-  /** Whether connections are asked for: not where that would come later than the timeout. */
+  /** Whether connections are checked, which is pointless where it would take longer than the timeout. */
   get #checksConnections(): boolean {
     if (!this.#canListClients || this.#silence >= this.#heartbeatTimeout) return false
     return this.#session.connection.identity !== undefined && this.#heartbeat.canDetectDisconnected
   }
 
-  /** Adds those to the lost of whom that is certain. @returns When the others will be. */
+  /** Adds the confirmed ones to the lost workers. @returns In how many milliseconds the next one can be confirmed. */
   #confirm(gone: readonly Suspect[], lost: Lost[]): number | undefined {
     const now = performance.now()
     const seen = new Map<string, { readonly beat: number; readonly at: number }>()
@@ -122,7 +122,7 @@ export class LostWorkers {
     const known = ids.filter((id) => id !== undefined)
     if (own === undefined || known.length === 0) return []
     const present = await this.#present([own, ...known])
-    // Who doesn't see itself doesn't see the others.
+    // If our own connection isn't in the list, the list can't be trusted.
     if (!present.has(own) || connection.identity !== identity) return []
     return suspects.filter((_, index) => {
       const id = ids[index]
@@ -130,7 +130,7 @@ export class LostWorkers {
     })
   }
 
-  /** Which of these connections Redis has. */
+  /** Returns those of the connections that Redis still has. */
   async #present(ids: readonly string[]): Promise<Set<string>> {
     try {
       const list = await this.#session.connection.call((client) => client.call('CLIENT', ['LIST', 'ID', ...ids]))
@@ -140,7 +140,7 @@ export class LostWorkers {
       this.#canListClients = false
       getLogger().debug(
         { err: error },
-        'Redis does not say who is connected; lost workers are told by their heartbeats',
+        'Redis does not list its connections; lost workers are detected by their heartbeats alone',
       )
       return new Set()
     }

@@ -1,7 +1,7 @@
 /**
- * The keeper: looks after a worker's queues after every heartbeat (`heartbeat.ts`), for as long as that takes: gives
- * back what was taken by calls whose answers were lost, puts back what dead workers held, deletes dead letters whose
- * time is over, and forgets workers that are long gone.
+ * Maintains a worker's queues after every heartbeat (`heartbeat.ts`): requeues messages that were taken by calls whose
+ * replies were lost, recovers the messages of dead workers, deletes expired dead letters, and removes workers that are
+ * long gone.
  */
 import { getLogger } from '../../../lib/logger.js'
 import { atMost, startTimer } from '../../../lib/time.js'
@@ -14,9 +14,9 @@ import { type Lost, LostWorkers } from './lost-workers.js'
 
 const sweepInterval = 3_600_000
 const maxBatch = 500
-/** How many dead letters one call deletes. */
+/** The maximum number of dead letters that one call deletes. */
 const maxLetters = 1000
-/** How long the end of a broker waits for Redis, at each of its steps, in milliseconds. */
+/** The timeout of each step when a broker closes, in milliseconds. */
 const closeTimeout = 1000
 
 export class Maintenance {
@@ -24,15 +24,15 @@ export class Maintenance {
   readonly #queues: ReadonlyMap<string, UnackedDeliveries>
   readonly #heartbeat: Heartbeat
   readonly #lost: LostWorkers
-  /** Looks once more before the next heartbeat. */
+  /** Starts an extra run before the next heartbeat. */
   #recheckTimer: NodeJS.Timeout | undefined
   readonly #heartbeatTimeout: number
   readonly #deadMessageTtl: number
-  /** Dead workers, by the heartbeat at which nothing of theirs was found any more on these queues. */
+  /** Dead workers whose messages were recovered from these queues, with their last heartbeat. */
   readonly #recovered = new Map<string, { readonly beat: number; readonly queues: Set<string> }>()
   #started = false
   #running: Promise<void> | undefined
-  /** As if it had begun long ago: or else processes that don't get an hour old would never sweep. */
+  /** A random time within the past hour: otherwise processes that live less than an hour would never sweep. */
   #sweptAt = performance.now() - Math.random() * sweepInterval
   #closed = false
 
@@ -57,7 +57,7 @@ export class Maintenance {
     this.#lost = new LostWorkers(session, this.#heartbeat, heartbeatTimeout)
   }
 
-  /** Begins with the first consumer; goes on while there are consumers or something is, or may be, in hand. */
+  /** Starts with the first consumer. It continues while there are consumers, or deliveries are or may be unacked. */
   start(): void {
     if (this.#closed) return
     this.#started = true
@@ -70,7 +70,7 @@ export class Maintenance {
     )
   }
 
-  /** Ends, and takes the worker's name off the heartbeats where it holds nothing. */
+  /** Stops, and removes the worker from the heartbeats if it holds nothing. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -82,7 +82,7 @@ export class Maintenance {
       await Promise.all(queues.map((unacked) => unacked.reclaim(closeTimeout)))
       if (queues.some(({ deliveries }) => deliveries.size > 0)) return
       const { connection, keys, worker } = this.#session
-      // Redis knows better what is held: a fetch may be on its way.
+      // The script checks the ack sets itself, since a fetch may be in progress.
       const all = [
         keys.heartbeats,
         keys.connection(worker),
@@ -90,7 +90,7 @@ export class Maintenance {
       ]
       await connection.run(script('retire'), all, [worker], { timeout: closeTimeout })
     } catch {
-      // The name stays, and by it others find what may be held.
+      // The worker stays in the heartbeats, so that others find what it may hold.
     }
   }
 
@@ -98,7 +98,7 @@ export class Maintenance {
     if (this.#closed) return
     this.#running ??= this.#run()
       .catch((error) => {
-        if (!this.#closed) getLogger().debug({ err: error }, 'The queues could not be looked after; trying again')
+        if (!this.#closed) getLogger().debug({ err: error }, 'Queue maintenance failed; retrying')
       })
       .finally(() => {
         this.#running = undefined
@@ -113,7 +113,7 @@ export class Maintenance {
     if (performance.now() - this.#sweptAt > sweepInterval) await this.#sweep()
   }
 
-  /** Recovers what lost workers held of a queue, and deletes what is over. */
+  /** Recovers what lost workers held of a queue, and deletes expired dead letters. */
   async maintainQueue({ queue }: UnackedDeliveries, knownLost?: readonly Lost[]): Promise<void> {
     await this.#recoverFrom(knownLost ?? (await this.#findLost()), queue)
     const { dead: letters, deadMessages, deadReasons, messages, delayedMessages, taken, begun, deliveries } = queue
@@ -138,7 +138,7 @@ export class Maintenance {
       ])
       const holders = (await connection.run(script('holders'), acks.flat(), [])) as number[]
       for (const [index, one] of some.entries()) {
-        // The connection may have been lost and made anew since they were found.
+        // Our connection may have been replaced since they were found.
         if (!this.#lost.isStillLost(one)) continue
         if (holders[index] !== 0) await this.#recoverAll(one, queue)
         if (this.#lost.isStillLost(one)) this.#setRecovered(one, queue)
@@ -157,10 +157,10 @@ export class Maintenance {
     else this.#recovered.set(worker, { beat, queues: new Set([queueName]) })
   }
 
-  /** Workers that are lost, as far as that can be told. */
+  /** Returns the lost workers, as far as they can be detected. */
   async #findLost(): Promise<readonly Lost[]> {
     const { lost, silent, recheckIn } = await this.#lost.find()
-    // What we remember of workers that Redis has forgotten, we forget too.
+    // Forget workers that are no longer in Redis.
     for (const worker of this.#recovered.keys()) if (silent && !silent.has(worker)) this.#recovered.delete(worker)
     clearTimeout(this.#recheckTimer)
     if (recheckIn !== undefined && !this.#closed)
@@ -186,13 +186,13 @@ export class Maintenance {
       const args = [worker, silence, maxBatch]
       found = (await this.#session.connection.run(script('recover'), keys, args)) as number
     }
-    if (count > 0)
-      getLogger().warn({ worker, queueName, count }, 'A worker is lost; its messages are back on their queue')
+    if (count > 0) getLogger().warn({ worker, queueName, count }, 'Worker lost; its messages were requeued')
   }
 
   /**
-   * Drops dead workers that hold nothing on any queue from the heartbeats; without it they'd gather there where no
-   * Python worker does it. Every process that ever sent something from Python is one. Looks at all keys, so seldom.
+   * Removes dead workers that hold nothing on any queue from the heartbeats. Every process that ever sent something
+   * from Python leaves an entry there, and without Python workers nothing else would remove it. It scans all keys, so
+   * it runs once an hour.
    */
   async #sweep(): Promise<void> {
     if (!this.#heartbeat.canDetectSilent) return

@@ -1,5 +1,5 @@
--- Counts the delivery of a message whose worker died. The first one always counts; a later one only when the actor
--- had begun, which tells the message that kills its workers from those that lay beside it.
+-- Counts the delivery of a message whose worker died. The first one always counts. A later one counts only if the actor
+-- had begun, which distinguishes a message that kills its workers from messages that were merely taken with it.
 local function count_lost(deliveries, begun, id)
   local before = tonumber(redis.call('HGET', deliveries, id)) or 0
   local ran = redis.call('SREM', begun, id) == 1

@@ -1,4 +1,4 @@
--- The priority that a body asks for, 0 to 9; as `priorityOf` in messages.ts reads it.
+-- The priority in a body, 0 to 9; the same as `priorityOf` in sending/enqueue-records.ts.
 local function priority_of(body)
   local ok, message = pcall(cjson.decode, body)
   local options = ok and type(message) == 'table' and message.options

@@ -1,11 +1,11 @@
--- Stores the group of messages that begins at ARGV[at] and gives back where the next begins.
+-- Stores the group of messages that begins at ARGV[at] and returns the index where the next group begins.
 --
--- A group is five arguments, each with something of all its messages, since many small arguments cost more than what
--- they carry: place · ids, 36 characters each · sizes of the bodies in bytes, with commas · bodies · due times (ms),
--- with commas, or '' where they are ready.
+-- A group is five arguments, each with one field of all its messages, since many small arguments cost more than their
+-- content: index of the destination in KEYS · ids, 36 characters each · sizes of the bodies in bytes, each followed by
+-- a comma · bodies · due times (ms), each followed by a comma, or '' if the messages are ready.
 -- KEYS[place ..] : the list or sorted set, the hash of bodies, the wake list.
 local function store(at)
-  local place, ids, sizes, parcel, dues = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local place, ids, sizes, packed, dues = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local queue, bodies, wake = KEYS[place], KEYS[place + 1], KEYS[place + 2]
   local delayed = dues ~= ''
   local head = delayed and tonumber(redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2])
@@ -13,7 +13,7 @@ local function store(at)
   local sooner, first, from = false, 1, 1
   local pairs_, members = {}, {}
 
-  -- In chunks, for what one call can take.
+  -- In chunks, since the number of arguments of a call is limited.
   local function flush()
     if #members == 0 then return end
     redis.call('HSET', bodies, unpack(pairs_))
@@ -22,7 +22,7 @@ local function store(at)
   end
 
   for size in string.gmatch(sizes, '[^,]+') do
-    local id, body = string.sub(ids, first, first + 35), string.sub(parcel, from, from + size - 1)
+    local id, body = string.sub(ids, first, first + 35), string.sub(packed, from, from + size - 1)
     local due = delayed and next_due()
     first, from = first + 36, from + size
     pairs_[#pairs_ + 1] = id
@@ -35,7 +35,7 @@ local function store(at)
     if #pairs_ >= 1000 then flush() end
   end
   flush()
-  -- Who waits for the delayed ones must hear of one that comes sooner than the one he waits for.
+  -- A worker that waits for the next due time must be woken for an earlier one.
   if sooner or not delayed then signal(wake) end
   return at + 5
 end

@@ -1,9 +1,9 @@
--- Done with: removes messages that a worker holds and stores what is sent in the same step. Whatever the worker holds
--- no longer is left alone, and what would be sent with it is not sent.
+-- Acknowledges messages: removes those that the worker holds, and stores their follow-up messages in the same step. A
+-- message that the worker no longer holds is left unchanged, and its follow-up messages are not stored.
 --
--- KEYS     1 ack set · 2 bodies · 3 taken · 4 deliveries · 5 begun · then three a place, as in _store.lua
--- ARGV     1 ids of 36 characters that were delivered for the first time, in one string · 2 number of other ids · these
---          then number of acks with sends · for each: id, number of groups, the groups
+-- KEYS     1 ack set · 2 bodies · 3 taken · 4 deliveries · 5 begun · then three per destination, as in _store.lua
+-- ARGV     1 ids of 36 characters of first deliveries, in one string · 2 number of other ids · the other ids
+--          then number of acks with follow-up messages · for each: id, number of groups, the groups
 -- returns  nothing
 --@include signal
 --@include store
@@ -30,7 +30,7 @@ local function ack(ids)
 end
 
 local packed = ARGV[1]
--- In chunks, for what one call can take.
+-- In chunks, since the number of arguments of a call is limited.
 for first = 1, #packed, 36000 do
   local ids = {}
   for at = first, math.min(first + 35999, #packed), 36 do ids[#ids + 1] = string.sub(packed, at, at + 35) end
@@ -41,7 +41,7 @@ local others = 2 + tonumber(ARGV[2])
 for at = 3, others do
   local id = ARGV[at]
   ack({ id })
-  -- One that was taken back has its body still, and keeps its count.
+  -- A message that was reclaimed from this worker still has its body, and keeps its count.
   if redis.call('HEXISTS', bodies, id) == 0 then forget(id) end
 end
 

@@ -1,8 +1,8 @@
--- Gives a message up: moves its body, unchanged, to the dead letters, and stores what is sent in the same step.
--- Does nothing when the worker holds it no longer.
+-- Dead-letters messages: moves the body, unchanged, to the dead letters, and stores follow-up messages in the same
+-- step. Does nothing for a message that the worker no longer holds.
 --
 -- KEYS     1 ack set · 2 bodies · 3 taken · 4 deliveries · 5 begun · 6 dead letters · 7 dead bodies · 8 dead reasons
---          then three a place, as in _store.lua
+--          then three per destination, as in _store.lua
 -- ARGV     number of messages · for each: id, now (ms), reason and traceback (JSON), number of groups, the groups
 -- returns  nothing
 --@include signal
@@ -21,7 +21,7 @@ for _ = 1, tonumber(ARGV[1]) do
     redis.call('SREM', taken, id)
     redis.call('HDEL', deliveries, id)
     redis.call('SREM', begun, id)
-    -- Those of one millisecond keep their order by a thousandth of it.
+    -- Dead letters of the same millisecond are 0.001 ms apart, to keep their order.
     local time = tonumber(now)
     if time <= last and last < time + 1 then time = last + 0.001 end
     last = math.max(last, time)

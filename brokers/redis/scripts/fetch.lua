@@ -1,14 +1,15 @@
--- Takes messages into a worker's hands: those that are due are promoted first, then the highest priority goes
--- first, oldest first. What is taken stays in the hash of bodies; its id moves to the worker's ack set.
+-- Takes messages for a worker. Due messages are promoted first. Then messages are taken by priority, highest first, and
+-- within a priority oldest first. The body of a taken message stays in its hash; its id moves to the worker's ack set.
 --
 -- KEYS     1 heartbeats · 2 ack set · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list · 8 delayed
 --          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0
--- ARGV     1 worker · 2 now (ms); where that can't be said beforehand, '' · 3 how many at most, 500 or fewer · 4 how soon
---          a due time is passed on (ms) · 5 how far the clock of whoever calls is ahead of Redis's (ms), for want of now
--- returns  { next due time or '', length of the delay queue, { priority, count, … }, { place, deliveries, … }, sizes, parcel, the
---          time in Redis (ms) }
---          sizes: of each id and body, four bytes big-endian each; parcel: id, body, id, body, …, in one string, since
---          many small answers cost more than what they carry
+-- ARGV     1 worker · 2 now (ms), or '' if unknown in advance · 3 maximum number, up to 500 · 4 how near a due time
+--          must be to wake another worker for it (ms) · 5 how far the caller's clock is ahead of the Redis clock (ms),
+--          used if now is ''
+-- returns  { next due time or '', length of the delay queue, { priority, count, … }, { index, deliveries, … }, sizes,
+--          packed, time of the Redis clock (ms) }
+--          sizes: of each id and body, four bytes big-endian each; packed: id, body, id, body, …, in one string, since
+--          many small replies cost more than their content
 --@include signal
 --@include clock
 --@include count-lost
@@ -45,15 +46,15 @@ if head[2] and tonumber(head[2]) <= now then
 end
 
 local delayed_by_python = redis.call('LLEN', delay_queue)
-local runs, repeats, sizes, parcel = {}, {}, {}, {}
+local runs, repeats, sizes, packed = {}, {}, {}, {}
 local left = limit
 
 local function take(list, priority)
-  -- The first write of the script is one that Redis allows when its memory is full, and the rest may then follow.
+  -- The first write of the script is one that a full Redis allows. The other writes are then allowed, too.
   local ids = redis.call('LPOP', list, left)
   if not ids or #ids == 0 then return end
   local found = redis.call('HMGET', bodies, unpack(ids))
-  -- What is in `taken` though it lay in the list was put back by a worker that knows nothing of our counts.
+  -- An id that was in the list and is in `taken` was requeued by a Python worker, which doesn't know our counts.
   local lost = redis.call('SMISMEMBER', taken, unpack(ids))
   redis.call('SADD', acks, unpack(ids))
   redis.call('SADD', taken, unpack(ids))
@@ -66,11 +67,11 @@ local function take(list, priority)
     local body = found[index]
     if body then
       if counts and counts[index] then
-        repeats[#repeats + 1] = #parcel / 2
+        repeats[#repeats + 1] = #packed / 2
         repeats[#repeats + 1] = counts[index] + 1
       end
-      parcel[#parcel + 1] = id
-      parcel[#parcel + 1] = body
+      packed[#packed + 1] = id
+      packed[#packed + 1] = body
       sizes[#sizes + 1] = #id
       sizes[#sizes + 1] = #body
       given = given + 1
@@ -96,9 +97,9 @@ redis.call('ZADD', heartbeats, time, worker)
 
 if left < limit then
   local behind = left == 0 and redis.call('EXISTS', unpack(KEYS, lists, lists + 9)) > 0
-  -- This worker may be busy by then: another must know of a time that comes before its next poll.
+  -- This worker may be busy by then: another one must learn of a due time that comes before its next poll.
   local soon = head[2] and tonumber(head[2]) < now + tonumber(ARGV[4])
   if behind or soon then signal(wake) end
 end
 local packed_sizes = #sizes > 0 and struct.pack('>' .. string.rep('I4', #sizes), unpack(sizes)) or ''
-return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(parcel), time }
+return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(packed), time }

@@ -1,4 +1,4 @@
--- Drops a dead worker from the heartbeats, unless it came back to life.
+-- Removes dead workers from the heartbeats, unless they have sent a heartbeat again.
 --
 -- KEYS     1 heartbeats
 -- ARGV     1 how long a worker may be silent (ms) · then the workers

@@ -1,7 +1,7 @@
--- Takes messages off Dramatiq's delay queue into a worker's hands, to be moved among our delayed ones.
+-- Takes messages from Dramatiq's delay queue for a worker, which will move them to our delayed messages.
 --
 -- KEYS     1 heartbeats · 2 ack set of the delay queue · 3 its bodies · 4 the delay queue
--- ARGV     1 worker · 2 how many at most
+-- ARGV     1 worker · 2 maximum number
 -- returns  { id, body, … }
 --@include clock
 local ids = redis.call('LPOP', KEYS[4], ARGV[2])

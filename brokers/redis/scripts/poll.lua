@@ -1,8 +1,8 @@
--- Looks whether anything is to be done on the queues that idle workers wait for.
+-- Checks whether there is something to fetch from the queues of idle workers.
 --
--- KEYS     twelve a queue: delayed · Dramatiq's delay queue · the ten lists
+-- KEYS     twelve per queue: delayed · Dramatiq's delay queue · the ten lists
 -- ARGV     1 now (ms)
--- returns  two a queue: 1 when there is something to fetch, else 0 · next due time or ''
+-- returns  two per queue: 1 if there is something to fetch, else 0 · next due time or ''
 local now = tonumber(ARGV[1])
 local reply = {}
 for at = 1, #KEYS, 12 do

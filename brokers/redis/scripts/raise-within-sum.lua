@@ -1,6 +1,6 @@
--- Raises a counter unless it, or the sum of several counters, would be over the maximum.
+-- Raises a counter unless it, or the sum of several counters, would exceed the maximum.
 --
--- KEYS     1 counter · then those that are summed
+-- KEYS     1 counter · then the counters to sum
 -- ARGV     1 amount · 2 maximum · 3 time to live (ms)
 -- returns  1 when it was raised, else 0
 local amount, maximum = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,9 +1,9 @@
--- A page of dead letters, oldest first; those of one moment by their ids.
+-- Reads a page of dead letters, oldest first; those of the same time by their ids.
 --
 -- KEYS     1 dead letters · 2 dead bodies · 3 dead reasons
--- ARGV     1 how many at most · 2 letters up to this time (ms) are over · 3 time and 4 id of the last one seen, or ''
--- returns  { id, time, body, reason and traceback (JSON) or '', … }; one more than asked for when there are more
--- By their bytes, as Redis orders them: what < says of texts depends on the language of the server.
+-- ARGV     1 page size · 2 letters up to this time (ms) have expired · 3 time and 4 id of the last one seen, or ''
+-- returns  { id, time, body, reason and traceback (JSON) or '', … }; one more than the page size if there are more
+-- Compares by bytes, the order that Redis uses: the result of < on strings depends on the locale of the server.
 local function is_after(one, other)
   for at = 1, math.min(#one, #other) do
     local a, b = string.byte(one, at), string.byte(other, at)

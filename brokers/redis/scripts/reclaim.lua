@@ -1,10 +1,10 @@
--- Gives back, uncounted, what Redis says a worker holds and the worker knows nothing of: taken by a call whose answer
--- was lost with the connection.
+-- Requeues, uncounted, the messages in a worker's ack set that the worker doesn't know: they were taken by a call whose
+-- reply was lost with the connection.
 --
 -- KEYS     1 ack set · 2 bodies · 3 taken · 4 wake list · then the list (of a delay queue), or the ten lists
 --          of priority 9 down to 0
--- ARGV     the ids that the worker knows of
--- returns  how many it gave back
+-- ARGV     the ids that the worker knows
+-- returns  the number of requeued messages
 --@include signal
 --@include priority
 local acks, bodies, taken, wake = unpack(KEYS, 1, 4)

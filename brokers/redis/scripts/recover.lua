@@ -1,9 +1,9 @@
--- Puts back what a dead worker held of one queue, at the tail, and counts the lost delivery.
+-- Requeues the messages of one queue that a dead worker held, at the tail, and counts the lost delivery.
 --
 -- KEYS     1 heartbeats · 2 ack set of the dead worker · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list
 --          then the list (of a delay queue), or the ten lists of priority 9 down to 0
--- ARGV     1 dead worker · 2 how long a worker may be silent (ms) · 3 how many at most
--- returns  how many there were; as many as asked for means: call again
+-- ARGV     1 dead worker · 2 how long a worker may be silent (ms) · 3 maximum number
+-- returns  the number of messages; if it is the maximum, call again
 --@include signal
 --@include clock
 --@include count-lost

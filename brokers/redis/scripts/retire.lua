@@ -1,5 +1,5 @@
--- Takes a worker that ends in good order off the heartbeats. One that holds something stays there: by its name others
--- find what it held.
+-- Removes a worker that stops normally from the heartbeats. One that still holds messages stays there, so that others
+-- find them.
 --
 -- KEYS     1 heartbeats · 2 connection of the worker · then its ack sets
 -- ARGV     1 worker

@@ -1,4 +1,4 @@
--- Puts a wake-up back that reached a worker which no longer needed it.
+-- Puts back a token that reached a process which no longer needs it.
 --
 -- KEYS     1 wake list
 -- returns  nothing

@@ -1,4 +1,4 @@
--- Finds workers that weren't heard of for a while.
+-- Finds workers that have sent no heartbeat for a while.
 --
 -- KEYS     1 heartbeats
 -- ARGV     1 for how long (ms)

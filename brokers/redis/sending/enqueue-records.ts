@@ -1,5 +1,5 @@
 /**
- * Parcels: messages as they are handed to a script, a body and an id and the place they go to.
+ * Makes enqueue records, messages in the form that the scripts store: an id, a body and the destination.
  */
 import { isUtf8 } from 'node:buffer'
 import { type Body, getEncoder, type WireMessage } from '../../../lib/encoder.js'
@@ -9,19 +9,19 @@ import type { Argument } from '../connection/command-connection.js'
 import type { Destination, Keys, QueueKeys } from '../keys.js'
 import { lenient, rewrite } from './json-rewrite.js'
 
-/** A message on its way to a place. */
+/** A message to be stored, with its destination. */
 export interface EnqueueRecord {
   readonly destination: Destination
   readonly id: string
   readonly body: Body
-  /** When it is due, for a place of delayed ones. */
+  /** When it is due (ms), for a destination of delayed messages. */
   readonly due?: number
 }
 
-/** Whether delays and priorities are ours, or all goes the way Dramatiq does it, for workers in Python. */
+/** Where delayed messages wait: in our own sorted set, or in Dramatiq's delay queue for workers in Python. */
 export type DelayQueue = 'native' | 'dramatiq'
 
-/** How messages are sent: what the broker knows. */
+/** What the broker contributes to an enqueue record. */
 export interface EnqueueContext {
   readonly keys: Keys
   readonly delayQueue: DelayQueue
@@ -29,7 +29,7 @@ export interface EnqueueContext {
   readonly encode: (entry: Entry, wire: WireMessage) => Body
 }
 
-/** The list of a queue where a message waits: by its priority, but for Python's workers, which see only that of priority 0. */
+/** Returns the ready list for a message's priority. Python's workers know only the list of priority 0. */
 export function destinationOf(
   queue: QueueKeys,
   options: Readonly<Record<string, unknown>>,
@@ -38,15 +38,15 @@ export function destinationOf(
   return queue.ready(delayQueue === 'dramatiq' ? 0 : priorityOf(options))
 }
 
-/** The priority a message asks for: 0 to 9. RabbitMQ allows more than nine, which is read as nine. */
+/** Returns the priority of a message, 0 to 9. RabbitMQ allows higher ones, which are read as 9. */
 export function priorityOf(options: Readonly<Record<string, unknown>>): number {
   const priority = options.broker_priority
   return Number.isInteger(priority) && (priority as number) > 0 ? Math.min(priority as number, 9) : 0
 }
 
 /**
- * Makes the parcel of a message: a new `redis_message_id`, which names it in Redis and stands in its options, and the
- * name of the queue it goes to.
+ * Makes the record of a message. Its options get a new `redis_message_id`, its id in Redis, and the body gets the name
+ * of the queue that it goes to.
  */
 export function enqueueRecord(entry: Entry, { keys, delayQueue, now, encode }: EnqueueContext): EnqueueRecord {
   const { message, delay } = entry
@@ -71,7 +71,8 @@ function delayed(queue: QueueKeys, id: string, body: Body, priority: number, due
 }
 
 /**
- * The parcel of a message that Python delayed: on its own queue, without `eta`, under a new id, all else untouched.
+ * Makes the record of a message that Python delayed: on its own queue, without `eta`, with a new id, otherwise
+ * unchanged.
  * @throws {SyntaxError} when the body isn't a message.
  */
 export function recordOfDelayed(queue: QueueKeys, text: string): EnqueueRecord {
@@ -89,10 +90,10 @@ export function recordOfDelayed(queue: QueueKeys, text: string): EnqueueRecord {
 }
 
 /**
- * Puts parcels into the keys and arguments of a script call, grouped by their places.
+ * Adds records to the keys and arguments of a script call, grouped by their destinations.
  *
- * @param destinations Where each place stands among the keys; shared by all that goes into one call.
- * @returns How many groups there are.
+ * @param destinations The index of each destination among the keys; shared by all records of one call.
+ * @returns The number of groups.
  */
 export function packRecords(
   records: readonly EnqueueRecord[],
@@ -117,7 +118,7 @@ export function packRecords(
   return groups.size
 }
 
-/** The arguments of a group, as `_store.lua` unwraps them. */
+/** Returns the arguments of a group, as `_store.lua` reads them. */
 function packGroup(group: readonly EnqueueRecord[]): Argument[] {
   let ids = ''
   let sizes = ''
@@ -133,11 +134,11 @@ function packGroup(group: readonly EnqueueRecord[]): Argument[] {
   return [ids, sizes, joinBodies(group, total), dues]
 }
 
-/** All bodies in one. @param size How many bytes they are, each by itself. */
+/** Joins all bodies. @param size The sum of their sizes in bytes. */
 function joinBodies(group: readonly EnqueueRecord[], size: number): Argument {
   if (group.every(({ body }) => typeof body === 'string')) {
     const text = group.map(({ body }) => body).join('')
-    // Half a character at the end of one and half at the beginning of the next would become a whole one.
+    // Half a surrogate pair at the end of one body and half at the start of the next would become one character.
     if (text.length === size || Buffer.byteLength(text) === size) return text
   }
   return Buffer.concat(group.map(({ body }) => Buffer.from(body)))
@@ -147,7 +148,7 @@ function sizeOf(body: Body): number {
   return typeof body === 'string' ? Buffer.byteLength(body) : body.length
 }
 
-/** Whether the encoder in use makes text, as JSON is; else bodies are read from Redis as bytes. */
+/** Whether the encoder in use produces text, such as JSON. Otherwise bodies are read from Redis as bytes. */
 export function bodiesAreText(): boolean {
   const encoder = getEncoder()
   if (encoder !== probed) {
@@ -167,8 +168,8 @@ export function bodiesAreText(): boolean {
 }
 
 /**
- * A body as its bytes say.
- * @param textual Whether bodies are text. What isn't valid UTF-8 stays bytes even then, for the decoder to refuse.
+ * Reads a body from its bytes.
+ * @param textual Whether bodies are text. Invalid UTF-8 stays bytes even then, for the decoder to refuse.
  */
 export function readBody(bytes: Buffer, textual: boolean): Body {
   return textual && isUtf8(bytes) ? bytes.toString() : bytes

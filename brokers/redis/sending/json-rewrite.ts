@@ -1,17 +1,18 @@
 /**
- * Changes single fields of a message's JSON and leaves every other character as it is. Bodies that only pass through
- * (from Python's delay queue back to its queue) may hold what JavaScript can't: integers of any size, `1.0`, `NaN`. They come
- * from anywhere and may be broken anyhow, so each character is looked at once: no recursion, and no search that begins anew.
+ * Changes single fields of a message's JSON and leaves every other character unchanged. Bodies that only pass through
+ * (from Python's delay queue back to its queue) may contain values that JavaScript can't represent: integers of any
+ * size, `1.0`, `NaN`. They are untrusted and may be malformed, so each character is read only once: no recursion, and
+ * no repeated search.
  */
 
-/** What to put in place: JSON text, or `undefined` to remove the field. */
+/** The new values of fields: JSON text, or `undefined` to remove the field. */
 export interface Changes {
   readonly queueName?: string
   readonly options: Readonly<Record<string, string | undefined>>
 }
 
 /**
- * The same message with another queue name and other options.
+ * Returns the same message with another queue name and other options.
  * @throws {SyntaxError} when the text isn't an object with an object of options.
  */
 export function rewrite(text: string, { queueName, options }: Changes): string {
@@ -26,7 +27,7 @@ export function rewrite(text: string, { queueName, options }: Changes): string {
 
 interface Member {
   readonly name: string
-  /** The text before the value, from the opening quote of the name. */
+  /** The index of the opening quote of the name. */
   readonly keyStart: number
   readonly start: number
   readonly end: number
@@ -51,7 +52,7 @@ function replace(text: string, { members }: Span, changes: Readonly<Record<strin
   return `{${parts.join(',')}}`
 }
 
-/** The members of the object that begins at or after `from`. */
+/** Returns the members of the object that begins at or after `from`. */
 function readObject(text: string, from: number): Span {
   const start = skipSpace(text, from)
   expectAt(text, start, '{')
@@ -76,7 +77,7 @@ function readObject(text: string, from: number): Span {
 
 const unknownNumbers = ['NaN', 'Infinity']
 
-/** Python writes numbers that JSON doesn't have; where only the options are looked at, they may read as null. */
+/** Replaces numbers that Python writes but JSON doesn't have by null, for callers that only read the options. */
 export function lenient(text: string): string {
   if (!text.includes('NaN') && !text.includes('Infinity')) return text
   const parts: string[] = []
@@ -100,7 +101,7 @@ function skipSpace(text: string, from: number): number {
   return at
 }
 
-/** The place after the string that begins at `from`. */
+/** Returns the index after the string that begins at `from`. */
 function skipString(text: string, from: number): number {
   for (let at = from + 1; at < text.length; at++) {
     if (text[at] === '\\') at++
@@ -109,7 +110,7 @@ function skipString(text: string, from: number): number {
   throw new SyntaxError(`A string that begins at ${from} has no end.`)
 }
 
-/** The place after the value that begins at `from`, whatever it is: brackets and strings are all that matters. */
+/** Returns the index after the value that begins at `from`. Only brackets and strings matter for that. */
 function skipValue(text: string, from: number): number {
   let depth = 0
   let at = from
