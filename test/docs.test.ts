@@ -128,7 +128,7 @@ t.test('JSON and Python blocks can be read', async (t) => {
 })
 
 t.test('files and folders that a page or a drawing names exist', async (t) => {
-  for (const page of ['CONTRIBUTING.md', 'docs/architecture.md']) {
+  for (const page of ['CONTRIBUTING.md', 'docs/architecture.md', 'brokers/README.md']) {
     const paths = read(page).match(/\b(lib|middleware|brokers|test|bench|docs|scripts)\/[\w/.-]*\w/g) ?? []
     t.ok(paths.length > 3, `${page} names some`)
     for (const path of new Set(paths)) t.ok(existsSync(join(root, path)), `${page}: ${path}`)
