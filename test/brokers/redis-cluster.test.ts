@@ -4,8 +4,8 @@ import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
 import { stepClock } from '../support/clock.js'
-import { openRoad } from '../support/redis-brokers.js'
-import { leaveToGhost } from '../support/redis-ghost.js'
+import { openProxy } from '../support/redis-brokers.js'
+import { leaveToDeadWorker } from '../support/redis-dead-worker.js'
 import { withRedis } from '../support/redis-server.js'
 import { inTime, note, queueName, until } from './contract/exam.js'
 import { testBroker } from './contract.js'
@@ -27,7 +27,7 @@ await withRedis(
           new RedisBroker({ ...settings, namespace: (broker as RedisBroker).namespace, ...options }),
         async crash(broker) {
           const { namespace, workerId } = broker as RedisBroker
-          await leaveToGhost(redis, namespace, workerId)
+          await leaveToDeadWorker(redis, namespace, workerId)
         },
       },
     )
@@ -45,7 +45,7 @@ await withRedis(
     })
 
     t.test('a connection to a node that was idle, and was dropped in silence, is replaced', async (t) => {
-      const { road, url } = await openRoad(t, server)
+      const { proxy, url } = await openProxy(t, server)
       const { port } = new URL(url)
       const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port: Number(port) } }
       const namespace = `{${randomUUID()}}`
@@ -53,7 +53,7 @@ await withRedis(
       t.teardown(() => broker.close())
       await broker.enqueue(note('first'))
       stepClock(t, 60_000)
-      road.freeze()
+      proxy.freeze()
       await t.resolves(broker.enqueue(note('second')))
       t.match(await broker.stats(queueName), { ready: 2 })
     })

@@ -10,8 +10,8 @@ import { ConnectionFailed, EnqueueTimeout, IncompatibleStore } from '../../lib/e
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { opener } from '../support/redis-brokers.js'
+import { LosingProxy } from '../support/redis-losing-proxy.js'
 import { freePort, withRedis } from '../support/redis-server.js'
-import { Swallow } from '../support/redis-swallow.js'
 import { inTime, note, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
@@ -227,7 +227,7 @@ await withRedis((server) => {
 
   t.test('a worker keeps its process, however long Redis is away', async (t) => {
     const namespace = randomUUID()
-    const child = new Child(t, 'redis-embedded.ts', [server.url, namespace])
+    const child = new Child(t, 'redis-embedded-worker.ts', [server.url, namespace])
     const says = (pattern: RegExp): Promise<void> =>
       inTime(
         child.until((lines) => lines.some((line) => pattern.test(line))),
@@ -244,7 +244,7 @@ await withRedis((server) => {
 })
 
 async function ends(t: Test, options: RedisBrokerOptions, end: string): Promise<void> {
-  const child = new Child(t, 'redis-quitter.ts', [JSON.stringify(options)])
+  const child = new Child(t, 'redis-one-send.ts', [JSON.stringify(options)])
   await inTime(child.ended(), `the end of a producer: ${end}`)
   t.same(child.lines, [end])
   t.equal(child.process.exitCode, 0)
@@ -261,19 +261,19 @@ await withRedis(
     const nodes = [`127.0.0.1:${server.port}`]
 
     t.test('on a cluster a message whose answer was lost is stored once', async (t) => {
-      const road = new Swallow(server.port)
-      const port = await road.listen()
+      const proxy = new LosingProxy(server.port)
+      const port = await proxy.listen()
       const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port } }
       const namespace = `{${randomUUID()}}`
       const broker = new RedisBroker({ nodes: [`127.0.0.1:${port}`], cluster: { natMap }, namespace, middleware: [] })
       t.teardown(async () => {
         await broker.close()
-        road.close()
+        proxy.close()
       })
       await broker.enqueue(note('before'))
-      road.next((asked) => asked.includes('once'))
+      proxy.next((asked) => asked.includes('once'))
       await inTime(broker.enqueue(note('once')), 'the send')
-      t.equal(road.swallowed, 1)
+      t.equal(proxy.lost, 1)
       t.equal(await redis.llen(`${namespace}:${queueName}`), 2)
       t.match(await broker.stats(queueName), { ready: 2 })
     })

@@ -9,8 +9,8 @@ import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
+import { FaultyProxy } from '../support/redis-faulty-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import { Stall } from '../support/redis-stall.js'
 import { inTime, nameOf, note, notes, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
@@ -76,18 +76,18 @@ await withRedis((server) => {
   })
 
   t.test('a network that falls silent is given up, and another connection made', async (t) => {
-    const stall = new Stall(server.port)
-    const url = await stall.listen()
+    const proxy = new FaultyProxy(server.port)
+    const url = await proxy.listen()
     const broker = open({ url })
     const worker = consumeAll(broker)
     t.teardown(async () => {
       await worker.close()
-      stall.close()
+      proxy.close()
     })
     await broker.enqueue(note('before'))
     await until(() => worker.seen.includes('before'), 'the first message')
 
-    stall.freeze()
+    proxy.freeze()
 
     await t.resolves(broker.enqueue(note('in the silence')))
     await until(() => worker.seen.includes('in the silence'), 'the message over another connection')
@@ -136,7 +136,7 @@ await withRedis((server) => {
       const broker = open()
       await broker.enqueue(note('x'))
       await broker.close()
-      const child = new Child(t, 'redis-leaver.ts', [server.url, broker.namespace, queueName])
+      const child = new Child(t, 'redis-closing-consumer.ts', [server.url, broker.namespace, queueName])
       await inTime(
         child.until((lines) => lines.includes('asleep')),
         'the child to sleep',

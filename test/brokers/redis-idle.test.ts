@@ -8,9 +8,9 @@ import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
 import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
-import { opener, openRoad } from '../support/redis-brokers.js'
+import { opener, openProxy } from '../support/redis-brokers.js'
+import type { FaultyProxy } from '../support/redis-faulty-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import type { Stall } from '../support/redis-stall.js'
 import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
@@ -24,13 +24,13 @@ await withRedis((server) => {
   interface Idle {
     readonly broker: RedisBroker
     readonly limits: RedisRateLimits
-    readonly road: Stall
+    readonly proxy: FaultyProxy
     readonly letter: string
   }
 
   /** A service that has used Redis. */
   async function idle(t: Test): Promise<Idle> {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = new RedisBroker({ url, namespace: randomUUID() })
     const limits = new RedisRateLimits({ url })
     t.teardown(() => Promise.all([broker.close(), limits.close()]))
@@ -39,7 +39,7 @@ await withRedis((server) => {
     const consumer = consume(open(t, { namespace: broker.namespace }))
     await consumer.deadLetter(await takeOne(consumer), { reason: 'bad' }, [])
     const { letters } = await broker.deadLetters(queueName)
-    return { broker, limits, road, letter: letters[0]?.id ?? '' }
+    return { broker, limits, proxy, letter: letters[0]?.id ?? '' }
   }
 
   /** The clock goes on by a minute, as it does for a machine that was suspended. */
@@ -61,7 +61,7 @@ await withRedis((server) => {
     const services = await Promise.all(Object.entries(uses).map(async (use) => [...use, await idle(t)] as const))
     passMinute(t)
     const before = await accepted(redis)
-    for (const [, , { road }] of services) road.freeze()
+    for (const [, , { proxy }] of services) proxy.freeze()
     await Promise.all(
       services.map(async ([what, use, service]) => {
         const startedAt = performance.now()
@@ -74,16 +74,16 @@ await withRedis((server) => {
   })
 
   t.test('a send that was on its way when all went silent gets through in time, too, and once', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     await broker.enqueue(note('first'))
-    road.freeze()
+    proxy.freeze()
     await t.resolves(broker.enqueue(note('second')))
     t.match(await broker.stats(queueName), { ready: 2 })
   })
 
   t.test('a worker that slept on a connection that was dropped in silence takes what comes', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     const producer = open(t, { namespace: broker.namespace })
     const consumer = consume(broker)
@@ -91,7 +91,7 @@ await withRedis((server) => {
     await consumer.ack(await takeOne(consumer), [])
     const waiting = takeOne(consumer)
     await until(async () => /blocked_clients:[1-9]/.test(await redis.info('clients')), 'the worker to sleep')
-    road.freeze()
+    proxy.freeze()
     await producer.enqueue(note('second'))
     t.equal(nameOf(await waiting), 'second')
   })
@@ -150,12 +150,12 @@ await withRedis((server) => {
   })
 
   t.test('a call ends in its time, though nothing answers any more', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url, enqueueTimeout: '1500ms' })
     await broker.enqueue(note('first'))
     passMinute(t)
-    road.freeze()
-    road.block()
+    proxy.freeze()
+    proxy.block()
     const startedAt = performance.now()
     await t.rejects(broker.enqueue(note('second')), { name: /ConnectionFailed|EnqueueTimeout/ })
     t.ok(performance.now() - startedAt < 4000)

@@ -7,7 +7,7 @@ import type { Delivery } from '../../lib/consumer.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
-import { leaveToGhost } from '../support/redis-ghost.js'
+import { leaveToDeadWorker } from '../support/redis-dead-worker.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, nameOf, note, queueName, take, until } from './contract/exam.js'
 
@@ -110,10 +110,10 @@ await withRedis((server) => {
 
   t.test('each comes back from a worker that died', async (t) => {
     const broker = open(t)
-    const doomed = open(t, { namespace: broker.namespace })
+    const deadWorker = open(t, { namespace: broker.namespace })
     const all = await put(broker)
-    await take(consume(doomed), all.length)
-    await leaveToGhost(redis, broker.namespace, doomed.workerId)
+    await take(consume(deadWorker), all.length)
+    await leaveToDeadWorker(redis, broker.namespace, deadWorker.workerId)
     const deliveries = await take(consume(open(t, { namespace: broker.namespace, heartbeatTimeout: 200 })), all.length)
     t.same(sorted(deliveries), all.sort())
     t.ok(deliveries.every(({ deliveryCount }) => deliveryCount === 2))

@@ -5,8 +5,8 @@ import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { captureLog } from '../support/log.js'
-import { opener, openRoad } from '../support/redis-brokers.js'
-import { LateRoad } from '../support/redis-late.js'
+import { opener, openProxy } from '../support/redis-brokers.js'
+import { DelayingProxy } from '../support/redis-delaying-proxy.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
@@ -17,33 +17,33 @@ await withRedis((server) => {
   const redis = server.client()
 
   t.test('a send is stored once, though a worker is through with the message before it is repeated', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     await broker.enqueue(note('first'))
     const consumer = consume(open(t, { namespace: broker.namespace }))
     await consumer.ack(await takeOne(consumer), [])
 
-    road.loseAnswerTo('once')
+    proxy.loseReplyTo('once')
     const sending = broker.enqueueMany([note('once'), note('later')], { delay: 1 })
     for (let count = 0; count < 2; count++) await consumer.ack(await takeOne(consumer), [])
-    road.unblock()
+    proxy.unblock()
     await inTime(sending, 'the send')
 
     t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
   })
 
   t.test('a send is stored once, though its first attempt arrives after its repetition', async (t) => {
-    const road = new LateRoad(server.port)
-    const broker = open(t, { url: await road.open(t) })
+    const proxy = new DelayingProxy(server.port)
+    const broker = open(t, { url: await proxy.open(t) })
     await broker.enqueue(note('first'))
     const consumer = consume(open(t, { namespace: broker.namespace }))
     await consumer.ack(await takeOne(consumer), [])
 
-    road.holdBack('once')
+    proxy.holdBack('once')
     await inTime(broker.enqueueMany([note('once'), note('later')], { delay: 1 }), 'the repetition')
-    t.equal(road.held, 1)
+    t.equal(proxy.held, 1)
     for (let count = 0; count < 2; count++) await consumer.ack(await takeOne(consumer), [])
-    await road.deliver()
+    await proxy.deliver()
 
     t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
     const marks = await redis.keys(`${broker.namespace}:sent:*`)
@@ -53,8 +53,8 @@ await withRedis((server) => {
   })
 
   t.test('marks of calls that were answered do not stay for as long as enqueueTimeout', async (t) => {
-    const road = new LateRoad(server.port)
-    const broker = open(t, { url: await road.open(t), enqueueTimeout: '30d' })
+    const proxy = new DelayingProxy(server.port)
+    const broker = open(t, { url: await proxy.open(t), enqueueTimeout: '30d' })
     const lives = async (): Promise<number[]> => {
       const marks = await redis.keys(`${broker.namespace}:sent:*`)
       return Promise.all(marks.map((key) => redis.pttl(key)))
@@ -62,17 +62,17 @@ await withRedis((server) => {
     await broker.enqueue(note('first'))
     await until(async () => (await lives()).length === 0, 'the mark to go')
 
-    road.holdBack('once')
+    proxy.holdBack('once')
     await inTime(broker.enqueue(note('once')), 'the repetition')
     await until(async () => (await lives()).every((life) => life <= 900_000), 'the mark of a repetition to be shorter')
-    await road.deliver()
+    await proxy.deliver()
 
     t.match(await broker.stats(queueName), { ready: 2 })
     t.equal((await lives()).length, 1)
   })
 
   t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = new RedisBroker({ url, namespace: randomUUID() })
     t.teardown(() => broker.close())
     let runs = 0
@@ -82,10 +82,10 @@ await withRedis((server) => {
     t.teardown(() => worker.stop())
     t.equal(await (await charge.send()).result(), 1)
 
-    road.loseAnswerTo(':traceback')
+    proxy.loseReplyTo(':traceback')
     const message = await charge.send()
-    await until(() => road.lost === 1, 'the result to be stored')
-    road.unblock()
+    await until(() => proxy.lost === 1, 'the result to be stored')
+    proxy.unblock()
 
     t.equal(await message.result(), 2)
     await broker.join('default', { timeout: '10s' })
@@ -94,31 +94,31 @@ await withRedis((server) => {
   })
 
   t.test('those who wait at a barrier are told, though telling them had to be tried twice', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const limits = new RedisRateLimits({ url })
     t.teardown(() => limits.close())
     const key = randomUUID()
     await limits.add(randomUUID(), 1, 1000)
-    road.loseAnswerTo(`event:${key}`)
+    proxy.loseReplyTo(`event:${key}`)
     const telling = limits.notify(key, 60_000)
-    await until(() => road.lost === 1, 'the answer to be lost')
-    road.unblock()
+    await until(() => proxy.lost === 1, 'the answer to be lost')
+    proxy.unblock()
     await t.resolves(inTime(telling, 'the end of it'))
   })
 
   for (const end of ['goes on', 'closes'] as const) {
     t.test(`what was fetched when its consumer ended comes back, though the process ${end}`, async (t) => {
-      const { road, url } = await openRoad(t, server)
+      const { proxy, url } = await openProxy(t, server)
       const broker = open(t, { url, heartbeatTimeout: '4s' })
       const consumer = consume(broker)
       const other = broker.consume('another')
       await broker.enqueue(note('first'))
       await consumer.ack(await takeOne(consumer), [])
       await broker.enqueue(note('lost on the way'))
-      road.loseAnswerTo(broker.workerId, `${queueName}:begun`)
+      proxy.loseReplyTo(broker.workerId, `${queueName}:begun`)
 
       await t.rejects(consumer.take(1))
-      road.unblock()
+      proxy.unblock()
       await consumer.close()
       if (end === 'closes') await broker.close()
 

@@ -10,7 +10,7 @@ import { Maintenance } from '../../brokers/redis/maintenance/maintenance.js'
 import type { Script } from '../../brokers/redis/scripts.js'
 import { retryUntilDone } from '../../lib/worker/consumer-loop.js'
 import { captureLog } from '../support/log.js'
-import { opener, openRoad } from '../support/redis-brokers.js'
+import { opener, openProxy } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
@@ -35,7 +35,7 @@ await withRedis((server) => {
     const who = fresh ? 'a process that comes right after an outage' : 'the first worker back after an outage'
     t.test(`${who} takes nothing from those that live, and recovers the dead a little later`, async (t) => {
       const heartbeatTimeout = '2s'
-      const { road, url } = await openRoad(t, server)
+      const { proxy, url } = await openProxy(t, server)
       // Given a living worker that holds a message, and others of which one is dead.
       const living = open(t, { url, heartbeatTimeout })
       const { namespace } = living
@@ -47,7 +47,7 @@ await withRedis((server) => {
       t.equal(nameOf(await takeOne(consumer)), 'before', 'the dead are found')
 
       // When Redis was away for long, and is back for one of them,
-      road.block()
+      proxy.block()
       await leave(living, 'after')
       await redis.zadd(heartbeats(living), '1', living.workerId)
       if (fresh) {
@@ -62,7 +62,7 @@ await withRedis((server) => {
         Number(await redis.zscore(heartbeats(living), workerId))
       await until(async () => (await beat(first)) > Number((await redis.time())[0]) * 1000 - 1000, 'its heartbeat')
       // and a moment later for the other,
-      road.unblock()
+      proxy.unblock()
 
       // then it is the dead one whose message comes back.
       t.equal(nameOf(await taking), 'after')

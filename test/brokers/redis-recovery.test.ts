@@ -76,12 +76,12 @@ await withRedis((server) => {
 
   t.test('what Python recovered of a dead worker of ours is counted, too', async (t) => {
     const broker = open(t)
-    const doomed = open(t, { namespace: broker.namespace })
+    const deadWorker = open(t, { namespace: broker.namespace })
     await broker.enqueueMany(notes(2))
-    const consumer = doomed.consume(queueName)
+    const consumer = deadWorker.consume(queueName)
     await take(consumer, 2)
     // What Dramatiq's maintenance does: the ids go back to the tail, the ack set goes.
-    const acks = `${broker.namespace}:__acks__.${doomed.workerId}.${queueName}`
+    const acks = `${broker.namespace}:__acks__.${deadWorker.workerId}.${queueName}`
     const ids = await redis.smembers(acks)
     await redis
       .multi()

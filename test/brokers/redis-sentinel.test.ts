@@ -24,7 +24,7 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
       [lost, 'EnqueueTimeout'],
     ] as const) {
       const settings = { redis, namespace: randomUUID(), enqueueTimeout: end === 'stored' ? 5000 : 300 }
-      const child = new Child(t, 'redis-quitter.ts', [JSON.stringify(settings)])
+      const child = new Child(t, 'redis-one-send.ts', [JSON.stringify(settings)])
       await inTime(child.ended(), `the end of a producer: ${end}`)
       t.same(child.lines, [end])
     }

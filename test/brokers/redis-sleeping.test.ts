@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
 import { captureLog } from '../support/log.js'
-import { opener, openRoad, sleeps } from '../support/redis-brokers.js'
+import { opener, openProxy, sleeps } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
@@ -38,26 +38,26 @@ await withRedis((server) => {
   })
 
   t.test('what was fetched while the answer was lost is given back, and not counted', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     const sender = open(t, { namespace: broker.namespace })
-    road.loseAnswerTo('blpop', '\r\nEVALSHA')
+    proxy.loseReplyTo('blpop', '\r\nEVALSHA')
     const waiting = takeOne(consume(broker))
     await until(() => sleeps(redis), 'the worker to sleep')
     await sender.enqueue(note('lost on its way'))
-    await until(() => road.lost === 1, 'the answer to be lost')
+    await until(() => proxy.lost === 1, 'the answer to be lost')
     t.equal(await redis.scard(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`), 1)
-    road.unblock()
+    proxy.unblock()
     const delivery = await waiting
     t.match([nameOf(delivery), delivery.deliveryCount], ['lost on its way', 1])
   })
 
   t.test('a sleeper that is to end ends, though Redis says nothing any more', async (t) => {
-    const { road, url } = await openRoad(t, server)
+    const { proxy, url } = await openProxy(t, server)
     const consumer = consume(open(t, { url }))
     const waiting = consumer.take(1)
     await until(() => sleeps(redis), 'the worker to sleep')
-    road.freeze()
+    proxy.freeze()
     await consumer.close()
     t.same(await inTime(waiting, 'the sleep to end'), [])
   })

@@ -5,7 +5,7 @@ import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../broker
 import { BrokerUnusable } from '../../lib/errors.js'
 import { stepClock } from '../support/clock.js'
 import { captureLog } from '../support/log.js'
-import { openRoad } from '../support/redis-brokers.js'
+import { openProxy } from '../support/redis-brokers.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withRedis } from '../support/redis-server.js'
 import { makeCertificate, noTls } from '../support/redis-tls.js'
@@ -42,12 +42,12 @@ else {
       })
 
       t.test('an idle connection that was dropped in silence is replaced, over TLS as well', async (t) => {
-        const { road, url: plain } = await openRoad(t, server)
+        const { proxy, url: plain } = await openProxy(t, server)
         const broker = open({ url: plain.replace('redis:', 'rediss:'), redis: { tls: { ca } } })
         t.teardown(() => broker.close())
         await broker.enqueue(note('first'))
         stepClock(t, 60_000)
-        road.freeze()
+        proxy.freeze()
         await t.resolves(broker.enqueue(note('second')))
         t.match(await broker.stats(queueName), { ready: 2 })
       })

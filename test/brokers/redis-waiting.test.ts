@@ -9,8 +9,8 @@ import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/
 import { BrokerClosed, ConnectionFailed, QueueJoinTimeout, ResultTimeout } from '../../lib/errors.js'
 import { Barrier } from '../../lib/rate-limits/index.js'
 import { captureLog } from '../support/log.js'
+import { FaultyProxy } from '../support/redis-faulty-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import { Stall } from '../support/redis-stall.js'
 import { inTime, note, queueName, until } from './contract/exam.js'
 
 captureLog()
@@ -18,50 +18,50 @@ captureLog()
 await withRedis((server) => {
   const redis = server.client()
 
-  /** All that waits, on a road to Redis. */
+  /** All that waits, on a proxy to Redis. */
   async function stage(
     t: Test,
-  ): Promise<{ road: Stall; broker: RedisBroker; results: RedisResults; limits: RedisRateLimits }> {
-    const road = new Stall(server.port)
-    const url = await road.listen()
+  ): Promise<{ proxy: FaultyProxy; broker: RedisBroker; results: RedisResults; limits: RedisRateLimits }> {
+    const proxy = new FaultyProxy(server.port)
+    const url = await proxy.listen()
     const broker = new RedisBroker({ url, namespace: randomUUID(), middleware: [] })
     const [results, limits] = [new RedisResults({ url }), new RedisRateLimits({ url })]
     t.teardown(async () => {
       await Promise.all([broker.close(), results.close(), limits.close()])
-      road.close()
+      proxy.close()
     })
-    return { road, broker, results, limits }
+    return { proxy, broker, results, limits }
   }
 
   t.test('a wait for a result goes on through an outage', async (t) => {
-    const { road, results } = await stage(t)
+    const { proxy, results } = await stage(t)
     const message = note('asked')
     await t.rejects(results.get(message, { timeout: 0 }))
-    road.loseAnswerTo(results.keyOf(message))
+    proxy.loseReplyTo(results.keyOf(message))
     const waiting = results.get(message, { timeout: '60s' })
     waiting.catch(() => {})
-    await until(() => road.lost === 1, 'the outage')
+    await until(() => proxy.lost === 1, 'the outage')
     const other = new RedisResults({ url: server.url })
     await other.storeResult(message, 'answer', 60_000)
     await other.close()
-    road.unblock()
+    proxy.unblock()
     t.equal(await inTime(waiting, 'the result'), 'answer')
   })
 
   t.test('a wait for an empty queue goes on through an outage', async (t) => {
-    const { road, broker } = await stage(t)
+    const { proxy, broker } = await stage(t)
     await broker.join(queueName, { timeout: '10s' })
-    road.loseAnswerTo(`${broker.namespace}:${queueName}`)
+    proxy.loseReplyTo(`${broker.namespace}:${queueName}`)
     const joining = broker.join(queueName, { timeout: '60s' })
     joining.catch(() => {})
-    await until(() => road.lost === 1, 'the outage')
-    road.unblock()
+    await until(() => proxy.lost === 1, 'the outage')
+    proxy.unblock()
     await t.resolves(inTime(joining, 'the end of the wait'))
   })
 
   t.test('waits end when their time is over, though Redis is away, and say so', async (t) => {
-    const { road, broker, results, limits } = await stage(t)
-    road.block()
+    const { proxy, broker, results, limits } = await stage(t)
+    proxy.block()
     let patient = true
     const stats = broker.stats(queueName).catch(() => {
       patient = false

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { RedisBroker } from '../../brokers/redis/index.js'
-import { leaveToGhost } from '../support/redis-ghost.js'
+import { leaveToDeadWorker } from '../support/redis-dead-worker.js'
 import { withRedisUrl } from '../support/redis-server.js'
 import { testBroker } from './contract.js'
 
@@ -17,7 +17,7 @@ await withRedisUrl((url) => {
       async crash(broker) {
         const { namespace, workerId } = broker as RedisBroker
         const redis = new Redis(url)
-        await leaveToGhost(redis, namespace, workerId)
+        await leaveToDeadWorker(redis, namespace, workerId)
         redis.disconnect()
       },
     },

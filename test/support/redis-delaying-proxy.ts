@@ -1,9 +1,9 @@
-/** A road to Redis on which a request can be late: its connection breaks at the sender's end, and it arrives when it may. */
+/** A proxy to Redis on which a request can be late: its connection breaks at the sender's end, and it arrives when it may. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-export class LateRoad {
+export class DelayingProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #held: { readonly request: Buffer; readonly to: Socket }[] = []
@@ -26,7 +26,7 @@ export class LateRoad {
     })
   }
 
-  /** @returns The URL by which Redis is reached on this road, until the test ends. */
+  /** @returns The URL by which Redis is reached on this proxy, until the test ends. */
   async open(t: Test): Promise<string> {
     t.teardown(() => this.#close())
     this.#server.listen(0, '127.0.0.1')

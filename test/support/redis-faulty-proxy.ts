@@ -1,11 +1,11 @@
 /**
- * A road to Redis on which things go wrong: traffic comes to a halt without anybody being told, as when a cable is
+ * A proxy to Redis on which things go wrong: traffic comes to a halt without anybody being told, as when a cable is
  * pulled; an answer is lost with its connection; nobody gets through for a while.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-export class Stall {
+export class FaultyProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #blocked = false
@@ -47,7 +47,7 @@ export class Stall {
     to.resume()
   }
 
-  /** @returns The URL by which Redis is reached on this road. */
+  /** @returns The URL by which Redis is reached on this proxy. */
   async listen(): Promise<string> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
@@ -66,7 +66,7 @@ export class Stall {
    * The next request that has all these in it is carried out, but its answer is lost and the connection with it; and
    * nobody gets through any more, until `unblock`.
    */
-  loseAnswerTo(...parts: string[]): void {
+  loseReplyTo(...parts: string[]): void {
     this.#losing = (request) => parts.every((part) => request.includes(part))
   }
 

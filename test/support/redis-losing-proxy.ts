@@ -1,18 +1,18 @@
-/** A road to Redis on which an answer can get lost: what was asked is done, and the connection breaks before one hears. */
+/** A proxy to Redis on which an answer can get lost: what was asked is done, and the connection breaks before one hears. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-export class Swallow {
+export class LosingProxy {
   /** How many answers were lost. */
-  swallowed = 0
+  lost = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  #isDoomed: (asked: Buffer) => boolean = () => false
+  #isLost: (asked: Buffer) => boolean = () => false
 
   constructor(port: number) {
     this.#server = createServer((from) => {
       const to = connect(port, '127.0.0.1')
-      let doomed = false
+      let losing = false
       for (const [one, other] of [
         [from, to],
         [to, from],
@@ -25,21 +25,21 @@ export class Swallow {
         })
       }
       from.on('data', (asked) => {
-        if (!doomed && this.#isDoomed(asked)) {
-          doomed = true
-          this.#isDoomed = () => false
+        if (!losing && this.#isLost(asked)) {
+          losing = true
+          this.#isLost = () => false
         }
         to.write(asked)
       })
       to.on('data', (answer) => {
-        if (!doomed) return void from.write(answer)
-        this.swallowed++
+        if (!losing) return void from.write(answer)
+        this.lost++
         from.destroy()
       })
     })
   }
 
-  /** @returns The port by which Redis is reached on this road. */
+  /** @returns The port by which Redis is reached on this proxy. */
   async listen(): Promise<number> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
@@ -47,8 +47,8 @@ export class Swallow {
   }
 
   /** The next time that somebody asks for something like this, he gets no answer. */
-  next(isDoomed: (asked: Buffer) => boolean): void {
-    this.#isDoomed = isDoomed
+  next(isLost: (asked: Buffer) => boolean): void {
+    this.#isLost = isLost
   }
 
   close(): void {
