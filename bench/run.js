@@ -2,7 +2,12 @@
  * Measures dramatis beside bare loops and its peers: every contender a process of its own, all of them in turn, so many
  * rounds; medians, and ratios taken within each round.
  *
- * $ npm run bench -- [memory] [sqlite] [redis] [--rounds 5] [--messages 200000]
+ * - `memory`, `sqlite`, `redis`: messages that do nothing are sent, and then processed
+ * - `idle`: one message at a time to an idle worker of a new process, with Redis; `cold` are its first 400 messages
+ * - `isolated`: messages that do nothing on two threads, with Redis, beside BullMQ's sandboxed processors
+ * - `cpu`: messages of 5 ms of work on two threads, with Redis, beside two bare threads with the same work
+ *
+ * $ npm run bench -- [memory] [sqlite] [redis] [idle] [isolated] [cpu] [--rounds 5] [--messages 200000]
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -10,16 +15,25 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { calibrate } from './contenders/burn.js'
 import { startRedis } from './redis-server.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string', default: '200000' } },
+  options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string' } },
 })
 
 const contender = (name, ...args) => [join(here, 'contenders', name), ...args]
 const bare = (name, ...args) => ['--import=tsx', ...contender(name, ...args)]
+
+const onRedis = {
+  server: startRedis,
+  prepare: ({ server }) => {
+    server.flush()
+    return { url: server.url }
+  },
+}
 
 const suites = {
   memory: {
@@ -52,11 +66,38 @@ const suites = {
       BullMQ: ({ url }) => contender('bullmq.js', url),
       'bee-queue': ({ url }) => contender('bee-queue.js', url),
     },
-    server: startRedis,
-    prepare: ({ server }) => {
-      server.flush()
-      return { url: server.url }
+    ...onRedis,
+  },
+  idle: {
+    contenders: {
+      'dramatis, inline': () => contender('dramatis.js', '0'),
+      BullMQ: ({ url }) => contender('bullmq.js', url),
+      'bee-queue': ({ url }) => contender('bee-queue.js', url),
     },
+    messages: 1,
+    rates: [],
+    ...onRedis,
+  },
+  isolated: {
+    baseline: ['BullMQ, two threads', 'BullMQ, two processes'],
+    contenders: {
+      'dramatis, two threads': () => contender('dramatis.js', '2'),
+      'BullMQ, two threads': ({ url }) => contender('bullmq-sandboxed.js', url, 'threads'),
+      'BullMQ, two processes': ({ url }) => contender('bullmq-sandboxed.js', url, 'processes'),
+    },
+    messages: 20_000,
+    ...onRedis,
+  },
+  cpu: {
+    baseline: ['two bare threads', 'BullMQ, two threads'],
+    contenders: {
+      'two bare threads': () => contender('bare-threads.js'),
+      'dramatis, two threads': () => contender('dramatis.js', '2', '8'),
+      'BullMQ, two threads': ({ url }) => contender('bullmq-sandboxed.js', url, 'threads'),
+    },
+    messages: 2000,
+    work: 5,
+    ...onRedis,
   },
 }
 
@@ -68,7 +109,16 @@ if (!existsSync(join(here, 'node_modules'))) {
 const median = (figures) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]
 
 for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
-  const { baseline = [], contenders, prepare, server: startServer } = suites[name]
+  const {
+    baseline = [],
+    contenders,
+    prepare,
+    server: startServer,
+    work,
+    rates = ['enqueued', 'processed'],
+  } = suites[name]
+  const messages = values.messages ?? suites[name].messages ?? 200_000
+  const roundsOfWork = work ? calibrate(work) : 0
   const server = await startServer?.()
   const rounds = []
   for (let round = 0; round < Number(values.rounds); round++) {
@@ -79,7 +129,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
         env: {
           ...process.env,
           DRAMATIS_URL: place.url,
-          BENCH_MESSAGES: values.messages,
+          BENCH_MESSAGES: String(messages),
+          BENCH_WORK: String(roundsOfWork),
           BENCH_LATENCY: server ? '1' : '',
           NODE_ENV: 'production',
         },
@@ -92,27 +143,29 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
     rounds.push(figures)
   }
   await server?.stop()
-  console.log(`\n${name}: ${values.messages} messages, medians of ${values.rounds} rounds`)
-  console.table(Object.fromEntries(Object.keys(contenders).map((title) => [title, row(rounds, title, baseline)])))
+  console.log(`\n${name}: ${messages} messages, medians of ${values.rounds} rounds`)
+  console.table(
+    Object.fromEntries(Object.keys(contenders).map((title) => [title, row(rounds, title, { baseline, rates })])),
+  )
 }
 
 /** Rates a second, and their ratios to the others', taken within each round. */
-function row(rounds, title, baseline) {
+function row(rounds, title, { baseline, rates }) {
   const cells = {}
-  for (const what of ['enqueued', 'processed']) {
+  for (const what of rates) {
+    if (!rounds[0][title][what]) continue
     cells[`${what}/s`] = median(rounds.map((round) => round[title][what].rate))
     cells[`${what}, µs CPU`] = round2(median(rounds.map((round) => round[title][what].cpu)))
     if (!title.startsWith('dramatis')) continue
     for (const other of baseline) {
+      if (!rounds[0][other][what]) continue
       cells[`${what} ÷ ${other}`] = round2(
         median(rounds.map((round) => round[title][what].rate / round[other][what].rate)),
       )
     }
   }
-  if (rounds[0][title].latency) {
-    for (const p of ['p50', 'p99'])
-      cells[`start ${p}, ms`] = round2(median(rounds.map((round) => round[title].latency[p])))
-  }
+  for (const name of Object.keys(rounds[0][title].latency ?? {}))
+    cells[`start ${name}, ms`] = round2(median(rounds.map((round) => round[title].latency[name])))
   return cells
 }
 

@@ -1,15 +1,18 @@
 /**
- * dramatis, on the broker that DRAMATIS_URL names, with so many threads (0: inline).
+ * dramatis, on the broker that DRAMATIS_URL names, with so many threads (0: inline), each of which runs up to
+ * `concurrency` messages at once. With BENCH_WORK each message keeps a processor busy (see burn.js).
  *
  * $ DRAMATIS_URL=sqlite:/tmp/bench.db node bench/contenders/dramatis.js 0
  */
 import { isMainThread } from 'node:worker_threads'
 import { actor, getBroker, Worker } from '../../dist/lib/index.js'
+import { burn } from './burn.js'
 import { messages, meter, payload, report, timeSends, timeStarts } from './report.js'
 
 let ran = 0
 let onRan = () => {}
 const noop = actor(async function noop() {
+  burn()
   ran++
   onRan()
 })
@@ -20,7 +23,7 @@ if (isMainThread) {
   const enqueued = await timeSends(() => noop.send(payload))
   const worker = new Worker(broker, {
     threads: Number(process.argv[2] ?? 0),
-    concurrency: 100,
+    concurrency: Number(process.argv[3] ?? 100),
     modules: [import.meta.url],
   })
   let stop = meter()

@@ -1,0 +1,4 @@
+/** What BullMQ's sandboxed processors run. */
+import { burn } from './burn.js'
+
+export default async () => void burn()
