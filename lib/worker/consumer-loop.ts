@@ -51,17 +51,17 @@ export class ConsumerLoop {
     private readonly options: ConsumerLoopOptions,
   ) {
     this.#prefetch = options.prefetch
-    this.#hold(options.prefetch)
+    this.#setPrefetch(options.prefetch)
     const { queueName } = consumer
     const texts = {
       failing: `Can't take messages from "${queueName}"`,
-      over: `Taking messages from "${queueName}" again`,
+      recovered: `Taking messages from "${queueName}" again`,
     }
     this.#failure = new RepeatedFailure(texts, { queueName }, options.reminder)
   }
 
   /** It refills at half of what it may hold, but before a slot would be idle. */
-  #hold(prefetch: number): void {
+  #setPrefetch(prefetch: number): void {
     this.#prefetch = prefetch
     this.#refillAt = Math.max(Math.floor(prefetch / 2), Math.min(prefetch - 1, this.options.slots))
   }
@@ -140,10 +140,10 @@ export class ConsumerLoop {
   #room(): number {
     const elapsed = performance.now() - this.#measuredAt
     if (this.options.adaptive && elapsed >= measureInterval) {
-      const lately = Math.min(maxHeld, Math.round((this.#settledSince * prefetchWindow) / elapsed))
+      const settledLately = Math.min(maxHeld, Math.round((this.#settledSince * prefetchWindow) / elapsed))
       // Settlements come in bursts: the limit grows at once, but shrinks by half at most, unless the window was empty.
-      const least = elapsed < prefetchWindow ? Math.floor(this.#prefetch / 2) : 0
-      this.#hold(Math.max(this.options.prefetch + lately, least))
+      const minPrefetch = elapsed < prefetchWindow ? Math.floor(this.#prefetch / 2) : 0
+      this.#setPrefetch(Math.max(this.options.prefetch + settledLately, minPrefetch))
       this.#settledSince = 0
       this.#measuredAt = performance.now()
     }
@@ -154,12 +154,12 @@ export class ConsumerLoop {
     try {
       return await this.consumer.take(limit)
     } catch (error) {
-      return this.#takeAgain(limit, error)
+      return this.#retryTake(limit, error)
     }
   }
 
   /** Retries until the broker works again: whatever the error is, a worker keeps consuming its queue. */
-  async #takeAgain(limit: number, first: unknown): Promise<readonly Delivery[]> {
+  async #retryTake(limit: number, first: unknown): Promise<readonly Delivery[]> {
     const { signal } = this.#stopping
     if (first instanceof BrokerClosed) this.#stopping.abort()
     if (signal.aborted) return []
@@ -190,7 +190,7 @@ export class ConsumerLoop {
 export async function retryUntilDone<T>(
   attempt: () => Promise<T>,
   signal: AbortSignal,
-  isPermanent = isFinal,
+  isPermanent = isPermanentFailure,
 ): Promise<T> {
   return pRetry(
     async () => {
@@ -209,6 +209,6 @@ export async function retryUntilDone<T>(
 }
 
 /** Whether retrying is pointless: the broker is closed, or the error isn't the broker's (a message stays too large). */
-export function isFinal(error: unknown): boolean {
+export function isPermanentFailure(error: unknown): boolean {
   return error instanceof BrokerClosed || (error instanceof DramatisError && !(error instanceof BrokerError))
 }

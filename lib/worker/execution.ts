@@ -85,9 +85,9 @@ export class Execution {
   /** What plugins need of its result. */
   wanted: WantedResult = 'none'
   /** Whether the actor has finished, or its end no longer matters. */
-  over = false
+  actorEnded = false
   /** Whether the plugins around the actor have finished as well. */
-  concluded = false
+  chainEnded = false
   /** The runner's own record of the run. */
   run: unknown
   /** Links of the list of running messages. */
@@ -95,7 +95,7 @@ export class Execution {
   next: Execution | undefined
   #allowed: TimeAllowance | undefined
   #timer: unknown
-  #ended = false
+  #watchEnded = false
 
   constructor(
     readonly message: Message,
@@ -116,7 +116,7 @@ export class Execution {
   }
 
   /** Runs the actor for the plugins around it: they get its end, and not the observer. */
-  startWithin(): Promise<unknown> {
+  startAsPromise(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.observer = { onResult: (_, result) => resolve(result), onError: (_, error) => reject(error) }
       this.start()
@@ -125,26 +125,26 @@ export class Execution {
 
   /** The actor returned. Only the first end counts. */
   succeed(result: unknown): void {
-    if (this.over) return
-    this.over = true
+    if (this.actorEnded) return
+    this.actorEnded = true
     this.observer.onResult(this, result)
   }
 
   /** The actor failed, or was stopped. */
   fail(error: unknown): void {
-    if (this.over) return
-    this.over = true
+    if (this.actorEnded) return
+    this.actorEnded = true
     this.observer.onError(this, error)
   }
 
   /** Starts the time limit, unless the run has ended. */
   watch(): void {
-    if (!this.#ended) this.#watch((this.#allowed as TimeAllowance).limit)
+    if (!this.#watchEnded) this.#watch((this.#allowed as TimeAllowance).limit)
   }
 
   /** Stops the timers. Must be called when the run is over, however it ended. */
-  end(): void {
-    this.#ended = true
+  endWatch(): void {
+    this.#watchEnded = true
     if (this.#timer === undefined) return
     this.clock.clearTimeout(this.#timer)
     this.#timer = undefined
@@ -152,13 +152,13 @@ export class Execution {
 
   /** Discards the run so far. The time limit starts again with `resume`. */
   suspend(): void {
-    this.end()
+    this.endWatch()
     this.interruption = undefined
   }
 
   /** Starts again, with the full time limit. */
   resume(): void {
-    this.#ended = false
+    this.#watchEnded = false
     if (this.#allowed) watchAtEndOfTurn(this)
   }
 
@@ -183,7 +183,7 @@ export class Execution {
     this.interruption = error
     this.runner.abort(this, error)
     if (grace === undefined) return
-    this.end()
+    this.endWatch()
     this.#killAfter(grace, error)
   }
 

@@ -67,7 +67,7 @@ export class Executor implements ExecutionObserver {
     execution.wanted = chain.wantsResult(message, actor)
     if (!chain.surrounds) return execution.start()
     // The time limit is the actor's: it doesn't include what plugins do afterwards.
-    const run = (): Promise<unknown> => execution.startWithin().finally(() => execution.end())
+    const run = (): Promise<unknown> => execution.startAsPromise().finally(() => execution.endWatch())
     chain.around(message, run, this.broker).then(
       (result) => this.onResult(execution, result),
       (error) => this.onError(execution, error),
@@ -76,7 +76,7 @@ export class Executor implements ExecutionObserver {
 
   /** The actor returned. */
   onResult(execution: Execution, result: unknown): void {
-    if (execution.concluded) return
+    if (execution.chainEnded) return
     try {
       if (execution.overridingError) throw execution.overridingError
       const unchecked = !this.runner.checksResults || this.broker.chain.surrounds
@@ -90,7 +90,7 @@ export class Executor implements ExecutionObserver {
 
   /** The actor threw, or was stopped. A skip, an interruption and a failed plugin have no outcome. */
   onError(execution: Execution, thrown: unknown): void {
-    if (execution.concluded) return
+    if (execution.chainEnded) return
     const error = execution.resolveError(toError(thrown))
     this.#finishRun(execution)
     if (error instanceof SkipMessage || error instanceof GivenBack || error instanceof HookFailed) {
@@ -101,10 +101,10 @@ export class Executor implements ExecutionObserver {
   }
 
   #finishRun(execution: Execution): void {
-    execution.over = true
-    execution.concluded = true
+    execution.actorEnded = true
+    execution.chainEnded = true
     this.running.delete(execution)
-    execution.end()
+    execution.endWatch()
     execution.settlements.ran()
   }
 
@@ -207,8 +207,8 @@ export class Executor implements ExecutionObserver {
       await this.broker.chain.emit('afterSkipMessage', message, skip, this.broker)
       const unsettled = this.#unsettled(delivery, consumer, message)
       if (skip.fail) return await deadLetter(unsettled, { reason: skip.message, error: skip })
-      const what = { decision: 'skip', reason: skip.message } as const
-      await settle(unsettled, new Outcome(message, null, undefined), what)
+      const settlement = { decision: 'skip', reason: skip.message } as const
+      await settle(unsettled, new Outcome(message, null, undefined), settlement)
     } catch (error) {
       if (!(error instanceof HookFailed)) throw error
       await this.#redeliver(delivery, consumer, execution, error)

@@ -53,7 +53,7 @@ export class InlineRunner implements Runner {
   }
 
   kill(execution: Execution, reason: Interrupt): number {
-    if (execution.over) return 0
+    if (execution.actorEnded) return 0
     const { actorName, messageId } = execution.message
     getLogger().warn(
       { actorName, messageId },

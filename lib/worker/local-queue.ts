@@ -3,7 +3,7 @@
  */
 
 /** A first-in, first-out list that removes its head without moving the rest. */
-class Line<T> {
+class Fifo<T> {
   #items: (T | undefined)[] = []
   #head = 0
 
@@ -27,7 +27,7 @@ class Line<T> {
 }
 
 export class LocalQueue<T> {
-  readonly #lines = Array.from({ length: 10 }, () => new Line<T>())
+  readonly #fifos = Array.from({ length: 10 }, () => new Fifo<T>())
   #size = 0
 
   get size(): number {
@@ -36,17 +36,17 @@ export class LocalQueue<T> {
 
   /** @param priority 0 to 9. Numbers outside are clamped; anything else counts as 0. */
   push(item: T, priority: number): void {
-    ;(this.#lines[Math.min(9, Math.max(0, priority | 0))] as Line<T>).push(item)
+    ;(this.#fifos[Math.min(9, Math.max(0, priority | 0))] as Fifo<T>).push(item)
     this.#size++
   }
 
   shift(): T | undefined {
     if (this.#size === 0) return undefined
     for (let priority = 9; ; priority--) {
-      const line = this.#lines[priority] as Line<T>
-      if (line.size === 0) continue
+      const fifo = this.#fifos[priority] as Fifo<T>
+      if (fifo.size === 0) continue
       this.#size--
-      return line.shift()
+      return fifo.shift()
     }
   }
 

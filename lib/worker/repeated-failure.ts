@@ -9,7 +9,7 @@ export interface FailureTexts {
   /** What fails; "trying again until it works" is added. */
   readonly failing: string
   /** Logged when it works again. */
-  readonly over: string
+  readonly recovered: string
 }
 
 /** How often the failure is logged again, in milliseconds. */
@@ -46,6 +46,6 @@ export class RepeatedFailure {
   recovered(): void {
     if (this.#since === undefined) return
     this.#since = undefined
-    getLogger().info(this.fields, this.texts.over)
+    getLogger().info(this.fields, this.texts.recovered)
   }
 }

@@ -6,17 +6,17 @@ import { mainThread } from '../main-thread.js'
 import { shared } from '../registry.js'
 import { messageOf } from '../thrown.js'
 import { atMost, Deadline, longestTimeout, startInterval } from '../time.js'
-import { grace, graces } from './shutdown.js'
+import { grace, stopGrace } from './shutdown.js'
 import { listenForStopSignals } from './signals.js'
 import { noteMainThreadStart } from './threads/thread-loading.js'
 import { Worker } from './worker.js'
 import type { WorkerOptions } from './worker-options.js'
 
 /** How long the broker of an idle worker may take to close, in milliseconds. */
-const longestClose = 5000
+const maxCloseTime = 5000
 
 /** One worker of `runWorker()`. */
-class Running {
+class ProcessWorker {
   readonly worker: Worker
   /** Resolves with its exit code, once it has stopped. */
   readonly ended: Promise<number>
@@ -40,7 +40,7 @@ class Running {
 }
 
 /** The workers that `runWorker()` runs in this process, and the exit code so far. */
-const all = shared('workers of the process', () => ({ running: new Set<Running>(), exitCode: 0 }))
+const processWorkers = shared('workers of the process', () => ({ running: new Set<ProcessWorker>(), exitCode: 0 }))
 
 /**
  * Runs a worker until a signal stops it (SIGTERM, SIGINT, SIGHUP, nodemon's SIGUSR2), then ends the process: with code
@@ -66,8 +66,8 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
   } catch (error) {
     return fail(error)
   }
-  const one = new Running(worker)
-  all.running.add(one)
+  const one = new ProcessWorker(worker)
+  processWorkers.running.add(one)
   worker.onFatal = (error) => {
     getLogger().error({ err: error }, `The worker can't go on: ${error.message}`)
     one.end(0, 1)
@@ -83,7 +83,7 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
     onStopNow: (exitCode) => process.exit(exitCode),
   })
   // All other timers and sockets are unref'ed or the broker's, so something must keep the process alive.
-  const stay = startInterval(() => {}, longestTimeout)
+  const keepAlive = startInterval(() => {}, longestTimeout)
   try {
     await worker.start()
   } catch (error) {
@@ -91,45 +91,45 @@ export async function runWorker(options: WorkerOptions = {}): Promise<void> {
     return fail(error, one)
   }
   const code = await one.ended
-  clearInterval(stay)
-  return leave(code, one)
+  clearInterval(keepAlive)
+  return exitAfterLast(code, one)
 }
 
 /**
  * Stops a worker, and closes its broker unless another worker uses it. Resolves when the time for that is over,
  * whatever hangs.
  */
-async function stop(one: Running, timeout: number): Promise<void> {
+async function stop(one: ProcessWorker, timeout: number): Promise<void> {
   const { worker } = one
-  const deadline = new Deadline(timeout + graces)
+  const deadline = new Deadline(timeout + stopGrace)
   const steps = async (): Promise<void> => {
     await worker.stop({ timeout })
     one.isStopped = true
-    for (const other of all.running) if (!other.isStopped && other.worker.broker === worker.broker) return
+    for (const other of processWorkers.running) if (!other.isStopped && other.worker.broker === worker.broker) return
     // With plenty of time left, an idle broker still gets no more than this.
-    await worker.broker.close({ timeout: Math.min(longestClose, Math.max(grace.least, deadline.left - grace.least)) })
+    await worker.broker.close({ timeout: Math.min(maxCloseTime, Math.max(grace.least, deadline.left - grace.least)) })
   }
   try {
-    if (await atMost(timeout + graces, steps())) return
+    if (await atMost(timeout + stopGrace, steps())) return
     getLogger().warn({}, 'The worker could not stop in time; the process ends anyway')
   } catch (error) {
     getLogger().warn({ err: error }, 'The broker did not close cleanly')
   }
 }
 
-function fail(error: unknown, one?: Running): Promise<never> {
+function fail(error: unknown, one?: ProcessWorker): Promise<never> {
   getLogger().error({ err: loggable(error) }, `The worker could not start: ${messageOf(error)}`)
-  return leave(1, one)
+  return exitAfterLast(1, one)
 }
 
 /**
  * Ends the process if this was its last worker. If one failed the others stop, so that a supervisor restarts them all.
  */
-async function leave(exitCode: number, one?: Running): Promise<never> {
-  if (one) all.running.delete(one)
-  all.exitCode = Math.max(all.exitCode, exitCode)
-  if (exitCode !== 0) for (const other of all.running) other.end(other.worker.shutdownTimeout, exitCode)
-  if (all.running.size > 0) return new Promise(() => {})
+async function exitAfterLast(exitCode: number, one?: ProcessWorker): Promise<never> {
+  if (one) processWorkers.running.delete(one)
+  processWorkers.exitCode = Math.max(processWorkers.exitCode, exitCode)
+  if (exitCode !== 0) for (const other of processWorkers.running) other.end(other.worker.shutdownTimeout, exitCode)
+  if (processWorkers.running.size > 0) return new Promise(() => {})
   await flushLog()
-  process.exit(all.exitCode)
+  process.exit(processWorkers.exitCode)
 }

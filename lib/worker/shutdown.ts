@@ -9,7 +9,7 @@ import { atMost } from '../time.js'
  * How long all steps may take beyond `shutdownTimeout`, in milliseconds. With its default of 25 s they end after 29 s,
  * within the 30 s of Kubernetes.
  */
-export const graces = 4000
+export const stopGrace = 4000
 
 /** Its parts, in milliseconds. */
 export const grace = {
@@ -37,11 +37,11 @@ export const grace = {
 export async function emitInTime(
   hook: string,
   emit: () => Promise<void> | undefined,
-  patience = Number.POSITIVE_INFINITY,
+  timeout = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   try {
     const emitted = emit()
-    if (!emitted || (await atMost(patience, emitted))) return
+    if (!emitted || (await atMost(timeout, emitted))) return
     getLogger().warn({ hook }, `${hook} of a plugin takes too long; the worker stops without waiting for its end`)
   } catch {
     // The chain has logged it.

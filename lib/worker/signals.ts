@@ -60,6 +60,9 @@ function isInUse(signal: NodeJS.Signals): boolean {
     (process as { __signal_exit_emitter__?: unknown }).__signal_exit_emitter__,
     (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
   ]
-  const watching = emitters.reduce<number>((sum, one) => sum + ((one as { count?: number } | undefined)?.count ?? 0), 0)
-  return process.listenerCount(signal) > watching
+  const signalExitCopies = emitters.reduce<number>(
+    (sum, one) => sum + ((one as { count?: number } | undefined)?.count ?? 0),
+    0,
+  )
+  return process.listenerCount(signal) > signalExitCopies
 }

@@ -25,7 +25,7 @@ import { LocalQueue } from './local-queue.js'
 import { RunningMessages } from './running-messages.js'
 import { QueueSettlements } from './settling/queue-settlements.js'
 import { UnsettledCount } from './settling/unsettled-count.js'
-import { emitInTime, grace, graces } from './shutdown.js'
+import { emitInTime, grace, stopGrace } from './shutdown.js'
 import { StallWarning } from './stall-warning.js'
 import { entryModules } from './startup/entry-modules.js'
 import { readQueues } from './startup/queues.js'
@@ -52,7 +52,7 @@ export class Worker {
   readonly #runner: Runner
   readonly #executor: Executor
   readonly #running = new RunningMessages()
-  readonly #local = new LocalQueue<Waiting>()
+  readonly #localQueue = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
   readonly #unsettled = new UnsettledCount()
   readonly #stallWarning: StallWarning
@@ -88,7 +88,7 @@ export class Worker {
       broker,
       executions: () => this.#running.executions(),
       isFull: () => this.#active > 0 && this.#active >= this.#runner.slots,
-      waiting: () => this.#local.size,
+      waiting: () => this.#localQueue.size,
       queues: () => this.queues,
     })
   }
@@ -196,7 +196,7 @@ export class Worker {
     const settlements = new QueueSettlements(consumer, {
       ran: () => {
         this.#active--
-        if (this.#local.size > 0) this.#dispatch()
+        if (this.#localQueue.size > 0) this.#dispatch()
       },
       settled: () => {
         loop.release()
@@ -215,7 +215,7 @@ export class Worker {
   #accept(delivery: Delivery, settlements: QueueSettlements): void {
     this.#unsettled.count++
     if (this.#state === 'running') {
-      this.#local.push({ delivery, settlements }, delivery.priority)
+      this.#localQueue.push({ delivery, settlements }, delivery.priority)
       this.#dispatch()
     } else {
       void settlements.requeue(delivery)
@@ -226,9 +226,9 @@ export class Worker {
     // An actor that finishes immediately calls this again from within the loop, which continues anyway.
     if (this.#dispatching) return
     this.#dispatching = true
-    while (this.#state === 'running' && this.#local.size > 0 && this.#active < this.#runner.slots) {
+    while (this.#state === 'running' && this.#localQueue.size > 0 && this.#active < this.#runner.slots) {
       this.#active++
-      const { delivery, settlements } = this.#local.shift() as Waiting
+      const { delivery, settlements } = this.#localQueue.shift() as Waiting
       this.#executor.process(delivery, settlements)
     }
     this.#dispatching = false
@@ -254,17 +254,17 @@ export class Worker {
     this.#state = 'stopping'
     this.#stopping.abort()
     this.#stallWarning.stop()
-    const running = new Deadline(timeout)
-    const end = new Deadline(timeout + graces)
-    getLogger().info({ running: this.#active, waiting: this.#local.size }, 'Worker stops')
+    const runningDeadline = new Deadline(timeout)
+    const end = new Deadline(timeout + stopGrace)
+    getLogger().info({ running: this.#active, waiting: this.#localQueue.size }, 'Worker stops')
     for (const loop of this.#loops) loop.halt()
     if (started) {
-      const timeout = Math.max(grace.least, running.left)
+      const timeout = Math.max(grace.least, runningDeadline.left)
       await emitInTime('beforeWorkerShutdown', () => chain.emit('beforeWorkerShutdown', this), timeout)
     }
-    await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop, running)))
-    for (const { delivery, settlements } of this.#local.drain()) void settlements.requeue(delivery)
-    await this.#unsettled.waitForNone(running.left)
+    await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop, runningDeadline)))
+    for (const { delivery, settlements } of this.#localQueue.drain()) void settlements.requeue(delivery)
+    await this.#unsettled.waitForNone(runningDeadline.left)
     for (const message of this.messages) interrupt(message, new Shutdown())
     await this.#unsettled.waitForNone(Math.min(grace.actors, timeout))
     await atMost(Math.max(grace.least, Math.min(grace.threads, end.left - grace.last)), this.#runner.stop())
@@ -274,18 +274,18 @@ export class Worker {
     this.#state = 'stopped'
     this.#running.close()
     this.#unsettled.warnIfAny()
-    const rest = Math.max(grace.least, end.left - grace.broker)
-    if (started) await emitInTime('afterWorkerShutdown', () => chain.emit('afterWorkerShutdown', this), rest)
+    const hookTimeout = Math.max(grace.least, end.left - grace.broker)
+    if (started) await emitInTime('afterWorkerShutdown', () => chain.emit('afterWorkerShutdown', this), hookTimeout)
     getLogger().info({}, 'Worker stopped')
   }
 
-  async #stopLoop(loop: ConsumerLoop, running: Deadline): Promise<void> {
+  async #stopLoop(loop: ConsumerLoop, runningDeadline: Deadline): Promise<void> {
     const { queueName } = loop.consumer
     const hook = 'beforeConsumerThreadShutdown'
     const emit = (): Promise<void> | undefined => this.broker.chain.emit(hook, queueName, this)
-    await emitInTime(hook, emit, Math.max(grace.least, running.left))
+    await emitInTime(hook, emit, Math.max(grace.least, runningDeadline.left))
     try {
-      await atMost(Math.max(grace.least, Math.min(grace.consumers, running.left)), loop.stop())
+      await atMost(Math.max(grace.least, Math.min(grace.consumers, runningDeadline.left)), loop.stop())
     } catch (error) {
       getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly')
     }

@@ -142,7 +142,7 @@ await withRedis((server) => {
         'the child to sleep',
       )
       if (away) await server.stop()
-      child.tell('close')
+      child.writeLine('close')
       await inTime(
         child.until((lines) => lines.includes('closed')),
         'the end of its broker',

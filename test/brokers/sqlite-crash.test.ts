@@ -28,7 +28,7 @@ t.test(
     const lives = [0, 1, 2, 3].map(async (number) => {
       const producer = new Child(t, 'sqlite-producer.ts', [path, `p${number}.`, '100000'])
       await producer.until((lines) => lines.includes('ready'))
-      producer.tell('go')
+      producer.writeLine('go')
       const last = somewhere(50, 400)
       await producer.until((lines) => lines.length > last)
       await producer.kill()

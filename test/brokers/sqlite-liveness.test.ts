@@ -38,7 +38,7 @@ t.test('a step of the clock makes nobody look dead', async (t) => {
   t.equal(nameOf(await takeOne(consumer)), 'waiting', 'what runs was left alone')
 
   // Then the first one is still the holder of what it has
-  child.tell('settle')
+  child.writeLine('settle')
   await child.until((lines) => lines.includes('acked running'))
   await until(async () => (await broker.stats('exam')).inFlight + (await broker.stats('exam')).ready === 2, 'the rest')
 })

@@ -16,7 +16,7 @@ t.test('several processes make the file at once', async (t) => {
   const path = makePath(t)
   const children = [1, 2, 3, 4].map((number) => new Child(t, 'sqlite-producer.ts', [path, `${number}.`, '50']))
   await Promise.all(children.map((child) => child.until((lines) => lines.includes('ready'))))
-  for (const child of children) child.tell('go')
+  for (const child of children) child.writeLine('go')
   await Promise.all(children.map((child) => child.ended()))
   t.same(
     children.map((child) => child.lines.length),
@@ -31,7 +31,7 @@ t.test('the send of another process wakes a waiting take', async (t) => {
   await child.until((lines) => lines.includes('ready'))
   const consumer = open(t, path).consume('exam')
   const waiting = consumer.take(1)
-  child.tell('go')
+  child.writeLine('go')
   // A take that isn't woken comes back with nothing, after seconds.
   t.same((await inTime(waiting, 'the message')).map(nameOf), ['from afar 0'])
 })
@@ -50,7 +50,7 @@ t.test('a worker that was stopped for longer than its lease neither settles twic
   const delivery = await takeOne(consumer)
   t.equal(delivery.deliveryCount, 2)
   child.process.kill('SIGCONT')
-  child.tell('settle')
+  child.writeLine('settle')
   await child.until((lines) => lines.includes('acked fought over'))
 
   // Then that settlement and its send did nothing
@@ -61,7 +61,7 @@ t.test('a worker that was stopped for longer than its lease neither settles twic
   // And the worker works on, under a new lease
   await broker.enqueue(note('another'))
   await child.until((lines) => lines.some((line) => line.startsWith('took another') && line.endsWith(' 1')))
-  child.tell('settle')
+  child.writeLine('settle')
   await child.until((lines) => lines.includes('acked another'))
   await until(
     async () => (await broker.stats('exam')).inFlight + (await broker.stats('exam')).ready === 1,

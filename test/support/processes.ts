@@ -44,7 +44,7 @@ export class Child {
     }
   }
 
-  tell(line: string): void {
+  writeLine(line: string): void {
     this.process.stdin.write(`${line}\n`)
   }
 

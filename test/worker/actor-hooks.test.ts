@@ -14,7 +14,7 @@ const broker = new MemoryBroker()
 setBroker(broker)
 const actors = await import('../support/actors/hooked.js')
 const modules = [new URL('../support/actors/hooked.ts', import.meta.url).href]
-const patience = { timeout: '20s' } as const
+const waitOptions = { timeout: '20s' } as const
 
 const heard: { what: string; isMainThread: boolean; session: string }[] = []
 let sessions = 0
@@ -42,7 +42,7 @@ for (const threads of [0, 1]) {
 
   t.test(`aroundActor surrounds the function where it runs, the plugin added first outermost (${where})`, async (t) => {
     await work()
-    const result = await (await actors.surrounded.send('well')).result(patience)
+    const result = await (await actors.surrounded.send('well')).result(waitOptions)
     t.equal(result.isMainThread, threads === 0)
     t.same(result.trail, ['outer around true', 'watcher', 'transaction'], 'current() was there')
   })
@@ -51,24 +51,24 @@ for (const threads of [0, 1]) {
     await work()
     for (const how of ['watcher fails before', 'watcher fails after']) {
       const message = await actors.surrounded.send(how)
-      t.match(await message.result(patience), { how })
-      t.equal(await (await actors.tried.send(message.messageId)).result(patience), 1, 'run once')
+      t.match(await message.result(waitOptions), { how })
+      t.equal(await (await actors.tried.send(message.messageId)).result(waitOptions), 1, 'run once')
       if (threads === 0) t.ok(log.splice(0).some(({ text }) => text === 'aroundActor of Watcher failed'))
     }
-    await t.rejects((await actors.surrounded.send('throw')).result(patience), failure('TypeError', 'from the actor'))
+    await t.rejects((await actors.surrounded.send('throw')).result(waitOptions), failure('TypeError', 'from the actor'))
   })
 
   t.test(
     `an essential plugin may change the result, and fail the attempt with an error of its own (${where})`,
     async (t) => {
       await work()
-      t.equal(await (await actors.replaced.send('replace')).result(patience), 'committed replace')
+      t.equal(await (await actors.replaced.send('replace')).result(waitOptions), 'committed replace')
       await t.rejects(
-        (await actors.replaced.send('conflict')).result(patience),
+        (await actors.replaced.send('conflict')).result(waitOptions),
         failure('RangeError', 'could not commit'),
       )
       await t.rejects(
-        (await actors.stubborn.send('conflict')).result(patience),
+        (await actors.stubborn.send('conflict')).result(waitOptions),
         failure('RangeError', 'could not commit'),
       )
       const { letters } = await broker.deadLetters('default')
@@ -78,17 +78,17 @@ for (const threads of [0, 1]) {
 
   t.test(`SkipMessage from around an actor skips it (${where})`, async (t) => {
     await work()
-    t.equal(await (await actors.surrounded.send('skip')).result(patience), null)
+    t.equal(await (await actors.surrounded.send('skip')).result(waitOptions), null)
   })
 
   t.test(`the time of what surrounds the actor is the actor's time (${where})`, async (t) => {
     await work()
-    await t.rejects((await actors.hanging.send('hang')).result(patience), failure('TimeLimitExceeded'))
+    await t.rejects((await actors.hanging.send('hang')).result(waitOptions), failure('TimeLimitExceeded'))
   })
 
   t.test(`a thread's hooks are called once, before its first actor and when it stops (${where})`, async (t) => {
     const worker = await work()
-    const before = await (await actors.hooksOfThread.send()).result(patience)
+    const before = await (await actors.hooksOfThread.send()).result(waitOptions)
     t.equal(before.at(-1), 'start')
     await worker.stop()
     const own = (): typeof heard => heard.filter(({ session }) => session === `${sessions}`)

@@ -7,7 +7,7 @@ import type { Message } from '../../lib/message.js'
 import { interrupt } from '../../lib/worker/execution.js'
 import { Worker } from '../../lib/worker/worker.js'
 import type { WorkerOptions } from '../../lib/worker/worker-options.js'
-import * as actors from '../support/actors/losses.js'
+import * as actors from '../support/actors/lost-threads.js'
 import { captureLog } from '../support/log.js'
 import { failure, gate, until } from '../support/memory.js'
 
@@ -17,28 +17,28 @@ const log = captureLog()
 t.teardown(() => broker.close())
 
 /** Holds messages of `brief` just before they run, when a test asks for it. */
-let door: Promise<void> | undefined
-let atTheDoor: Message | undefined
+let gateOfBrief: Promise<void> | undefined
+let waitingMessage: Message | undefined
 let booted = 0
 broker.use({
   name: 'Doorkeeper',
   afterWorkerThreadBoot: () => void booted++,
   async beforeProcessMessage(message) {
-    if (message.actorName !== 'brief' || !door) return
-    atTheDoor = message
-    await door
+    if (message.actorName !== 'brief' || !gateOfBrief) return
+    waitingMessage = message
+    await gateOfBrief
   },
 })
 
-const modules = [new URL('../support/actors/losses.ts', import.meta.url)]
-const patience = { timeout: '20s' } as const
+const modules = [new URL('../support/actors/lost-threads.ts', import.meta.url)]
+const waitOptions = { timeout: '20s' } as const
 
 async function work(t: Test, options: WorkerOptions = {}): Promise<Worker> {
   log.length = 0
   const worker = new Worker(broker, { threads: 1, concurrency: 4, modules, ...options })
   t.teardown(async () => {
-    door = undefined
-    atTheDoor = undefined
+    gateOfBrief = undefined
+    waitingMessage = undefined
     await worker.stop({ timeout: 0 })
     await broker.flushAll()
   })
@@ -49,11 +49,11 @@ async function work(t: Test, options: WorkerOptions = {}): Promise<Worker> {
 const lost = (): boolean => log.some(({ text }) => /thread was lost/.test(text))
 
 /** A message of `brief` that is about to run when the only thread is lost. */
-async function orphan(): Promise<{ message: Message; letIn: () => void }> {
+async function startBeforeLoss(): Promise<{ message: Message; letIn: () => void }> {
   const { opened, open } = gate()
-  door = opened
+  gateOfBrief = opened
   const message = await actors.brief.send()
-  await until(() => atTheDoor !== undefined)
+  await until(() => waitingMessage !== undefined)
   await actors.exit.send()
   await until(lost)
   return { message, letIn: open }
@@ -61,19 +61,19 @@ async function orphan(): Promise<{ message: Message; letIn: () => void }> {
 
 t.test("the time in which a message waits for a lost thread's successor doesn't count against its limit", async (t) => {
   await work(t)
-  const { message, letIn } = await orphan()
+  const { message, letIn } = await startBeforeLoss()
   letIn()
-  t.equal(await message.result(patience), 'done')
+  t.equal(await message.result(waitOptions), 'done')
 })
 
 t.test('a message that waits for a thread can be interrupted: it ends at once and never runs', async (t) => {
   await work(t)
-  const { message, letIn } = await orphan()
+  const { message, letIn } = await startBeforeLoss()
   letIn()
   await new Promise(setImmediate)
-  t.ok(interrupt(atTheDoor as Message, new Interrupt('not wanted any more')))
+  t.ok(interrupt(waitingMessage as Message, new Interrupt('not wanted any more')))
   const before = booted
-  await t.rejects(message.result(patience), failure('Interrupt', 'not wanted any more'))
+  await t.rejects(message.result(waitOptions), failure('Interrupt', 'not wanted any more'))
   t.equal(booted, before, 'before there is a thread that could run it')
 })
 
@@ -81,9 +81,9 @@ t.test('what an ended message left behind costs its neighbours their thread, but
   await work(t)
   const neighbour = await actors.nap.send(400)
   const culprit = await actors.leaveBehind.send()
-  t.equal(await culprit.result(patience), 'ended')
+  t.equal(await culprit.result(waitOptions), 'ended')
   await until(lost)
-  t.type(await neighbour.result(patience), 'number')
+  t.type(await neighbour.result(waitOptions), 'number')
   t.match(await broker.stats('default'), { dead: 0 })
 })
 
@@ -106,13 +106,13 @@ t.test('threads that die of themselves, one after the other, are replaced more a
   process.env.SICKLY_THREADS = 'yes'
   t.teardown(() => delete process.env.SICKLY_THREADS)
   await work(t)
-  const losses = (): number => log.filter(({ text }) => /thread was lost/.test(text)).length
-  await until(() => losses() === 3)
+  const lostCount = (): number => log.filter(({ text }) => /thread was lost/.test(text)).length
+  await until(() => lostCount() === 3)
   delete process.env.SICKLY_THREADS
-  t.type(await (await actors.nap.send(1)).result(patience), 'number', 'and the first that lives works')
-  const rests = log.filter(({ text }) => /starts after a pause/.test(text)).map(({ fields }) => fields.delay as number)
-  t.equal(rests.length, losses() - 1, 'the first is replaced at once')
-  t.ok((rests[0] as number) <= (rests[1] as number), `${rests}`)
+  t.type(await (await actors.nap.send(1)).result(waitOptions), 'number', 'and the first that lives works')
+  const pauses = log.filter(({ text }) => /starts after a pause/.test(text)).map(({ fields }) => fields.delay as number)
+  t.equal(pauses.length, lostCount() - 1, 'the first is replaced at once')
+  t.ok((pauses[0] as number) <= (pauses[1] as number), `${pauses}`)
 })
 
 t.test('whatever an actor throws on a thread, it is a failure like any other', async (t) => {
@@ -122,7 +122,7 @@ t.test('whatever an actor throws on a thread, it is a failure like any other', a
     ['symbol', /no Error was thrown: Symbol\(odd\)/],
     ['undefined', /no Error was thrown: undefined/],
   ] as const) {
-    await t.rejects((await actors.throwOdd.send(how)).result(patience), failure('Error', said))
+    await t.rejects((await actors.throwOdd.send(how)).result(waitOptions), failure('Error', said))
   }
   t.notOk(lost(), 'and its thread lives')
 })

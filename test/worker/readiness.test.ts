@@ -5,10 +5,10 @@ import type { Message } from '../../lib/message.js'
 import { until } from '../support/memory.js'
 import { type Scene, scene } from '../support/processes/child.js'
 
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 function all<R>(messages: readonly Message<R>[]): Promise<R[]> {
-  return Promise.all(messages.map((message) => message.result(patience)))
+  return Promise.all(messages.map((message) => message.result(waitOptions)))
 }
 
 /** Sums that only the last import of the script can do. */
@@ -21,7 +21,7 @@ async function allRight(t: Test, { broker }: Scene, sums: readonly Message<numbe
     await all(sums),
     sums.map((_, index) => index + 1),
   )
-  await broker.join('default', patience)
+  await broker.join('default', waitOptions)
   t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead })
 }
 
@@ -46,7 +46,7 @@ t.test('the same holds for the thread that replaces a lost one', async (t) => {
   const stage = scene(t)
   const worker = stage.start('unawaited.ts', { threads: 1, concurrency: 4 })
   const exits = await stage.actor('quit').sendMany([[], []])
-  for (const exit of exits) await t.rejects(exit.result(patience), { name: 'ResultFailure' })
+  for (const exit of exits) await t.rejects(exit.result(waitOptions), { name: 'ResultFailure' })
   const sums = await backlog(stage, 200)
   await stage.actor('quit').send()
   const connected = await stage.actor<boolean>('isConnected').sendMany(Array.from({ length: 20 }, () => []))
@@ -62,7 +62,7 @@ t.test('the same holds for the thread that replaces a lost one', async (t) => {
 t.test('a replacement whose script fails before it calls runWorker() is tried again', async (t) => {
   const stage = scene(t)
   const worker = stage.start('flaky-start.ts', { threads: 1 })
-  await t.rejects((await stage.actor('quit').send()).result(patience), { name: 'ResultFailure' })
+  await t.rejects((await stage.actor('quit').send()).result(waitOptions), { name: 'ResultFailure' })
   await worker.logged(/could not be replaced; trying again/)
   await allRight(t, stage, await backlog(stage, 20), 1)
 })
@@ -75,8 +75,8 @@ t.test('so is that of a thread on which a suspect shall run alone', async (t) =>
   await allRight(t, stage, await backlog(stage, 2))
   const innocent = await stage.actor('brief').send()
   const culprit = await stage.actor('quitElsewhere').send()
-  await t.rejects(culprit.result(patience), { name: 'ResultFailure' })
-  t.equal(await innocent.result(patience), 'done')
+  await t.rejects(culprit.result(waitOptions), { name: 'ResultFailure' })
+  t.equal(await innocent.result(waitOptions), 'done')
   await worker.logged(/An isolation thread could not be started; trying again/)
   await allRight(t, stage, await backlog(stage, 20), 1)
 })
@@ -108,7 +108,7 @@ t.test("an actor that a thread doesn't have is no fault of its messages: they wa
   await stage.actor('mainOnly').sendMany(Array.from({ length: 20 }, () => []))
   const early = await stage.actor<string>('early').send()
   const worker = stage.start('late-actors.ts', { threads: 2 })
-  t.equal(await early.result(patience), 'early')
+  t.equal(await early.result(waitOptions), 'early')
   t.same(new Set(await all(late)), new Set(['late']))
   const said = (actorName: string): number =>
     worker.log.filter((line) => /doesn't have the actor/.test(line.msg) && line.actorName === actorName).length

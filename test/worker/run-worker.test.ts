@@ -3,15 +3,15 @@ import t from 'tap'
 import { until } from '../support/memory.js'
 import { scene } from '../support/processes/child.js'
 
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 t.test('a worker runs on threads what another process sent, with current() there', async (t) => {
   const { actor, start } = scene(t)
   const sums = await actor<number>('add').sendMany(Array.from({ length: 20 }, (_, index) => [index, 1]))
   const where = await actor<{ isMainThread: boolean; pid: number; messageId: string }>('where').send()
   const worker = start('main.ts', { threads: 2 })
-  for (const [index, message] of sums.entries()) t.equal(await message.result(patience), index + 1)
-  t.match(await where.result(patience), { isMainThread: false, pid: worker.pid, messageId: where.messageId })
+  for (const [index, message] of sums.entries()) t.equal(await message.result(waitOptions), index + 1)
+  t.match(await where.result(waitOptions), { isMainThread: false, pid: worker.pid, messageId: where.messageId })
   worker.kill('SIGTERM')
   t.same(await worker.ended, [0, null])
 })
@@ -26,7 +26,7 @@ t.test('SIGTERM lets end what can, gives the rest back uncounted, and exits with
   await until(async () => (await broker.stats('default')).inFlight === 4, 'all in the hands of the worker')
   worker.kill('SIGTERM')
   t.same(await worker.ended, [0, null])
-  t.equal(await polite.result(patience), 'ended in good order')
+  t.equal(await polite.result(waitOptions), 'ended in good order')
   t.match(await broker.stats('default'), { ready: 3, inFlight: 0, dead: 0 })
   const consumer = broker.consume('default')
   t.same(

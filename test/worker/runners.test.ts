@@ -22,7 +22,7 @@ let outcomes: Outcome[] | undefined
 const spy = { name: 'spy', afterProcessMessage: (_: unknown, outcome: Outcome) => void outcomes?.push(outcome) }
 
 const modules = [new URL('../support/actors/runners.ts', import.meta.url).href]
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 let running: Worker
 
@@ -42,7 +42,7 @@ function ask(t: Test): void {
     for (const [what, make] of Object.entries(actors.plain)) {
       const expected = JSON.parse(JSON.stringify((await make()) ?? null)) as unknown
       for (const actor of [actors.answer, actors.answerAtOnce]) {
-        t.same(await (await actor.send(what)).result(patience), expected, what)
+        t.same(await (await actor.send(what)).result(waitOptions), expected, what)
       }
     }
   })
@@ -51,19 +51,19 @@ function ask(t: Test): void {
     for (const [what, [, said]] of Object.entries(actors.odd)) {
       const type = what === 'throwingThen' ? 'RangeError' : 'NotSerializable'
       for (const actor of [actors.answer, actors.answerAtOnce]) {
-        await t.rejects((await actor.send(what)).result(patience), failure(type, said), what)
+        await t.rejects((await actor.send(what)).result(waitOptions), failure(type, said), what)
       }
     }
     await broker.flushAll()
     for (const what of Object.keys(actors.odd)) if (what !== 'throwingThen') await actors.unwanted.send(what)
-    await broker.join('default', patience)
+    await broker.join('default', waitOptions)
     t.equal((await broker.stats('default')).dead, 0, 'which harms nobody where the result isn’t wanted')
   })
 
   t.test('a generator that comes out of a promise is refused, since nothing of it has run', async (t) => {
     for (const isAsync of [true, false]) {
       const message = await actors.generates.sendWithOptions({ args: [isAsync], storeResults: false })
-      await broker.join('default', patience)
+      await broker.join('default', waitOptions)
       const { letters } = await broker.deadLetters('default')
       t.match(letters.at(-1)?.reason, /^NotSerializable: The actor "generates" returned a generator/, `${message}`)
     }
@@ -80,19 +80,19 @@ function ask(t: Test): void {
     channel.close()
     const message = [...running.messages].find(({ messageId }) => messageId === sent.messageId) as Message
     interrupt(message, new Shutdown())
-    t.equal(await sent.result(patience), sent.messageId)
+    t.equal(await sent.result(waitOptions), sent.messageId)
   })
 
   t.test('what is passed on to another actor is held to the same', async (t) => {
     const next = actors.handedOn.messageWithOptions({ args: ['first'] as never })
     const pipe = { options: { pipe_target: next.toWire() } }
     await actors.unwanted.sendWithOptions({ args: ['nested'], ...pipe })
-    t.same(await next.result(patience), { a: [1, { b: null }], '': true })
+    t.same(await next.result(waitOptions), { a: [1, { b: null }], '': true })
     for (const what of ['money', 'url']) {
       await broker.flushAll()
       await actors.callsBack.send(what)
       await actors.unwanted.sendWithOptions({ args: [what], ...pipe })
-      await broker.join('default', patience)
+      await broker.join('default', waitOptions)
       const { letters } = await broker.deadLetters('default')
       t.same(
         letters.map(({ reason }) => reason.startsWith('NotSerializable: result.')),
@@ -105,29 +105,36 @@ function ask(t: Test): void {
   t.test('what an actor does to its arguments no other attempt sees', async (t) => {
     const args: Parameters<typeof actors.spoil> = [[1, 2], { seen: 0, deep: { a: 1 } }]
     const seen = JSON.stringify([...args, args])
-    t.equal(await (await actors.spoil.send(...args)).result(patience), seen)
+    t.equal(await (await actors.spoil.send(...args)).result(waitOptions), seen)
     const named = await actors.spoilNamed.sendWithOptions({ args: [] as never, kwargs: { list: [1] } })
-    t.equal(await named.result(patience), '{"list":[1]}')
+    t.equal(await named.result(waitOptions), '{"list":[1]}')
   })
 
   t.test('an actor has the same surroundings', async (t) => {
     const expected = { self: true, frozen: true, same: true, sameArgs: true, leaked: null, aborted: false }
-    t.match(await (await actors.surroundings.send()).result(patience), { args: 0, ...expected })
-    t.match(await (await actors.surroundings.send(1, { a: 1 }, [2])).result(patience), { args: 3, ...expected })
+    t.match(await (await actors.surroundings.send()).result(waitOptions), { args: 0, ...expected })
+    t.match(await (await actors.surroundings.send(1, { a: 1 }, [2])).result(waitOptions), { args: 3, ...expected })
     const named = await actors.surroundings.sendWithOptions({ args: [1], kwargs: { by: 'name' } })
-    t.match(await named.result(patience), { args: 2, frozen: true, aborted: false })
+    t.match(await named.result(waitOptions), { args: 2, frozen: true, aborted: false })
   })
 
   t.test('at its limit it is stopped with the same reason, and fails with that whatever it throws then', async (t) => {
     for (const how of ['reason', 'abort', 'other', 'return']) {
-      const error = (await (await actors.stopped.send(how)).result(patience).catch((error) => error)) as ResultFailure
+      const error = (await (
+        await actors.stopped.send(how)
+      )
+        .result(waitOptions)
+        .catch((error) => error)) as ResultFailure
       t.match(error, failure('TimeLimitExceeded', 'its time limit of 20 ms.'), how)
       const cause =
         how === 'abort' ? /Caused by AbortError: aborted\n/ : how === 'other' ? /Caused by Error: gave up\n/ : undefined
       if (cause) t.match(error.traceback, cause)
       else t.notMatch(error.traceback, /Caused by/, `${how}: it isn't its own cause`)
     }
-    await t.rejects((await actors.reject.send()).result(patience), failure('Error', 'no Error was thrown: undefined'))
+    await t.rejects(
+      (await actors.reject.send()).result(waitOptions),
+      failure('Error', 'no Error was thrown: undefined'),
+    )
   })
 }
 
@@ -145,7 +152,7 @@ t.test('a plugin is shown a result as well as it can be carried, and none that n
       broker.use({ ...spy, wantsResult: () => false })
       await work(t, threads)
       await actors.unwanted.send('nested')
-      await broker.join('default', patience)
+      await broker.join('default', waitOptions)
       t.equal(outcomes?.at(-1)?.result, undefined)
     })
   }
@@ -157,7 +164,7 @@ t.test('a plugin is shown a result as well as it can be carried, and none that n
       const results: unknown[] = []
       for (const what of ['nested', 'text', 'null', 'nothing', 'date', 'fn']) {
         await actors.unwanted.send(what)
-        await broker.join('default', patience)
+        await broker.join('default', waitOptions)
         results.push(outcomes?.at(-1)?.result)
       }
       t.match(results, [{ a: [1] }, /^ünï/, null, undefined, [new Date(0)]])

@@ -11,7 +11,7 @@ import { withRedis } from '../support/redis-server.js'
 import { makePath } from '../support/sqlite-files.js'
 
 const log = captureLog()
-const patience = { timeout: '20s' } as const
+const waitOptions = { timeout: '20s' } as const
 
 type Module = typeof import('../support/actors/sending.js')
 type Call = Module['calls'][number]
@@ -47,7 +47,7 @@ function testSending(kind: string, address: (t: Test) => string): void {
       await worker.start()
 
       calls.length = 0
-      const { calls: there } = await (await relay.send('one')).result(patience)
+      const { calls: there } = await (await relay.send('one')).result(waitOptions)
       if (threads === 0) {
         t.same(of(there, 'everywhere', true), [changes, ...sees], 'inline everything is on the main thread')
         t.same(of(there, 'on main', true), [changes, ...sees])
@@ -65,7 +65,7 @@ function testSending(kind: string, address: (t: Test) => string): void {
         t.equal(warnings.length, 1)
       }
 
-      const { failed } = await (await relay.send('refused')).result(patience)
+      const { failed } = await (await relay.send('refused')).result(waitOptions)
       t.equal(failed, 'HookFailed: beforeEnqueue of Refusal failed: not this one', 'an essential plugin can refuse it')
 
       calls.length = 0

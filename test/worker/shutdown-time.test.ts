@@ -9,7 +9,7 @@ import { RedisBroker } from '../../brokers/redis/index.js'
 import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { remoteActor } from '../../lib/actor.js'
 import type { Broker } from '../../lib/broker.js'
-import { graces } from '../../lib/worker/shutdown.js'
+import { stopGrace } from '../../lib/worker/shutdown.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { stage, until } from '../support/memory.js'
 import { Child, scene } from '../support/processes/child.js'
@@ -25,13 +25,13 @@ async function endsInTime(t: Test, worker: Child, what: string): Promise<void> {
   worker.kill('SIGTERM')
   t.same(await worker.ended, [0, null], what)
   const took = performance.now() - asked
-  t.ok(took < shutdownTimeout + graces + slack, `${what}: ${Math.round(took)} ms`)
+  t.ok(took < shutdownTimeout + stopGrace + slack, `${what}: ${Math.round(took)} ms`)
 }
 
 t.test('with its defaults a stop is over within 29 s', async (t) => {
   const broker = new MemoryBroker()
   t.teardown(() => broker.close())
-  t.ok(new Worker(broker).shutdownTimeout + graces <= 29_000)
+  t.ok(new Worker(broker).shutdownTimeout + stopGrace <= 29_000)
 })
 
 t.test('a worker whose SQLite file is locked ends in time, idle or busy, inline or on threads', async (t) => {

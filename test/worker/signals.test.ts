@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { type Child, scene } from '../support/processes/child.js'
 
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 /** Sends two signals; says how many milliseconds lay between them at most, on a machine that may be busy. */
 async function killTwice(worker: Child, first: NodeJS.Signals, second: NodeJS.Signals, gap: number): Promise<number> {
@@ -31,7 +31,7 @@ for (const threads of [0, 1]) {
       const ended = await worker.ended
       if (took > 900) return t.comment(`${first} and ${second} came ${took} ms apart, which is another case`)
       t.same(ended, [0, null], `${first} and ${gap} ms later ${second}`)
-      t.equal(await message.result(patience), 'done')
+      t.equal(await message.result(waitOptions), 'done')
       t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead: 0 })
     })
     await Promise.all(all)
@@ -47,7 +47,7 @@ t.test('a signal that is heard of late, since an actor blocked the event loop, i
   const ended = await worker.ended
   if (took > 900) return t.comment(`the signals came ${took} ms apart, which is another case`)
   t.same(ended, [0, null])
-  t.equal(await message.result(patience), 'done')
+  t.equal(await message.result(waitOptions), 'done')
 })
 
 t.test('a second signal that comes a second later ends it at once', async (t) => {
@@ -60,9 +60,9 @@ t.test('a second signal that comes a second later ends it at once', async (t) =>
     worker.kill(signal)
     await worker.logged(/a second or more later, ends the process immediately/)
     // Once is enough; on a machine that stands still just then it takes another.
-    const insist = setInterval(() => worker.kill(signal), 1500)
+    const repeatSignal = setInterval(() => worker.kill(signal), 1500)
     const ended = await worker.ended
-    clearInterval(insist)
+    clearInterval(repeatSignal)
     t.same(ended, [codes[signal], null], signal)
   })
   await Promise.all(all)

@@ -8,7 +8,7 @@ import * as actors from '../support/actors/lingering.js'
 import { captureLog } from '../support/log.js'
 import { gate, stage, until } from '../support/memory.js'
 
-const patience = { timeout: '20s' } as const
+const waitOptions = { timeout: '20s' } as const
 
 /** A worker whose own timers are moved by hand. */
 function byHand(t: Test): (seconds: number) => Promise<void> {
@@ -47,7 +47,7 @@ t.test('when hanging messages take every slot and others wait, the log names the
   t.equal(warnings().length, 2)
 
   open()
-  t.equal(await waiting.result(patience), 'quick')
+  t.equal(await waiting.result(waitOptions), 'quick')
   await pass(300)
   t.equal(warnings().length, 2, 'and it is over when they end')
 })
@@ -87,7 +87,7 @@ for (const [name, actor, said] of [
       const worker = new Worker(broker, { threads: 1, modules })
       t.teardown(() => worker.stop({ timeout: 0 }))
       await worker.start()
-      await (await actor.send()).result(patience)
+      await (await actor.send()).result(waitOptions)
       await worker.stop()
       const told = log.filter(({ text }) => /didn't end by itself/.test(text))
       t.equal(told.length, said ? 1 : 0)

@@ -17,11 +17,11 @@ let lines: string[] = []
 setLogger(pino({ level: 'info' }, { write: (line: string) => void lines.push(line) }))
 
 const modules = [new URL('../support/actors/throwing.ts', import.meta.url).href]
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 async function failureOf(message: { result(options: object): Promise<unknown> }): Promise<ResultFailure> {
   try {
-    await message.result(patience)
+    await message.result(waitOptions)
   } catch (error) {
     if (error instanceof ResultFailure) return error
     throw error
@@ -35,7 +35,7 @@ async function fling(
 ): Promise<{ failure: ResultFailure; seen: Error; reason: string; traceback: string }> {
   actors.seen.length = 0
   const failure = await failureOf(await actors.fling.send(what))
-  await broker.join('default', patience)
+  await broker.join('default', waitOptions)
   const letter = (await broker.deadLetters('default')).letters.at(-1)
   const [seen] = actors.seen
   if (!letter || !seen) throw new Error(`Nothing is left of ${what}.`)
@@ -134,11 +134,11 @@ for (const threads of [0, 1]) {
           )
         })
       }
-      t.equal(await (await actors.fine.send()).result(patience), 'fine')
+      t.equal(await (await actors.fine.send()).result(waitOptions), 'fine')
     })
 
     t.test('ours are known by their mark, and those derived from them', async (t) => {
-      for (const own of [true, false]) t.equal(await (await actors.skip.send(own)).result(patience), null)
+      for (const own of [true, false]) t.equal(await (await actors.skip.send(own)).result(waitOptions), null)
       t.match(await failureOf(await actors.retryOnce.send()), { type: 'Retry', reason: 'again' })
     })
 

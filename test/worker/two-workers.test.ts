@@ -8,7 +8,7 @@ import * as actors from '../support/actors/threaded.js'
 import { captureLog } from '../support/log.js'
 import { scene } from '../support/processes/child.js'
 
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 t.test('what an actor on a thread sends goes to the broker of its own worker', async (t) => {
   captureLog()
@@ -31,7 +31,7 @@ t.test(
     const { actor, broker, start } = scene(t)
     const message = await actor('long').send()
     const worker = start('two-workers.ts')
-    t.equal(await (await actor('short', 'other').send()).result(patience), 'short')
+    t.equal(await (await actor('short', 'other').send()).result(waitOptions), 'short')
     worker.kill('SIGTERM')
     t.same(await worker.ended, [0, null])
     t.equal(await message.result(), 'done')

@@ -3,7 +3,7 @@ import t from 'tap'
 import { until } from '../support/memory.js'
 import { scene } from '../support/processes/child.js'
 
-const patience = { timeout: '30s' } as const
+const waitOptions = { timeout: '30s' } as const
 
 t.test('what a worker held that was killed is run by another', async (t) => {
   const { actor, broker, start } = scene(t)
@@ -19,7 +19,7 @@ t.test('what a worker held that was killed is run by another', async (t) => {
   first.kill('SIGKILL')
   t.same(await first.ended, [null, 'SIGKILL'])
   start('main.ts', { threads: 1 })
-  t.same(await Promise.all(lying.map((message) => message.result(patience))), [3, 7])
+  t.same(await Promise.all(lying.map((message) => message.result(waitOptions))), [3, 7])
 })
 
 for (const threads of [0, 1]) {
@@ -36,11 +36,11 @@ for (const threads of [0, 1]) {
         t.same(await start('main.ts', { threads, concurrency: 1, prefetch: 6 }).ended, [null, 'SIGKILL'])
       }
       const last = start('main.ts', { threads, concurrency: 1 })
-      await t.rejects(murder.result(patience), {
+      await t.rejects(murder.result(waitOptions), {
         name: 'ResultFailure',
         message: /WorkerLost: worker lost: delivered 3 times/,
       })
-      for (const [index, message] of neighbours.entries()) t.equal(await message.result(patience), 2 * index)
+      for (const [index, message] of neighbours.entries()) t.equal(await message.result(waitOptions), 2 * index)
       t.match((await broker.deadLetters('default')).letters, [{ reason: /^worker lost/ }])
       last.kill('SIGTERM')
       t.same(await last.ended, [0, null])

@@ -10,9 +10,9 @@ interface Batch {
   readonly deliveries: Delivery[]
 }
 
-const nothing: readonly Entry[] = []
+const noSends: readonly Entry[] = []
 
-export class Acknowledger {
+export class BatchedAcks {
   #batch: Batch | undefined
 
   constructor(
@@ -45,7 +45,7 @@ export class Acknowledger {
 
   #ack(delivery: Delivery): Promise<void> {
     try {
-      return this.consumer.ack(delivery, nothing)
+      return this.consumer.ack(delivery, noSends)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -5,10 +5,10 @@
 import type { Consumer, Delivery } from '../../consumer.js'
 import { BrokerClosed } from '../../errors.js'
 import { getLogger } from '../../logger.js'
-import { isFinal, retryUntilDone } from '../consumer-loop.js'
+import { isPermanentFailure, retryUntilDone } from '../consumer-loop.js'
 import type { DeliverySettlements } from '../execution.js'
 import { RepeatedFailure } from '../repeated-failure.js'
-import { Acknowledger } from './batched-acks.js'
+import { BatchedAcks } from './batched-acks.js'
 
 export interface QueueSettlementEvents {
   /** An actor has finished: there may be room for the next message. */
@@ -23,7 +23,7 @@ export interface QueueSettlementEvents {
 
 export class QueueSettlements implements DeliverySettlements {
   readonly consumer: Consumer
-  readonly #acknowledger: Acknowledger
+  readonly #acks: BatchedAcks
   readonly ran: () => void
   readonly settled: () => void
   readonly exclude: (more: number) => void
@@ -33,11 +33,11 @@ export class QueueSettlements implements DeliverySettlements {
     this.settled = settled
     this.exclude = exclude
     this.consumer = withRetries(consumer, abandon)
-    this.#acknowledger = new Acknowledger(consumer, settled, (delivery, error) => void this.#retryAck(delivery, error))
+    this.#acks = new BatchedAcks(consumer, settled, (delivery, error) => void this.#retryAck(delivery, error))
   }
 
   acknowledge(delivery: Delivery): void {
-    this.#acknowledger.acknowledge(delivery)
+    this.#acks.acknowledge(delivery)
   }
 
   /** Requeues a delivery that was not started. */
@@ -55,7 +55,7 @@ export class QueueSettlements implements DeliverySettlements {
   async #retryAck(delivery: Delivery, first: unknown): Promise<void> {
     const { queueName } = this.consumer
     try {
-      if (isFinal(first)) throw first
+      if (isPermanentFailure(first)) throw first
       await this.consumer.ack(delivery, [])
     } catch (error) {
       if (!(error instanceof BrokerClosed)) {
@@ -71,7 +71,7 @@ function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
   const { queueName } = consumer
   const texts = {
     failing: `Can't settle messages of "${queueName}"`,
-    over: `Settling messages of "${queueName}" again`,
+    recovered: `Settling messages of "${queueName}" again`,
   }
   const failure = new RepeatedFailure(texts, { queueName })
   const retry = async (settle: () => Promise<void>): Promise<void> => {
@@ -79,7 +79,7 @@ function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
       try {
         await settle()
       } catch (error) {
-        if (!isFinal(error) && !abandon.aborted) failure.failed(error)
+        if (!isPermanentFailure(error) && !abandon.aborted) failure.failed(error)
         throw error
       }
     }
@@ -90,7 +90,7 @@ function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
     try {
       await settle()
     } catch (error) {
-      if (isFinal(error)) throw error
+      if (isPermanentFailure(error)) throw error
       failure.failed(error)
       await retry(settle)
     }

@@ -22,7 +22,7 @@ export interface UnsettledDelivery {
 export async function settle(
   unsettled: UnsettledDelivery,
   outcome: Outcome,
-  what = settlementOf(outcome),
+  settlement = settlementOf(outcome),
 ): Promise<void> {
   const { broker, consumer, delivery, message } = unsettled
   const { sends, error, decision } = outcome
@@ -36,7 +36,7 @@ export async function settle(
   if (sends.length === 0) await consumer.ack(delivery, sends)
   else await settleWithSends(unsettled, outcome, (entries) => consumer.ack(delivery, entries))
   await broker.chain.emit('afterAck', message, broker)
-  await reportSettlement(broker, message, what)
+  await reportSettlement(broker, message, settlement)
 }
 
 /** Dead-letters a message. */

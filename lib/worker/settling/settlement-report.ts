@@ -29,12 +29,12 @@ export function attemptOf(message: Message): number {
 export async function reportSettlement(
   broker: Broker,
   message: Message,
-  what: Omit<Settlement, 'attempt'>,
+  settlement: Omit<Settlement, 'attempt'>,
 ): Promise<void> {
-  if (isDebugEnabled()) logSettlement(message, what.decision)
+  if (isDebugEnabled()) logSettlement(message, settlement.decision)
   const { chain } = broker
   if (!chain.has('afterSettleMessage')) return
-  await chain.emit('afterSettleMessage', message, { attempt: attemptOf(message), ...what }, broker)
+  await chain.emit('afterSettleMessage', message, { attempt: attemptOf(message), ...settlement }, broker)
 }
 
 /** The settlement that an outcome leads to. */
@@ -72,14 +72,22 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
   if (outcome.postponed) return logWait(message, outcome, error)
   const attempt = attemptOf(message)
   const fields = { messageId, actorName, queueName, attempt, maxAttempts }
-  const which = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
+  const attemptText = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
   if (decision === 'retry') {
     const { delay } = outcome
-    const again = `will be retried ${delay ? `in ${showDuration(delay)}` : 'immediately'}`
-    if (error instanceof Retry) getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${again}: ${error.message}`)
-    else getLogger().warn({ ...fields, delay, err: loggable(error) }, `Failed, ${which}, ${again}: ${summary(error)}`)
+    const retryText = `will be retried ${delay ? `in ${showDuration(delay)}` : 'immediately'}`
+    if (error instanceof Retry)
+      getLogger().info({ ...fields, delay }, `Attempt ${attempt}, ${retryText}: ${error.message}`)
+    else
+      getLogger().warn(
+        { ...fields, delay, err: loggable(error) },
+        `Failed, ${attemptText}, ${retryText}: ${summary(error)}`,
+      )
   } else {
-    getLogger().error({ ...fields, err: loggable(error) }, `Failed permanently, ${which}: ${reason ?? summary(error)}`)
+    getLogger().error(
+      { ...fields, err: loggable(error) },
+      `Failed permanently, ${attemptText}: ${reason ?? summary(error)}`,
+    )
   }
 }
 

@@ -13,8 +13,8 @@ const maxFrames = 100
  * Those of `modules` through which the main thread reached this call: the script the process was started with, and
  * modules with functions on the stack. Must be called synchronously within `runWorker()`.
  */
-export function entryModules(modules: readonly string[], given: readonly unknown[] | undefined): string[] {
-  if (given === undefined) return [...modules]
+export function entryModules(modules: readonly string[], modulesOption: readonly unknown[] | undefined): string[] {
+  if (modulesOption === undefined) return [...modules]
   const callers = callingFiles()
   const script = startScript()
   return modules.filter((module) => module === script || callers.has(module))

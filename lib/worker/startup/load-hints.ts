@@ -21,8 +21,8 @@ function hintFor(module: string, cause: unknown): string | undefined {
   const path = pathOf(module)
   if (notCommonJS.test(String(message))) {
     // The syntax error may be in a file that the module imports: V8 names it in the first line.
-    const [, culprit] = /^((?:\/|[a-zA-Z]:\\).+?):\d+\n/.exec(String(stack)) ?? []
-    return commonJSHint(culprit ?? path)
+    const [, file] = /^((?:\/|[a-zA-Z]:\\).+?):\d+\n/.exec(String(stack)) ?? []
+    return commonJSHint(file ?? path)
   }
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /"\.[cm]?tsx?"/.test(String(message)))
     return 'This version of Node does not run TypeScript by itself (22.18 and later do): start the process with tsx.'
@@ -36,10 +36,10 @@ function hintFor(module: string, cause: unknown): string | undefined {
 
 /** Why a file isn't read as an ES module, and how to change that; nothing if its package is one. */
 function commonJSHint(path: string | undefined): string | undefined {
-  const says = path === undefined ? undefined : saysCommonJS(path)
-  if (path === undefined || says === undefined) return undefined
+  const reason = path === undefined ? undefined : commonJSReason(path)
+  if (path === undefined || reason === undefined) return undefined
   const renamed = basename(path).replace(/\.([jt]sx?)$/, '.m$1')
-  return `${says}, so ${basename(path)} is read as CommonJS. Run npm pkg set type=module, or rename the file ${renamed}.`
+  return `${reason}, so ${basename(path)} is read as CommonJS. Run npm pkg set type=module, or rename the file ${renamed}.`
 }
 
 /**
@@ -49,17 +49,17 @@ function commonJSHint(path: string | undefined): string | undefined {
 export function noActors(modules: readonly (string | URL)[] | undefined): DramatisError {
   const text =
     "No actors are declared on this broker: import their modules before the worker starts, and call setBroker(broker) if it isn't the default one."
-  const says = commonJSAmong(modules)
-  const hint = says && ` ${says}: if the modules are written with import and export, run npm pkg set type=module.`
+  const reason = findCommonJSReason(modules)
+  const hint = reason && ` ${reason}: if the modules are written with import and export, run npm pkg set type=module.`
   return new DramatisError(`${text}${hint ?? ''}`)
 }
 
-function commonJSAmong(modules: readonly (string | URL)[] | undefined): string | undefined {
+function findCommonJSReason(modules: readonly (string | URL)[] | undefined): string | undefined {
   try {
     for (const module of readModules(modules)) {
       const path = pathOf(module)
-      const says = path === undefined ? undefined : saysCommonJS(path)
-      if (says) return says
+      const reason = path === undefined ? undefined : commonJSReason(path)
+      if (reason) return reason
     }
   } catch {
     // There is no script to examine.
@@ -68,7 +68,7 @@ function commonJSAmong(modules: readonly (string | URL)[] | undefined): string |
 }
 
 /** What the package.json of a file says, if the file is read as CommonJS because of it. */
-function saysCommonJS(path: string): string | undefined {
+function commonJSReason(path: string): string | undefined {
   if (/\.[cm][jt]s$/.test(path)) return undefined
   const manifest = manifestOf(path)
   if (!manifest || manifest.content.type === 'module') return undefined

@@ -9,7 +9,7 @@ import { retryUntilDone } from '../consumer-loop.js'
 import { RepeatedFailure } from '../repeated-failure.js'
 
 /** How long the first check may take, in milliseconds. The worker doesn't wait longer for an unreachable broker. */
-const firstLook = 2000
+const firstCheckTimeout = 2000
 
 /**
  * Checks the store of a broker. Resolves if it is usable or unreachable, or when the signal aborts.
@@ -30,7 +30,7 @@ async function check(broker: Broker, signal: AbortSignal, onUnusable: (error: Br
   const failure = new RepeatedFailure(
     {
       failing: 'The broker is not available; the worker starts anyway and consumes once it is',
-      over: 'The broker is available',
+      recovered: 'The broker is available',
     },
     {},
   )
@@ -38,16 +38,16 @@ async function check(broker: Broker, signal: AbortSignal, onUnusable: (error: Br
     try {
       await broker.check({ timeout })
     } catch (error) {
-      if (!isHopeless(error) && !signal.aborted) failure.failed(error)
+      if (!isPermanentFailure(error) && !signal.aborted) failure.failed(error)
       throw error
     }
   }
   try {
-    await attempt(firstLook)
+    await attempt(firstCheckTimeout)
   } catch (error) {
-    if (isHopeless(error)) throw error
-    const later = retryUntilDone(() => attempt(), signal, isHopeless)
-    later.then(
+    if (isPermanentFailure(error)) throw error
+    const retries = retryUntilDone(() => attempt(), signal, isPermanentFailure)
+    retries.then(
       () => failure.recovered(),
       (reason) => {
         if (reason instanceof BrokerUnusable && !signal.aborted) onUnusable(reason)
@@ -57,6 +57,6 @@ async function check(broker: Broker, signal: AbortSignal, onUnusable: (error: Br
 }
 
 /** Whether another check is pointless. */
-function isHopeless(error: unknown): boolean {
+function isPermanentFailure(error: unknown): boolean {
   return error instanceof BrokerUnusable || error instanceof BrokerClosed
 }

@@ -67,9 +67,9 @@ export class Isolation {
       execution.suspend()
       execution.settlements.exclude(1)
     }
-    const together = Math.ceil(suspects.length / initialGroups)
-    for (let at = 0; at < suspects.length; at += together) {
-      this.#groups.push({ executions: new Set(suspects.slice(at, at + together)) })
+    const groupSize = Math.ceil(suspects.length / initialGroups)
+    for (let at = 0; at < suspects.length; at += groupSize) {
+      this.#groups.push({ executions: new Set(suspects.slice(at, at + groupSize)) })
     }
     this.#next()
   }
@@ -111,9 +111,9 @@ export class Isolation {
   stop(): PoolThread[] {
     this.#stopped = true
     const { threads } = this
-    const initialGroups = this.#groups
+    const groups = this.#groups
     this.#groups = []
-    for (const { executions } of initialGroups) {
+    for (const { executions } of groups) {
       for (const execution of executions) {
         execution.settlements.exclude(-1)
         if (!PoolThread.runOf(execution)) execution.fail(new GivenBack('the worker stops'))

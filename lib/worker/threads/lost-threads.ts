@@ -8,14 +8,14 @@ import type { Run } from './run.js'
 /**
  * The backoff of replacements for threads that finished no message: none at first, then half a second up to a minute.
  */
-const replacement = { factor: 500, max: 60_000 }
+const replacementBackoff = { factor: 500, max: 60_000 }
 
 /** How often a lost thread is replaced while its script fails before it calls `runWorker()`. */
 export const maxAttempts = 6
 
 /** Pauses before the next attempt to start a thread. Doesn't keep the process alive. */
 export async function pauseAfter(attempt: number): Promise<void> {
-  await pause(backoff(attempt - 1, replacement), undefined, { ref: false })
+  await pause(backoff(attempt - 1, replacementBackoff), undefined, { ref: false })
 }
 
 /** Counts threads lost in a row without having finished a single message. */
@@ -23,10 +23,10 @@ export class UnproductiveThreads {
   #count = 0
 
   /** A thread was lost. If threads keep failing, pauses before the next one. */
-  async rest(wasProductive: boolean, signal: AbortSignal): Promise<void> {
+  async pauseBeforeReplacement(wasProductive: boolean, signal: AbortSignal): Promise<void> {
     this.#count = wasProductive ? 0 : this.#count + 1
     if (this.#count <= 1) return
-    const delay = backoff(this.#count - 2, replacement)
+    const delay = backoff(this.#count - 2, replacementBackoff)
     getLogger().warn(
       { delay },
       'Worker threads are lost before they finish a message; the next one starts after a pause',
@@ -38,7 +38,7 @@ export class UnproductiveThreads {
 /** Whether a run may be the cause of a lost thread, if the cause is unknown. */
 export function isSuspect(run: Run): boolean {
   const { interruption } = run.execution
-  if (!run.thread.hasBegun(run)) return false
+  if (!run.thread.hasStarted(run)) return false
   return !interruption || (interruption instanceof TimeLimitExceeded && !run.abortReceived)
 }
 
@@ -52,7 +52,7 @@ export function finalInterruption({ execution, abortReceived }: Run): Interrupt 
   return abortReceived || !(interruption instanceof TimeLimitExceeded) ? interruption : undefined
 }
 
-export function asLost(cause: Error): WorkerThreadLost {
+export function toThreadLost(cause: Error): WorkerThreadLost {
   return new WorkerThreadLost(`The thread that ran the message died: ${cause.message}`, { cause })
 }
 

@@ -23,7 +23,7 @@ const headroom = 1024
 const interval = 50
 
 /** The minimum time between two requested collections of a thread, in milliseconds. */
-const collectAgain = 2000
+const collectInterval = 2000
 
 /** Available since Node 22.16 and 24. */
 export const canWatchMemory = 'getHeapStatistics' in NodeThread.prototype
@@ -92,7 +92,7 @@ export class MemoryWatch {
     // The thread can collect its garbage and report the rest, unless it is busy.
     const now = performance.now()
     if (now < check.collectAt) return
-    check.collectAt = now + collectAgain
+    check.collectAt = now + collectInterval
     thread.collect()
   }
 

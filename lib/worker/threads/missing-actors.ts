@@ -5,16 +5,16 @@
 import { backoff } from '../../time.js'
 
 /** The backoff of these attempts: from a second or two up to a minute. */
-const again = { factor: 1000, max: 60_000 }
+const retryBackoff = { factor: 1000, max: 60_000 }
 
-interface Missing {
+interface MissingActor {
   times: number
   until: number
 }
 
 export class MissingActors {
   /** Created with the first missing actor: nearly no thread lacks one. */
-  #actors: Map<string, Missing> | undefined
+  #actors: Map<string, MissingActor> | undefined
 
   /** Records that an actor is missing. Returns whether that is news. */
   add(actorName: string): boolean {
@@ -24,7 +24,7 @@ export class MissingActors {
     // Several messages may have been dispatched before the first reply.
     if (known && now < known.until) return false
     const times = known ? known.times + 1 : 0
-    this.#actors.set(actorName, { times, until: now + backoff(times, again) })
+    this.#actors.set(actorName, { times, until: now + backoff(times, retryBackoff) })
     return known === undefined
   }
 

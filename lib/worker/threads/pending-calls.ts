@@ -14,7 +14,7 @@ export class PendingCalls {
   constructor(
     private readonly post: (message: FromThread) => void,
     /** Called with 1 for each call, and with -1 for each reply. */
-    private readonly onOpenCalls: (by: 1 | -1) => void,
+    private readonly onOpenCalls: (change: 1 | -1) => void,
   ) {}
 
   call(service: string, method: string, args: readonly unknown[]): Promise<unknown> {

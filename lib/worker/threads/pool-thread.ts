@@ -18,7 +18,7 @@ import type { Run } from './run.js'
 import { logLingering, stopTimeout } from './thread-exit.js'
 import { serveTimeout, ThreadLoading } from './thread-loading.js'
 import { threadProgram } from './thread-program.js'
-import { type HeapStatistics, megabytes } from './used-memory.js'
+import { type HeapStatistics, usedMegabytes } from './used-memory.js'
 
 /** The events of a thread. */
 export interface ThreadEvents {
@@ -58,12 +58,12 @@ export class PoolThread {
   /** Whether it has finished a message. */
   productive = false
   readonly #thread: NodeThread
-  readonly #guard = new TerminationGuard()
+  readonly #terminationGuard = new TerminationGuard()
   readonly #events: ThreadEvents
   readonly #freeSlots: number[]
   #outbox: TaskList = []
   #lastId = 0
-  #gone = false
+  #ended = false
   /** Whether it was asked to stop: then its end is no loss. */
   #stopping = false
   #lastError: Error | undefined
@@ -84,7 +84,7 @@ export class PoolThread {
       bundled,
       ...loading,
       activity: this.activity.buffer,
-      guard: this.#guard.buffer,
+      terminationGuard: this.#terminationGuard.buffer,
       ownBroker,
       chain: options.chain(),
     }
@@ -97,11 +97,11 @@ export class PoolThread {
     })
     // Stored, since Node forgets it when the thread ends.
     this.id = this.#thread.threadId
-    this.#thread.once('exit', () => this.#guard.release())
+    this.#thread.once('exit', () => this.#terminationGuard.release())
   }
 
   get free(): number {
-    return this.ready && !this.#gone ? this.#freeSlots.length : 0
+    return this.ready && !this.#ended ? this.#freeSlots.length : 0
   }
 
   /**
@@ -117,10 +117,10 @@ export class PoolThread {
     this.#thread.on('exit', (code) => {
       if (!this.ready) {
         loading.fail(this.#lastError ?? new Error(`the thread exited with code ${code} while loading`))
-      } else if (!this.#gone && !this.#stopping) {
+      } else if (!this.#ended && !this.#stopping) {
         this.#events.onLost(this, exitError(code, this.#lastError), this.#runThatExited())
       }
-      this.#gone = true
+      this.#ended = true
     })
     this.#thread.on('message', (message: FromThread) => {
       const isReady = this.ready ? undefined : loading.onMessage(message)
@@ -171,7 +171,7 @@ export class PoolThread {
   /** How much memory it uses, garbage included, in megabytes; 0 once it has ended. Needs `canWatchMemory`. */
   async usedMemory(): Promise<number> {
     const thread = this.#thread as NodeThread & { getHeapStatistics(): Promise<HeapStatistics> }
-    return this.#gone ? 0 : thread.getHeapStatistics().then(megabytes, () => 0)
+    return this.#ended ? 0 : thread.getHeapStatistics().then(usedMegabytes, () => 0)
   }
 
   /** Requests a garbage collection. */
@@ -181,23 +181,23 @@ export class PoolThread {
 
   /** Terminates it immediately. */
   destroy(): void {
-    this.#gone = true
+    this.#ended = true
     this.#terminate()
   }
 
   /** Asks it to end, and terminates it if it doesn't in time. */
   async stop(): Promise<void> {
-    if (this.#gone) return
+    if (this.#ended) return
     this.#stopping = true
     this.#post({ type: 'stop' })
     const timer = startTimer(() => this.#terminate(), stopTimeout)
     await once(this.#thread, 'exit').catch(() => {})
     clearTimeout(timer)
-    this.#gone = true
+    this.#ended = true
   }
 
   #terminate(): void {
-    this.#guard.close()
+    this.#terminationGuard.close()
     void this.#thread.terminate()
   }
 
@@ -206,14 +206,14 @@ export class PoolThread {
   }
 
   #flush(): void {
-    if (this.#outbox.length === 0 || this.#gone) return
+    if (this.#outbox.length === 0 || this.#ended) return
     const tasks = this.#outbox
     this.#outbox = []
     this.#post({ type: 'run', tasks })
   }
 
   #onMessage(message: FromThread): void {
-    if (this.#gone) return
+    if (this.#ended) return
     switch (message.type) {
       case 'done':
         this.productive = true
@@ -263,9 +263,9 @@ export class PoolThread {
       const serve = this.#services[service] ?? threadService(service)
       if (!serve) throw new Error(`The main thread has no service "${service}" for its threads.`)
       const result = await serve(method, args)
-      if (!this.#gone) this.#post({ type: 'answer', id, result })
+      if (!this.#ended) this.#post({ type: 'answer', id, result })
     } catch (error) {
-      if (!this.#gone) this.#post({ type: 'answer', id, error: packError(error) })
+      if (!this.#ended) this.#post({ type: 'answer', id, error: packError(error) })
     }
   }
 
@@ -274,15 +274,15 @@ export class PoolThread {
    */
   get onlyRunEver(): Run | undefined {
     let only: Run | undefined
-    let begun = this.#lastId
+    let startedCount = this.#lastId
     for (const run of this.runs.values()) {
-      if (this.hasBegun(run)) only = run
-      else begun--
+      if (this.hasStarted(run)) only = run
+      else startedCount--
     }
-    return begun === 1 ? only : undefined
+    return startedCount === 1 ? only : undefined
   }
 
-  hasBegun(run: Run): boolean {
+  hasStarted(run: Run): boolean {
     return this.activity.startedAt(run.slot) !== 0
   }
 

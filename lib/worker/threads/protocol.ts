@@ -17,10 +17,10 @@ export interface Task {
 /** Tasks on their way to a thread, in one flat list: fewer objects are quicker to clone. */
 export type TaskList = (number | Body)[]
 
-const wants: readonly WantedResult[] = ['none', 'any', 'json']
+const wantedResults: readonly WantedResult[] = ['none', 'any', 'json']
 
 export function packTask(list: TaskList, id: number, slot: number, body: Body, wanted: WantedResult): void {
-  list.push(id, slot, body, wants.indexOf(wanted))
+  list.push(id, slot, body, wantedResults.indexOf(wanted))
 }
 
 export function* unpackTasks(list: TaskList): Generator<Task> {
@@ -30,7 +30,7 @@ export function* unpackTasks(list: TaskList): Generator<Task> {
       id: id as number,
       slot: slot as number,
       body: body as Body,
-      wanted: wants[wanted as number] as WantedResult,
+      wanted: wantedResults[wanted as number] as WantedResult,
     }
   }
 }
@@ -98,7 +98,7 @@ export interface ThreadData {
   readonly serveTimeout: number
   readonly activity: SharedArrayBuffer
   /** See termination-guard.ts. */
-  readonly guard: SharedArrayBuffer
+  readonly terminationGuard: SharedArrayBuffer
   /**
    * Whether the worker's broker is the default one of the environment; if not, the thread sends through the main
    * thread.

@@ -26,8 +26,8 @@ export class Readiness {
   }
 
   /** A call to the main thread began, or its reply arrived. */
-  countOpenCalls(by: 1 | -1): void {
-    this.#open += by
+  countOpenCalls(change: 1 | -1): void {
+    this.#open += change
     if (this.#waiting) this.#keepAlive()
   }
 
@@ -38,7 +38,7 @@ export class Readiness {
   async load(loadModule: () => Promise<unknown>, onLateError: (error: unknown) => void): Promise<void> {
     this.#served = false
     const loading = loadModule()
-    await Promise.race([loading, this.#callOfServe()])
+    await Promise.race([loading, this.#runWorkerCalled()])
     loading.catch(onLateError)
   }
 
@@ -63,7 +63,7 @@ export class Readiness {
     process.on('beforeExit', onBeforeExit)
     const timer = startTimer(isLate, timeout).unref()
     try {
-      return await Promise.race([this.#callOfServe().then((): ReadyReason => 'served'), idle, late])
+      return await Promise.race([this.#runWorkerCalled().then((): ReadyReason => 'served'), idle, late])
     } finally {
       clearTimeout(timer)
       process.off('beforeExit', onBeforeExit)
@@ -78,7 +78,7 @@ export class Readiness {
     else this.#port.unref()
   }
 
-  #callOfServe(): Promise<void> {
+  #runWorkerCalled(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#served) return resolve()
       this.#onServed = resolve

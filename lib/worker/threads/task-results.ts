@@ -20,7 +20,7 @@ export class TaskResults {
   constructor(
     private readonly post: (message: FromThread) => void,
     /** Called for each task that ended. */
-    private readonly leave: (id: number) => void,
+    private readonly onEnd: (id: number) => void,
   ) {}
 
   succeed(id: number, value: unknown, wanted: WantedResult): void {
@@ -47,7 +47,7 @@ export class TaskResults {
   }
 
   #end(id: number): void {
-    this.leave(id)
+    this.onEnd(id)
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     setImmediate(() => this.flush())

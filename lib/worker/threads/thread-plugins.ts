@@ -9,7 +9,7 @@ import type { ChainData } from './protocol.js'
 export class ThreadPlugins {
   readonly #chain: ChainData
   /** The broker that the worker's actors were declared with, if it isn't the default one. */
-  #named: Broker | undefined
+  #actorsBroker: Broker | undefined
   /** The plugins at the last check, and whether the main thread has others. */
   #lastCheck: { readonly senders: readonly string[]; readonly relays: boolean } | undefined
 
@@ -19,7 +19,7 @@ export class ThreadPlugins {
 
   /** The thread's own copy of the worker's broker, if there is one yet; creates none. */
   get broker(): Broker | undefined {
-    return this.#named ?? peekBroker()
+    return this.#actorsBroker ?? peekBroker()
   }
 
   /**
@@ -27,7 +27,7 @@ export class ThreadPlugins {
    * @throws {HookFailed}
    */
   async start(): Promise<void> {
-    this.#named = this.#chain.actors.map(findBroker).find((broker) => broker !== undefined)
+    this.#actorsBroker = this.#chain.actors.map(findBroker).find((broker) => broker !== undefined)
     const { broker } = this
     // The main thread only warns of missing plugins: no need to wait.
     if (this.#chain.senders.length > 0) void this.#reportSenders(broker)
@@ -66,10 +66,10 @@ function findBroker([actorName, queueName]: ChainData['actors'][number]): Broker
 
 /** Whether there are plugins that do more than update options, which isn't possible from the main thread. */
 function hasOthers(own: readonly string[], all: readonly string[]): boolean {
-  const left = [...own]
+  const remaining = [...own]
   return all.some((sender) => {
-    const at = left.indexOf(sender)
-    if (at >= 0) left.splice(at, 1)
+    const at = remaining.indexOf(sender)
+    if (at >= 0) remaining.splice(at, 1)
     return at < 0 && !sender.endsWith(': updateOptionsBeforeCreateMessage')
   })
 }

@@ -10,7 +10,7 @@ import { loggable, toError } from '../../failure.js'
 import { getLogger } from '../../logger.js'
 import { type Execution, GivenBack, type Runner } from '../execution.js'
 import { Isolation } from './isolation.js'
-import { asLost, finalInterruption, isSuspect, maxAttempts, UnproductiveThreads } from './lost-threads.js'
+import { finalInterruption, isSuspect, maxAttempts, toThreadLost, UnproductiveThreads } from './lost-threads.js'
 import { canWatchMemory, MemoryWatch } from './memory-limit.js'
 import { PoolThread, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
 import type { Run } from './run.js'
@@ -228,7 +228,7 @@ export class ThreadPool implements Runner, ThreadEvents {
 
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void {
     if (!this.#threads.includes(thread) && !this.#isolation.has(thread)) return
-    const reason = error instanceof WorkerThreadLost || culprit ? error : asLost(error)
+    const reason = error instanceof WorkerThreadLost || culprit ? error : toThreadLost(error)
     getLogger().error(
       { err: reason, threadId: thread.id, running: thread.runs.size },
       'A worker thread was lost and is replaced',
@@ -269,7 +269,7 @@ export class ThreadPool implements Runner, ThreadEvents {
     const { signal } = this.#stop
     for (let attempts = 1, immediately = wasProductive; ; attempts++, immediately = false) {
       try {
-        await this.#unproductive.rest(immediately, signal)
+        await this.#unproductive.pauseBeforeReplacement(immediately, signal)
         return await this.#spawn()
       } catch (error) {
         if (signal.aborted) return

@@ -24,7 +24,7 @@ export function threadProgram(modules: readonly string[]): ThreadProgram {
   if (own && loaders.length === 0 && !isCommonJS) return { script: own, bundled: false, required }
   const steps = loaders.map((loader) => `import(${JSON.stringify(loader)}).then(({ register }) => { register() })`)
   const first = own?.href ?? (modules[0] as string)
-  steps.push(loading(first, own ? isCommonJS : required.includes(first)))
+  steps.push(loadingCode(first, own ? isCommonJS : required.includes(first)))
   return { script: steps.reduce((all, step) => `${all}.then(() => ${step})`), bundled: own === undefined, required }
 }
 
@@ -36,7 +36,7 @@ function ownScript(): URL | undefined {
 }
 
 /** Code that loads a module. It may run as CommonJS or as an ES module, depending on the flags of the process. */
-function loading(module: string, required: boolean): string {
+function loadingCode(module: string, required: boolean): string {
   if (!required) return `import(${JSON.stringify(module)})`
   const path = JSON.stringify(fileURLToPath(module))
   return `import('node:module').then(({ createRequire }) => createRequire(${path})(${path}))`

@@ -35,7 +35,16 @@ import { collectGarbage } from './used-memory.js'
 
 // In a bundle this code is loaded in every thread, including those that aren't ours.
 const data: Partial<ThreadData> = (workerData as ThreadData | undefined)?.dramatis ? (workerData as ThreadData) : {}
-const { modules, required, entries, serveTimeout, activity: buffer, guard, ownBroker, chain } = data as ThreadData
+const {
+  modules,
+  required,
+  entries,
+  serveTimeout,
+  activity: buffer,
+  terminationGuard,
+  ownBroker,
+  chain,
+} = data as ThreadData
 const port = parentPort as NonNullable<typeof parentPort>
 const activity = new Activity(buffer)
 const plugins = new ThreadPlugins(chain)
@@ -47,7 +56,7 @@ function post(message: FromThread): void {
 // — Running ——————————————————————————————————————————————————————————————————————————————————————————————
 
 /** How long the thread starts tasks before it lets its event loop turn, in milliseconds. */
-const maxSpell = 5
+const maxTurnTime = 5
 
 const waiting: Task[] = []
 /** A message that runs here, and the id of its task. */
@@ -72,11 +81,11 @@ function accept(tasks: TaskList): void {
 
 function pump(): void {
   pumping = true
-  const spellEnd = Date.now() + maxSpell
+  const turnEnd = Date.now() + maxTurnTime
   let next = 0
   while (next < waiting.length) {
     const now = Date.now()
-    if (now > spellEnd) break
+    if (now > turnEnd) break
     begin(waiting[next++] as Task, now)
   }
   waiting.splice(0, next)
@@ -91,8 +100,8 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   heartbeat.begin(now)
   activity.enter(slot, now)
   try {
-    const early = abortedEarly.get(id)
-    if (early) throw early
+    const abortReason = abortedEarly.get(id)
+    if (abortReason) throw abortReason
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
     if (!actor) return reportMissing(id)
@@ -127,13 +136,13 @@ function fulfill(id: number, value: unknown, wanted: WantedResult, actorName: st
 /** Reports that this thread lacks an actor. The main thread has it, so the message is fine. */
 function reportMissing(id: number): void {
   post({ type: 'missing', id })
-  leave(id)
+  removeTask(id)
 }
 
 // Ends are reported together, at the end of a turn.
-const results = new TaskResults(post, leave)
+const results = new TaskResults(post, removeTask)
 
-function leave(id: number): void {
+function removeTask(id: number): void {
   running.delete(id)
   if (abortedEarly.size > 0) abortedEarly.delete(id)
 }
@@ -246,7 +255,7 @@ export function serveThread(): void {
   process.on('unhandledRejection', onUnhandledRejection)
   process.on('exit', onExit)
   linkMainThread(main)
-  linkTerminationGuard(guard)
+  linkTerminationGuard(terminationGuard)
   port.on('message', onMessage)
   if (!ownBroker) setBroker(new MainThreadBroker())
   if (entries.length > 0) refuseListening()

@@ -7,7 +7,7 @@ export interface HeapStatistics {
   readonly external_memory: number
 }
 
-export function megabytes({ used_heap_size, external_memory }: HeapStatistics): number {
+export function usedMegabytes({ used_heap_size, external_memory }: HeapStatistics): number {
   return (used_heap_size + external_memory) / 2 ** 20
 }
 
@@ -18,5 +18,5 @@ export function collectGarbage(): number {
   const gc = runInNewContext('gc') as () => void
   setFlagsFromString('--no-expose-gc')
   gc()
-  return megabytes(getHeapStatistics())
+  return usedMegabytes(getHeapStatistics())
 }

@@ -8,7 +8,7 @@ const trail = new AsyncLocalStorage<string[]>()
 const threadHooks: string[] = []
 
 /** Tells the test of what happens in a thread when no actor runs. */
-function tell(what: string): void {
+function recordHook(what: string): void {
   threadHooks.push(what)
   const channel = new BroadcastChannel('hooked')
   channel.postMessage({ what, isMainThread, session: process.env.HOOKED_SESSION })
@@ -22,13 +22,13 @@ class Outer implements Middleware {
   }
 
   afterThreadStart(): void {
-    tell('start')
+    recordHook('start')
     if (process.env.HOOKED_FAILS) throw new Error('no tracing today')
   }
 
   async beforeThreadStop(): Promise<void> {
     await new Promise(setImmediate)
-    tell('stop')
+    recordHook('stop')
   }
 
   get essential(): boolean {

@@ -1,16 +1,16 @@
 /** Threads that are lost and don't show whose fault that was: the guilty one pays, and nobody else. */
 import t from 'tap'
-import * as actors from '../support/actors/suspects.js'
+import * as actors from '../support/actors/isolation.js'
+import { began, broker, log, waitOptions, work } from '../support/isolation-worker.js'
 import { failure, until } from '../support/memory.js'
-import { began, broker, log, patience, work } from '../support/suspects.js'
 
 t.test('process.exit() after an await is told from its context; neighbours with no retries run again', async (t) => {
   await work(t)
   const beside = await actors.patient.sendMany([[400], [400]])
   await until(() => began('patient') === 2)
   const culprit = await actors.exitLater.send()
-  await t.rejects(culprit.result(patience), failure('WorkerThreadLost', /code 3/))
-  for (const message of beside) t.type(await message.result(patience), 'number')
+  await t.rejects(culprit.result(waitOptions), failure('WorkerThreadLost', /code 3/))
+  for (const message of beside) t.type(await message.result(waitOptions), 'number')
   t.equal(began('culprit'), 1)
   t.match(await broker.stats('default'), { dead: 1 })
 })
@@ -20,8 +20,8 @@ t.test('what listens to a signal and throws is told from its context, too', asyn
   const beside = await actors.patient.sendMany([[700], [700]])
   await until(() => began('patient') === 2)
   const culprit = await actors.listenBadly.send()
-  await t.rejects(culprit.result(patience), failure('TimeLimitExceeded'))
-  for (const message of beside) t.type(await message.result(patience), 'number')
+  await t.rejects(culprit.result(waitOptions), failure('TimeLimitExceeded'))
+  for (const message of beside) t.type(await message.result(waitOptions), 'number')
   t.equal(began('culprit'), 1)
   t.notOk(log.some(({ text }) => /It is unknown which message caused/.test(text)))
 })
@@ -40,8 +40,8 @@ for (const [name, send, options, reason] of [
     const beside = await actors.patient.sendMany([[700], [700]])
     await until(() => began('patient') === 2)
     const culprit = await send()
-    await t.rejects(culprit.result(patience), failure('WorkerThreadLost', reason))
-    for (const message of beside) t.type(await message.result(patience), 'number')
+    await t.rejects(culprit.result(waitOptions), failure('WorkerThreadLost', reason))
+    for (const message of beside) t.type(await message.result(waitOptions), 'number')
     t.equal(began('culprit'), 2)
     t.equal(began('patient'), 4)
     t.match(await broker.stats('default'), { dead: 1 })
@@ -53,9 +53,9 @@ t.test('suspects take nobody’s place: others run meanwhile', async (t) => {
   await actors.patient.send(50_000)
   await until(() => began('patient') === 1)
   const culprit = await actors.exitElsewhere.send()
-  await t.rejects(culprit.result(patience), failure('WorkerThreadLost'), 'it does not wait for the other suspect')
+  await t.rejects(culprit.result(waitOptions), failure('WorkerThreadLost'), 'it does not wait for the other suspect')
   const others = await actors.innocent.sendMany(Array.from({ length: 10 }, () => [20]))
-  for (const message of others) await message.result(patience)
+  for (const message of others) await message.result(waitOptions)
   t.equal(began('patient'), 2, 'the other suspect still runs')
 })
 

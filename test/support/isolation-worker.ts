@@ -7,7 +7,7 @@ import { setBroker } from '../../lib/default-broker.js'
 import { Worker } from '../../lib/worker/worker.js'
 import type { WorkerOptions } from '../../lib/worker/worker-options.js'
 import { TimeLimit } from '../../middleware/time-limit.js'
-import * as actors from './actors/suspects.js'
+import * as actors from './actors/isolation.js'
 import { captureLog } from './log.js'
 
 export const broker = new MemoryBroker()
@@ -16,8 +16,8 @@ setBroker(broker)
 export const log = captureLog()
 t.teardown(() => broker.close())
 
-export const patience = { timeout: '25s' } as const
-const modules = [new URL('./actors/suspects.ts', import.meta.url)]
+export const waitOptions = { timeout: '25s' } as const
+const modules = [new URL('./actors/isolation.ts', import.meta.url)]
 const starts = join(t.testdir(), 'starts')
 process.env.STARTS = starts
 
@@ -31,7 +31,7 @@ export async function work(t: Test, options: WorkerOptions = {}): Promise<Worker
   })
   await worker.start()
   // No thread is new any more: what ends later may have been left behind.
-  await (await actors.innocent.send(1)).result(patience)
+  await (await actors.innocent.send(1)).result(waitOptions)
   return worker
 }
 
