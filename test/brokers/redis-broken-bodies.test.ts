@@ -1,4 +1,6 @@
-/** Bodies that are large and broken, or nested beyond all measure: they stop nothing, and are kept with their reason. */
+/**
+ * Bodies that are large and malformed, or nested too deeply: they block nothing, and are dead-lettered with a reason.
+ */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker } from '../../brokers/redis/index.js'
@@ -13,7 +15,7 @@ import { note, queueName, until } from './contract/exam.js'
 captureLog()
 
 const size = 1_000_000
-/** The text of a message with something in it. */
+/** The JSON of a message that contains the given text. */
 const message = (args: string, options = '{}'): string =>
   `{"queue_name": "${queueName}", "actor_name": "note", "args": ${args}, "kwargs": {}, "options": ${options}}`
 
@@ -31,26 +33,29 @@ await withRedis((server) => {
   const open = opener(server.url)
 
   for (const list of [queueName, `${queueName}.DQ`]) {
-    t.test(`broken text of 1 to 10 MB on ${list} is dead-lettered, while heart and neighbours go on`, async (t) => {
-      const broker = open(t, { heartbeatTimeout: '20s' })
-      const key = `${broker.namespace}:${list}`
-      const done: unknown[] = []
-      actor((name: unknown) => void done.push(name), { broker, actorName: 'note', queueName })
-      for (const [id, body] of Object.entries({ ...broken, before: message('["before"]') })) {
-        await redis.hset(`${key}.msgs`, id, body)
-        await redis.rpush(key, id)
-      }
-      const worker = new Worker(broker, { threads: 0 })
-      await worker.start()
-      t.teardown(() => worker.stop())
-      await until(async () => (await broker.stats(queueName)).dead === Object.keys(broken).length, 'the dead letters')
-      await broker.enqueue(note('after'))
-      await until(() => done.length === 2, 'the neighbours')
-      t.same(done, ['before', 'after'])
-      const reasons = await redis.hvals(`${broker.namespace}:${queueName}:dead`)
-      for (const reason of reasons) t.match(reason, /not a message/)
-      t.ok(reasons.join().length < 4000, 'which do not repeat the body')
-    })
+    t.test(
+      `broken text of 1 to 10 MB on ${list} is dead-lettered, while heartbeats and other messages continue`,
+      async (t) => {
+        const broker = open(t, { heartbeatTimeout: '20s' })
+        const key = `${broker.namespace}:${list}`
+        const done: unknown[] = []
+        actor((name: unknown) => void done.push(name), { broker, actorName: 'note', queueName })
+        for (const [id, body] of Object.entries({ ...broken, before: message('["before"]') })) {
+          await redis.hset(`${key}.msgs`, id, body)
+          await redis.rpush(key, id)
+        }
+        const worker = new Worker(broker, { threads: 0 })
+        await worker.start()
+        t.teardown(() => worker.stop())
+        await until(async () => (await broker.stats(queueName)).dead === Object.keys(broken).length, 'the dead letters')
+        await broker.enqueue(note('after'))
+        await until(() => done.length === 2, 'the other messages')
+        t.same(done, ['before', 'after'])
+        const reasons = await redis.hvals(`${broker.namespace}:${queueName}:dead`)
+        for (const reason of reasons) t.match(reason, /not a message/)
+        t.ok(reasons.join().length < 4000, 'and do not repeat the body')
+      },
+    )
   }
 
   t.test(
@@ -79,14 +84,14 @@ await withRedis((server) => {
       const worker = new Worker(broker, { threads: 0 })
       await worker.start()
       t.teardown(() => worker.stop())
-      await until(() => done.length === 1, 'the one that succeeds')
+      await until(() => done.length === 1, 'the valid message')
       await until(async () => (await broker.stats(queueName)).dead === 1, 'the dead letter')
       t.match((await broker.deadLetters(queueName)).letters[0]?.reason, /can't be (encoded|sent)|stack|nested/)
       await broker.join(queueName, { timeout: '10s' })
     },
   )
 
-  t.test('numbers that JSON does not have read as null, and texts stay as they are', async (t) => {
+  t.test('numbers that JSON does not have are read as null, and strings stay unchanged', async (t) => {
     t.equal(
       lenient('{"a": NaN, "NaN": "\\" NaN", "b": [-Infinity, Infinity]}'),
       '{"a": null, "NaN": "\\" NaN", "b": [null, null]}',

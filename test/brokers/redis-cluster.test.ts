@@ -1,4 +1,4 @@
-/** The exam once more, on a Redis Cluster, under a namespace that keeps all keys in one slot. */
+/** The broker contract on a Redis Cluster, in a namespace that keeps all keys in one slot. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
@@ -16,7 +16,7 @@ await withRedis(
     await redis.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => `${slot}`))
     await until(async () => /cluster_state:ok/.test(`${await redis.cluster('INFO')}`), 'the cluster')
     const nodes = [{ host: '127.0.0.1', port: server.port }]
-    // For so long a new process waits before it believes anybody dead.
+    // A new process waits this long before it declares another worker dead.
     const settings = { nodes, heartbeatTimeout: '1s' } as const
 
     testBroker(
@@ -32,7 +32,7 @@ await withRedis(
       },
     )
 
-    t.test('results lie all over a cluster, and are waited for all the same', async (t) => {
+    t.test('waits find results in all slots of a cluster', async (t) => {
       const results = new RedisResults({ nodes })
       t.teardown(() => results.close())
       const messages = Array.from({ length: 50 }, () => new Message({ queueName: 'q', actorName: 'a', args: [] }))
@@ -44,7 +44,7 @@ await withRedis(
       )
     })
 
-    t.test('a connection to a node that was idle, and was dropped in silence, is replaced', async (t) => {
+    t.test('an idle connection to a node that was silently dropped is replaced', async (t) => {
       const { proxy, url } = await openProxy(t, server)
       const { port } = new URL(url)
       const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port: Number(port) } }

@@ -1,4 +1,4 @@
-/** What a connection to Redis says of itself, what it refuses, and that it keeps no process alive. */
+/** What a connection to Redis logs, what it refuses, and that it keeps no process alive. */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
@@ -19,23 +19,23 @@ const secret = 'geheim'
 const yes = (): boolean => true
 const no = (): boolean => false
 
-/** Sends, and gives back why that failed. */
+/** Sends a message, and returns the error. */
 async function failure(broker: RedisBroker, name: unknown = 'x'): Promise<Error> {
   return inTime(
     broker.enqueue(note(name)).then(
       () => Promise.reject(new Error('It was stored.')),
       (error: Error) => error,
     ),
-    'the refusal',
+    'the rejection',
   )
 }
 
-/** Whatever an error or the log says, in whatever depth. */
+/** All texts in an error or in the log, at any depth. */
 const all = (what: unknown): string => inspect(what, { depth: null, showHidden: true, maxStringLength: null })
 
 const said = (pattern: RegExp): typeof log => log.filter(({ text }) => pattern.test(text))
 
-/** A server that is no Redis. */
+/** A server that is not Redis. */
 async function impostor(t: Test, answer: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -55,7 +55,7 @@ await withRedis((server) => {
   const admin = server.client()
   const open = opener(server.url)
 
-  t.test('a database that there is not means no connection: nothing is stored in another', async (t) => {
+  t.test('a database that does not exist means no connection: nothing is stored in another one', async (t) => {
     for (const options of [{ url: server.url.replace(/0$/, '99') }, { redis: { port: server.port, db: 99 } }]) {
       const broker = open(t, { ...options, url: 'url' in options ? options.url : undefined } as RedisBrokerOptions)
       for (let times = 0; times < 3; times++) {
@@ -64,10 +64,10 @@ await withRedis((server) => {
       }
       t.same(await admin.keys(`${broker.namespace}*`), [])
     }
-    t.ok(said(/can't be used.*database 99/).length > 0, 'the log says it, too')
+    t.ok(said(/can't be used.*database 99/).length > 0, 'it is logged, too')
   })
 
-  t.test('a user who may not choose the database stores nothing, until he may', async (t) => {
+  t.test('a user without permission to select the database stores nothing until it is granted', async (t) => {
     const user = `limited${randomUUID()}`
     await admin.acl('SETUSER', user, 'on', '>pass', '~*', '&*', '+@all', '-select')
     const broker = open(t, { url: server.url.replace(/0$/, '3'), redis: { username: user, password: 'pass' } })
@@ -75,10 +75,10 @@ await withRedis((server) => {
     await admin.acl('SETUSER', user, '+select')
     const isStored = (): Promise<boolean> => broker.enqueue(note('x')).then(yes, no)
     await until(isStored, 'the permission to take effect')
-    t.same(await admin.keys(`${broker.namespace}*`), [], 'and not in database 0')
+    t.same(await admin.keys(`${broker.namespace}*`), [], 'nor in database 0')
   })
 
-  t.test('a password is told nowhere, whatever fails', async (t) => {
+  t.test('no error or log line contains a password, whatever fails', async (t) => {
     const before = log.length
     for (const protocol of [2, 3] as const) {
       const options = { redis: { username: 'nobody', password: secret, protocol }, enqueueTimeout: 300 }
@@ -86,11 +86,11 @@ await withRedis((server) => {
       t.match(error.message, /Redis at .* refused the password/)
       t.notMatch(all(error), secret)
     }
-    t.ok(log.length > before, 'the log says something')
+    t.ok(log.length > before, 'something is logged')
     t.notMatch(all(log), secret)
   })
 
-  t.test('what a refused command carried is not in its error', async (t) => {
+  t.test('the error of a refused command does not contain its arguments', async (t) => {
     const broker = open(t)
     t.teardown(() => admin.config('SET', 'maxmemory', '0'))
     await broker.enqueue(note('before'))
@@ -100,14 +100,14 @@ await withRedis((server) => {
     t.notMatch(all(error), secret)
   })
 
-  t.test('a Redis that wants a password says so, and how to give it', async (t) => {
+  t.test('a Redis that requires a password is reported, with the way to pass it', async (t) => {
     await admin.config('SET', 'requirepass', secret)
     t.teardown(() => admin.config('SET', 'requirepass', ''))
     const error = await failure(open(t, { enqueueTimeout: 300 }))
     t.match(error.message, /^Redis at .* requires a password; put it in the URL: redis:\/\/:password@host/)
   })
 
-  t.test('a Redis that was never there can not be reached; one that was there is lost', async (t) => {
+  t.test('a Redis that was never reached is unreachable; the connection to one that was is lost', async (t) => {
     const port = await freePort()
     const url = `redis://user:${secret}@127.0.0.1:${port}/0`
     const never = await failure(open(t, { url, enqueueTimeout: 300 }))
@@ -126,12 +126,12 @@ await withRedis((server) => {
     const away = await failure(broker)
     t.notMatch(all(away), /writeable/)
     await server.start()
-    await until(() => said(/^Connected to Redis/).length > 0, 'the return')
+    await until(() => said(/^Connected to Redis/).length > 0, 'the reconnection')
     t.notMatch(all(log), secret)
     t.notMatch(all(log), /writeable/)
   })
 
-  t.test('it is said again now and then that Redis is away', async (t) => {
+  t.test('an outage is logged again at an interval', async (t) => {
     const connection = new CommandConnection({ url: `redis://127.0.0.1:${await freePort()}` }, 'a test', {
       reminder: 30,
     })
@@ -143,7 +143,7 @@ await withRedis((server) => {
     await until(() => said(/is still unreachable \(connect ECONNREFUSED/).length > 1, 'the reminders')
   })
 
-  t.test('what says nothing, or is no Redis, is told apart', async (t) => {
+  t.test('a server that sends nothing and one that is not Redis have different errors', async (t) => {
     const silent = await failure(open(t, { url: await impostor(t, () => {}), enqueueTimeout: 300 }))
     t.match(silent.message, /it was not sent: .*connected, but no reply: is it Redis, does it require TLS\?/)
     t.notMatch(all(silent), /undefined/)
@@ -155,7 +155,7 @@ await withRedis((server) => {
     t.match(error.message, /The server at 127\.0\.0\.1:\d+ is not Redis/)
   })
 
-  t.test('a silent connection is given up for another', async (t) => {
+  t.test('a silent connection is replaced', async (t) => {
     let connections = 0
     const url = await impostor(t, () => {
       connections++
@@ -164,7 +164,7 @@ await withRedis((server) => {
     await until(() => connections > 1, 'another connection')
   })
 
-  t.test('a server that may not be used refuses everything, until there is another', async (t) => {
+  t.test('an unusable server refuses every call until another one replaces it', async (t) => {
     let tooOld = true
     const check = async (): Promise<undefined> => {
       if (tooOld) throw new IncompatibleStore('too old')
@@ -180,10 +180,10 @@ await withRedis((server) => {
       IncompatibleStore,
     )
     tooOld = false
-    await until(() => connection.call((client) => client.ping()).then(yes, no), 'another look')
+    await until(() => connection.call((client) => client.ping()).then(yes, no), 'another check')
   })
 
-  t.test('each policy that evicts is warned of once, also when it comes with a new connection', async (t) => {
+  t.test('each eviction policy causes one warning, also when it appears with a new connection', async (t) => {
     t.teardown(() => admin.config('SET', 'maxmemory-policy', 'noeviction'))
     const warnings = (): string[] => said(/evicts keys/).map(({ text }) => text)
     await admin.config('SET', 'maxmemory-policy', 'volatile-lru')
@@ -202,7 +202,7 @@ await withRedis((server) => {
     t.match(warnings()[1], /allkeys-lru\), and with them messages/)
   })
 
-  t.test('a process that may not ask for INFO, but for the configuration, is warned as well', async (t) => {
+  t.test('a user without permission for INFO but for the configuration gets the warning, too', async (t) => {
     t.teardown(() => admin.config('SET', 'maxmemory-policy', 'noeviction'))
     const before = said(/evicts keys/).length
     await admin.config('SET', 'maxmemory-policy', 'allkeys-random')
@@ -213,7 +213,7 @@ await withRedis((server) => {
     await until(() => said(/evicts keys/).length > before, 'the warning')
   })
 
-  t.test('a producer that has sent, or given up, and closes nothing, ends', async (t) => {
+  t.test('a producer that has sent, or failed to, and closes nothing, ends', async (t) => {
     const away = { url: `redis://127.0.0.1:${await freePort()}`, enqueueTimeout: 200 }
     const silent = { url: await impostor(t, () => {}), enqueueTimeout: 200 }
     const cases: [RedisBrokerOptions, string][] = [
@@ -225,7 +225,7 @@ await withRedis((server) => {
     for (const [options, end] of cases) await ends(t, options, end)
   })
 
-  t.test('a worker keeps its process, however long Redis is away', async (t) => {
+  t.test('a worker keeps its process alive, however long Redis is unreachable', async (t) => {
     const namespace = randomUUID()
     const child = new Child(t, 'redis-embedded-worker.ts', [server.url, namespace])
     const says = (pattern: RegExp): Promise<void> =>
@@ -254,13 +254,13 @@ await withRedis(
   async (server) => {
     const redis = server.client()
     await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383').catch(() =>
-      // Before Redis 7 one by one.
+      // One by one before Redis 7.
       redis.call('CLUSTER', 'ADDSLOTS', ...Array.from({ length: 16_384 }, (_, slot) => `${slot}`)),
     )
     await until(async () => /cluster_state:ok/.test(`${await redis.cluster('INFO')}`), 'the cluster')
     const nodes = [`127.0.0.1:${server.port}`]
 
-    t.test('on a cluster a message whose answer was lost is stored once', async (t) => {
+    t.test('on a cluster a message whose reply was lost is stored once', async (t) => {
       const proxy = new LosingProxy(server.port)
       const port = await proxy.listen()
       const natMap = { [`127.0.0.1:${server.port}`]: { host: '127.0.0.1', port } }
@@ -278,7 +278,7 @@ await withRedis(
       t.match(await broker.stats(queueName), { ready: 2 })
     })
 
-    t.test('a password of a cluster is told nowhere either', async (t) => {
+    t.test('no error or log line contains a password of a cluster, either', async (t) => {
       await redis.config('SET', 'requirepass', 'right')
       t.teardown(() => redis.config('SET', 'requirepass', ''))
       const options = { nodes, namespace: `{${randomUUID()}}`, redis: { password: secret }, enqueueTimeout: 300 }
@@ -293,7 +293,7 @@ await withRedis(
       await ends(t, { nodes, namespace: `{${randomUUID()}}` }, 'stored')
     })
 
-    t.test('a cluster that is reached by a URL, and keys without a hash tag, are told as what they are', async (t) => {
+    t.test('the URL of a cluster, and keys without a hash tag, have clear errors', async (t) => {
       const broker = new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [] })
       const limits = new RedisRateLimits({ nodes })
       t.teardown(async () => {
@@ -305,7 +305,7 @@ await withRedis(
       await t.rejects(window, { message: /CROSSSLOT.*add a hash tag to the key, such as \{key\}/ })
     })
 
-    t.test('a worker of a cluster takes what comes', async (t) => {
+    t.test('a worker on a cluster takes new messages', async (t) => {
       const broker = new RedisBroker({ nodes, namespace: `{${randomUUID()}}`, middleware: [] })
       t.teardown(() => broker.close())
       await broker.enqueue(note('x'))

@@ -1,4 +1,4 @@
-/** Messages of Python's among ours: what is dead-lettered, put back, and kept where its workers find it. */
+/** Messages from Python beside ours: dead letters, requeueing them, and where Python's workers find messages. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
@@ -12,7 +12,7 @@ captureLog()
 await withRedis((server) => {
   const redis = server.client()
   const open = opener(server.url)
-  /** A dead letter as Python leaves it. */
+  /** A dead letter as Python stores it. */
   const bury = async ({ namespace }: RedisBroker, body: string): Promise<string> => {
     const id = randomUUID()
     await redis.zadd(`${namespace}:${queueName}.XQ`, `${Date.now()}`, id)
@@ -20,7 +20,7 @@ await withRedis((server) => {
     return `${queueName}:${id}`
   }
 
-  t.test("a dead letter of Python's is put back with every number as it was, but for the attempts", async (t) => {
+  t.test('a dead letter from Python is requeued with every number unchanged, except the attempts', async (t) => {
     const broker = open(t)
     const rest = (options: string): string =>
       `{"queue_name": "${queueName}", "actor_name": "x", "args": [12345678901234567890, 1.0, NaN], "kwargs": {}, ` +
@@ -35,21 +35,24 @@ await withRedis((server) => {
     t.equal(`${body}`.replace(/\s/g, ''), rest(`"redis_message_id": "${id}", `).replace(/\s/g, ''))
   })
 
-  t.test('a dead letter that Python gave no reason says so', async (t) => {
+  t.test('a dead letter from Python without a reason says so', async (t) => {
     const broker = open(t)
     await bury(broker, JSON.stringify(note('failed at once').toWire()))
     const { letters } = await broker.deadLetters(queueName)
     t.equal(letters[0]?.reason, 'Given up by a Python worker, which leaves a reason only on retries.')
   })
 
-  t.test("delayQueue: 'dramatiq' puts all where Python's workers look, whatever its priority", async (t) => {
-    const broker = open(t, { delayQueue: 'dramatiq' })
-    const name = `${broker.namespace}:${queueName}`
-    await broker.enqueue(note('urgent', { broker_priority: 5 }))
-    await broker.requeueDeadLetter(await bury(broker, JSON.stringify(note('again', { broker_priority: 9 }).toWire())))
+  t.test(
+    "delayQueue: 'dramatiq' stores all messages where Python's workers look, whatever their priority",
+    async (t) => {
+      const broker = open(t, { delayQueue: 'dramatiq' })
+      const name = `${broker.namespace}:${queueName}`
+      await broker.enqueue(note('urgent', { broker_priority: 5 }))
+      await broker.requeueDeadLetter(await bury(broker, JSON.stringify(note('again', { broker_priority: 9 }).toWire())))
 
-    t.equal(await redis.llen(name), 2)
-    const bodies = await redis.hvals(`${name}.msgs`)
-    t.same(bodies.map((body) => JSON.parse(body).options.broker_priority).sort(), [5, 9])
-  })
+      t.equal(await redis.llen(name), 2)
+      const bodies = await redis.hvals(`${name}.msgs`)
+      t.same(bodies.map((body) => JSON.parse(body).options.broker_priority).sort(), [5, 9])
+    },
+  )
 })

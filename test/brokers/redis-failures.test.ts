@@ -1,4 +1,4 @@
-/** What Redis may do to us, and that workers consume again afterwards. */
+/** Failures of Redis and of the network, after which workers consume again. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
@@ -19,7 +19,7 @@ await withRedis((server) => {
   const open = (options: RedisBrokerOptions = {}): RedisBroker =>
     new RedisBroker({ url: server.url, namespace: randomUUID(), middleware: [], ...options })
 
-  /** Breaks something while a worker sleeps and while it runs, and sees that it consumes again. */
+  /** Breaks something while a worker sleeps and while it is busy, and checks that it consumes again. */
   function survives(what: string, breakIt: () => Promise<void>): void {
     t.test(`a worker survives ${what}`, async (t) => {
       const broker = open()
@@ -58,7 +58,7 @@ await withRedis((server) => {
     setTimeout(() => void admin.call('REPLICAOF', 'NO', 'ONE'), 300)
   })
 
-  t.test('kills in the middle of work lose nothing and settle nothing twice', async (t) => {
+  t.test('connections killed under load lose nothing and settle nothing twice', async (t) => {
     const broker = open()
     const worker = consumeAll(broker)
     t.teardown(() => worker.close())
@@ -75,7 +75,7 @@ await withRedis((server) => {
     t.equal(new Set(worker.seen).size, 2000)
   })
 
-  t.test('a network that falls silent is given up, and another connection made', async (t) => {
+  t.test('a connection whose network falls silent is replaced', async (t) => {
     const proxy = new FaultyProxy(server.port)
     const url = await proxy.listen()
     const broker = open({ url })
@@ -94,15 +94,15 @@ await withRedis((server) => {
     t.equal(worker.seen.length, 2)
   })
 
-  t.test('a send while Redis is away rejects in time; the next one, when it is back, is stored', async (t) => {
+  t.test('a send while Redis is unreachable rejects in time; the next one, after its return, is stored', async (t) => {
     const broker = open({ enqueueTimeout: 300 })
     t.teardown(() => broker.close())
     await broker.enqueue(note('before'))
     await server.stop({ save: true })
-    // The first may have been on its way when Redis went: then nobody knows what became of it.
-    const first = await inTime(broker.enqueue(note('nowhere')), 'the refusal').catch((error: unknown) => error)
+    // The first may have been in flight when Redis stopped: then it is unknown whether it was stored.
+    const first = await inTime(broker.enqueue(note('nowhere')), 'the rejection').catch((error: unknown) => error)
     t.ok(first instanceof BrokerError)
-    await t.rejects(inTime(broker.enqueueMany(notes(300)), 'the refusal'), EnqueueTimeout)
+    await t.rejects(inTime(broker.enqueueMany(notes(300)), 'the rejection'), EnqueueTimeout)
     await server.start()
     await until(
       () =>
@@ -115,7 +115,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 2 })
   })
 
-  t.test('a send that waits for Redis is stored when it comes in time', async (t) => {
+  t.test('a send that waits for Redis is stored if Redis returns in time', async (t) => {
     const broker = open({ enqueueTimeout: '10s' })
     t.teardown(() => broker.close())
     await server.stop({ save: true })
@@ -125,14 +125,14 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 1 })
   })
 
-  t.test('a take rejects while Redis is away', async (t) => {
+  t.test('a take rejects while Redis is unreachable', async (t) => {
     const broker = open({ url: 'redis://127.0.0.1:1' })
     t.teardown(() => broker.close())
-    await t.rejects(inTime(broker.consume(queueName).take(1), 'the refusal'), ConnectionFailed)
+    await t.rejects(inTime(broker.consume(queueName).take(1), 'the rejection'), ConnectionFailed)
   })
 
   for (const away of [false, true]) {
-    t.test(`a process whose broker is closed ends at once${away ? ', though Redis is away' : ''}`, async (t) => {
+    t.test(`a process ends once its broker is closed${away ? ', though Redis is unreachable' : ''}`, async (t) => {
       const broker = open()
       await broker.enqueue(note('x'))
       await broker.close()
@@ -150,12 +150,12 @@ await withRedis((server) => {
       const closedAt = performance.now()
       await inTime(child.ended(), 'its end')
       if (away) await server.start()
-      t.ok(performance.now() - closedAt < 1500, 'nothing keeps it')
+      t.ok(performance.now() - closedAt < 1500, 'nothing keeps it alive')
       t.equal(child.process.exitCode, 0)
     })
   }
 
-  t.test('a full Redis refuses sends clearly, and workers drain on', async (t) => {
+  t.test('a full Redis refuses sends with a clear error, and workers continue to drain the queue', async (t) => {
     const broker = open()
     t.teardown(async () => {
       await admin.config('SET', 'maxmemory', '0')
@@ -181,39 +181,42 @@ await withRedis((server) => {
     t.same(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 0, dead: 1 })
   })
 
-  t.test('a full Redis lets go of what limits hold, and workers that keep results drain on', async (t) => {
-    const broker = new RedisBroker({ url: server.url, namespace: randomUUID() })
-    const limits = new RedisRateLimits({ url: server.url })
-    t.teardown(async () => {
-      await admin.config('SET', 'maxmemory', '0')
-      await broker.close()
-      await limits.close()
-    })
-    const [key, barrierKey] = [randomUUID(), randomUUID()]
-    const add = actor((a: number, b: number) => a + b, { broker, actorName: 'add', storeResults: true })
-    const messages = await add.sendMany([
-      [1, 2],
-      [3, 4],
-    ])
-    const slots = new ConcurrentRateLimiter(limits, key, { limit: 2 })
-    const barrier = new Barrier(limits, barrierKey)
-    await barrier.create(2)
-    await slots.acquire(async () => {
-      await admin.config('SET', 'maxmemory', '1000')
-    })
-    t.equal(await admin.get(key), '0', 'the slot is free again')
-    await t.rejects(slots.acquire(), { message: /out of memory.*maxmemory/s })
-    t.equal(await barrier.wait({ block: false }), false)
-    t.equal(await barrier.wait({ block: false }), true, 'the last one tells the others')
+  t.test(
+    'on a full Redis limiters are released, and workers that store results continue to drain the queue',
+    async (t) => {
+      const broker = new RedisBroker({ url: server.url, namespace: randomUUID() })
+      const limits = new RedisRateLimits({ url: server.url })
+      t.teardown(async () => {
+        await admin.config('SET', 'maxmemory', '0')
+        await broker.close()
+        await limits.close()
+      })
+      const [key, barrierKey] = [randomUUID(), randomUUID()]
+      const add = actor((a: number, b: number) => a + b, { broker, actorName: 'add', storeResults: true })
+      const messages = await add.sendMany([
+        [1, 2],
+        [3, 4],
+      ])
+      const slots = new ConcurrentRateLimiter(limits, key, { limit: 2 })
+      const barrier = new Barrier(limits, barrierKey)
+      await barrier.create(2)
+      await slots.acquire(async () => {
+        await admin.config('SET', 'maxmemory', '1000')
+      })
+      t.equal(await admin.get(key), '0', 'the slot is free again')
+      await t.rejects(slots.acquire(), { message: /out of memory.*maxmemory/s })
+      t.equal(await barrier.wait({ block: false }), false)
+      t.equal(await barrier.wait({ block: false }), true, 'the last one notifies the others')
 
-    const worker = new Worker(broker, { threads: 0 })
-    await worker.start()
-    t.teardown(() => worker.stop())
-    t.same(await Promise.all(messages.map((message) => message.result({ timeout: '10s' }))), [3, 7])
-    await broker.join('default', { timeout: '10s' })
-  })
+      const worker = new Worker(broker, { threads: 0 })
+      await worker.start()
+      t.teardown(() => worker.stop())
+      t.same(await Promise.all(messages.map((message) => message.result({ timeout: '10s' }))), [3, 7])
+      await broker.join('default', { timeout: '10s' })
+    },
+  )
 
-  t.test('a Redis that may evict keys is warned about, once', async (t) => {
+  t.test('a Redis that may evict keys causes one warning', async (t) => {
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const broker = open({ redis: { connectionName: 'eviction' } })
     t.teardown(async () => {
@@ -227,7 +230,7 @@ await withRedis((server) => {
     t.equal(warnings().length, 1)
   })
 
-  t.test('a user who may not ask for the configuration, publish or scan can work all the same', async (t) => {
+  t.test('a user without permission for CONFIG, PUBLISH and SCAN can work all the same', async (t) => {
     const user = `limited${randomUUID().slice(0, 8)}`
     await admin.acl('SETUSER', user, 'on', '>secret', '~*', '+@all', '-@admin', '-@dangerous', '-publish', '-subscribe')
     const broker = open({ redis: { username: user, password: 'secret' } })
@@ -256,7 +259,7 @@ await withRedis((server) => {
       await broker.enqueue(note('plain'))
       await broker.enqueue(note('urgent', { broker_priority: 9 }))
       await broker.enqueue(note('delayed'), { delay: 50 })
-      await until(() => worker.seen.length === 4, 'all of them, those of a dead worker too')
+      await until(() => worker.seen.length === 4, 'all of them, including those of a dead worker')
       await broker.join(queueName, { timeout: '10s' })
       const other = broker.consume('other')
       await broker.enqueue(note('bad', {}, 'other'))
@@ -272,7 +275,7 @@ await withRedis((server) => {
     },
   )
 
-  t.test('a wrong password is told as the reason', async (t) => {
+  t.test('a wrong password is reported as the reason', async (t) => {
     const broker = open({ redis: { username: 'nobody', password: 'wrong' }, enqueueTimeout: 300 })
     t.teardown(() => broker.close())
     const error = await broker.enqueue(note(1)).catch((error: unknown) => error)

@@ -1,4 +1,4 @@
-/** Connections that were idle for long, and that something on the way dropped without telling anybody. */
+/** Connections that were idle for long, and that a device on the way silently dropped. */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
@@ -42,7 +42,7 @@ await withRedis((server) => {
     return { broker, limits, proxy, letter: letters[0]?.id ?? '' }
   }
 
-  /** The clock goes on by a minute, as it does for a machine that was suspended. */
+  /** Moves the clock forward by a minute, as on a machine that was suspended. */
   const passMinute = (t: Test): void => stepClock(t, 60_000)
 
   const uses: Record<string, (service: Idle) => Promise<unknown>> = {
@@ -57,7 +57,7 @@ await withRedis((server) => {
     'a dead letter put back': async ({ broker, letter }) => t.equal(await broker.requeueDeadLetter(letter), true),
     'a flush': ({ broker }) => broker.flush(queueName),
   }
-  t.test('each call gets through at once, though the idle connection was dropped in silence', async (t) => {
+  t.test('each call succeeds without delay, though the idle connection was silently dropped', async (t) => {
     const services = await Promise.all(Object.entries(uses).map(async (use) => [...use, await idle(t)] as const))
     passMinute(t)
     const before = await accepted(redis)
@@ -70,10 +70,10 @@ await withRedis((server) => {
         t.ok(took < 4000, `${what}: ${Math.round(took)} ms, well within the 5 s of a call`)
       }),
     )
-    t.equal((await accepted(redis)) - before, services.length, 'a new connection each')
+    t.equal((await accepted(redis)) - before, services.length, 'one new connection each')
   })
 
-  t.test('a send that was on its way when all went silent gets through in time, too, and once', async (t) => {
+  t.test('a send in flight when the network falls silent succeeds in time, and is stored once', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     await broker.enqueue(note('first'))
@@ -82,7 +82,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 2 })
   })
 
-  t.test('a worker that slept on a connection that was dropped in silence takes what comes', async (t) => {
+  t.test('a worker that sleeps on a silently dropped connection takes new messages', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     const producer = open(t, { namespace: broker.namespace })
@@ -96,16 +96,17 @@ await withRedis((server) => {
     t.equal(nameOf(await waiting), 'second')
   })
 
-  t.test('the system looks after a connection that is idle, within half a minute', { skip: notLinux }, async (t) => {
+  t.test('the system checks an idle connection within half a minute', { skip: notLinux }, async (t) => {
     await open(t).enqueue(note('first'))
     const port = server.port.toString(16).toUpperCase().padStart(4, '0')
-    // Remote address, state 01 (established), queues, timer 02 (keep-alive) and when it fires, in hundredths of a second.
+    // Remote address, state 01 (established), queues, timer 02 (keep-alive) and when it fires, in hundredths of a
+    // second.
     const row = new RegExp(`0100007F:${port} 01 \\S+ 02:([0-9A-F]+)`, 'g')
     const timers = [...readFileSync('/proc/net/tcp', 'utf8').matchAll(row)].map(([, when]) => Number(`0x${when}`))
     t.ok(timers.some((when) => when <= 3000))
   })
 
-  t.test('a connection that is idle and well is used at once, in one trip', async (t) => {
+  t.test('an idle connection that works is used immediately, in one round trip', async (t) => {
     const service = await idle(t)
     passMinute(t)
     const before = await accepted(redis)
@@ -113,17 +114,17 @@ await withRedis((server) => {
     t.equal(await accepted(redis), before, 'no new connection')
   })
 
-  t.test('a Redis that is only slow is not dropped again and again, and nothing is stored twice', async (t) => {
+  t.test('the connection to a slow Redis is not dropped repeatedly, and nothing is stored twice', async (t) => {
     const { broker } = await idle(t)
     passMinute(t)
     const before = await accepted(redis)
     await redis.call('CLIENT', 'PAUSE', '2500', 'ALL')
     await broker.enqueue(note('slowly'))
     t.match(await broker.stats(queueName), { ready: 1 })
-    t.ok((await accepted(redis)) - before <= 2, 'connections made meanwhile')
+    t.ok((await accepted(redis)) - before <= 2, 'connections made in the meantime')
   })
 
-  t.test('a clock that is set ahead while the connection is made takes no time from a call', async (t) => {
+  t.test('a clock that is set forward while connecting does not shorten the timeout of a call', async (t) => {
     const connection = new CommandConnection({ url: server.url }, 'a test', {
       check: async () => {
         stepClock(t, 3_600_000)
@@ -134,7 +135,7 @@ await withRedis((server) => {
     t.equal(await connection.call((client) => client.blpop(randomUUID(), 0.2)), null)
   })
 
-  t.test('a clock that was set back hides no silence', async (t) => {
+  t.test('an idle connection is noticed although the clock was set back', async (t) => {
     const connection = new CommandConnection({ url: server.url }, 'a test')
     t.teardown(() => connection.close())
     await connection.call((client) => client.ping())
@@ -149,7 +150,7 @@ await withRedis((server) => {
     t.equal((await accepted(redis)) - before, 1, 'a new connection')
   })
 
-  t.test('a call ends in its time, though nothing answers any more', async (t) => {
+  t.test('a call ends within its timeout, though nothing replies any more', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url, enqueueTimeout: '1500ms' })
     await broker.enqueue(note('first'))

@@ -1,4 +1,4 @@
-/** Ids of producers of another kind: any bytes, which name a message in Redis from its beginning to its end. */
+/** Ids of other producers: any bytes can identify a message in Redis, through its whole life. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
@@ -26,7 +26,7 @@ const ids: Record<string, string | Buffer> = {
   'not valid UTF-8': Buffer.from([0xff, 0xfe, 0x61]),
   '36 bytes that are not valid UTF-8': Buffer.alloc(36, 0xe4),
   'another half of a character': Buffer.from([0xc3]),
-  'what we show such an id as': 'hex:fffe61',
+  'how we show such an id': 'hex:fffe61',
   'the name of a property': '__proto__',
 }
 
@@ -35,7 +35,7 @@ await withRedis((server) => {
   const open = opener(server.url)
   const names = Object.keys(ids)
 
-  /** Puts messages on a queue as Python does, each between two of an ordinary producer. */
+  /** Stores messages as Python does, each between two with ordinary ids. */
   async function put({ namespace }: RedisBroker, { list = queueName, options = {} } = {}): Promise<string[]> {
     const all = names.flatMap((name) => [
       [`before ${name}`, randomUUID()] as const,
@@ -50,14 +50,14 @@ await withRedis((server) => {
     return all.map(([name]) => name)
   }
 
-  /** What is left of a queue, but for tokens that expire. */
+  /** The remaining keys of a queue, except tokens, which expire. */
   async function left({ namespace }: RedisBroker): Promise<string[]> {
     return (await redis.keys(`${namespace}:*`)).filter((key) => !/:wake|:sent:|:connection:|heartbeats/.test(key))
   }
 
   const sorted = (deliveries: readonly Delivery[]): unknown[] => deliveries.map(nameOf).sort()
 
-  t.test('each runs once and is acknowledged, and so are its neighbours in the batch', async (t) => {
+  t.test('each runs once and is acknowledged, like the other messages of the batch', async (t) => {
     const broker = open(t, { heartbeatTimeout: 200 })
     const runs = new Map<unknown, number>()
     const run = (name: unknown): void => void runs.set(name, (runs.get(name) ?? 0) + 1)
@@ -67,7 +67,7 @@ await withRedis((server) => {
     await worker.start()
     t.teardown(() => worker.stop())
     await until(async () => (await left(broker)).length === 0, 'all to be acknowledged')
-    // What Redis believed to be held is given back with one of the next heartbeats.
+    // Messages that were only held according to Redis would be requeued with one of the next heartbeats.
     const beat = (): Promise<unknown> => redis.zscore(`${broker.namespace}:__heartbeats__`, broker.workerId)
     for (let beats = 0, last = await beat(); beats < 4; beats++) {
       await until(async () => (await beat()) !== last, 'a heartbeat')
@@ -92,7 +92,7 @@ await withRedis((server) => {
     })
   }
 
-  t.test('each can be given back, counted or not, and comes again', async (t) => {
+  t.test('each can be requeued, counted or not, and is redelivered', async (t) => {
     const broker = open(t)
     const all = await put(broker)
     const consumer = consume(broker)
@@ -108,7 +108,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: all.length, inFlight: 0 })
   })
 
-  t.test('each comes back from a worker that died', async (t) => {
+  t.test('each is recovered from a dead worker', async (t) => {
     const broker = open(t)
     const deadWorker = open(t, { namespace: broker.namespace })
     const all = await put(broker)
@@ -119,24 +119,28 @@ await withRedis((server) => {
     t.ok(deliveries.every(({ deliveryCount }) => deliveryCount === 2))
   })
 
-  t.test('each stays in hand while what was fetched and not heard of is given back', async (t) => {
+  t.test('each stays unacked while messages whose fetch reply was lost are requeued', async (t) => {
     const broker = open(t, { heartbeatTimeout: 200 })
     const all = await put(broker)
     const consumer = consume(broker)
     await take(consumer, all.length)
-    await redis.hset(`${broker.namespace}:${queueName}.msgs`, 'unheard of', JSON.stringify(note('orphan').toWire()))
-    await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, 'unheard of')
+    await redis.hset(
+      `${broker.namespace}:${queueName}.msgs`,
+      'lost in a reply',
+      JSON.stringify(note('orphan').toWire()),
+    )
+    await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, 'lost in a reply')
     t.same((await take(consumer, 1)).map(nameOf), ['orphan'])
     t.match(await broker.stats(queueName), { ready: 0, inFlight: all.length + 1 })
   })
 
-  t.test('each can be dead-lettered, looked at page by page, put back and deleted', async (t) => {
+  t.test('each can be dead-lettered, read page by page, requeued and deleted', async (t) => {
     const broker = open(t)
     const all = await put(broker)
     const consumer = consume(broker)
     const deliveries = await take(consumer, all.length)
     for (const delivery of deliveries) await consumer.deadLetter(delivery, { reason: `${nameOf(delivery)}` }, [])
-    // All of one moment, so that pages go by the ids.
+    // All of the same time, so that the order of pages depends on the ids.
     const letters = `${broker.namespace}:${queueName}.XQ`
     for (const id of await redis.zrangeBuffer(letters, '0', '-1')) await redis.zadd(letters, '4102444800000', id)
     const seen: { id: string; reason: string }[] = []
@@ -150,7 +154,7 @@ await withRedis((server) => {
     t.equal(new Set(seen.map(({ id }) => id)).size, all.length, 'each has a name of its own')
     t.ok(
       seen.some(({ id }) => id === `${queueName}:ä`),
-      'which is its id where that is text',
+      'which is its id if that is text',
     )
 
     for (const [index, { id }] of seen.entries()) {
@@ -163,7 +167,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: Math.floor(all.length / 2), dead: 0, inFlight: 0 })
   })
 
-  t.test('a body that is not valid UTF-8 is dead-lettered as it is, from both queues', async (t) => {
+  t.test('a body that is not valid UTF-8 is dead-lettered unchanged, from both queues', async (t) => {
     const broker = open(t)
     actor(() => {}, { broker, actorName: 'note', queueName })
     const broken = Buffer.concat([Buffer.from('{"args":["'), Buffer.from([0xe4]), Buffer.from('"]}')])

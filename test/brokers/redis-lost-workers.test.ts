@@ -1,4 +1,4 @@
-/** A worker that was killed, and one that is only paused: Redis tells them apart, since the one has no connection any more. */
+/** A killed worker is distinguished from a paused one by its connection, which Redis no longer has. */
 import { randomUUID } from 'node:crypto'
 import { type Test, t } from 'tap'
 import type { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
@@ -14,7 +14,7 @@ import { consume, nameOf, note, notes, queueName, take, takeOne, until } from '.
 
 captureLog()
 
-/** A heartbeat every 3.5 s; whoever has no connection is lost when it was silent for that and as long as connecting takes. */
+/** A heartbeat every 3.5 s. A worker without a connection is lost after that time plus the time to connect. */
 const heartbeatTimeout = 14_000
 const redisOptions = { connectTimeout: 100 }
 
@@ -26,11 +26,11 @@ await withRedis((server) => {
   const now = async (): Promise<number> => Number((await redis.time())[0]) * 1000
   const start = (t: Test, { namespace }: RedisBroker) =>
     startWorker(t, { url: server.url, namespace, heartbeatTimeout })
-  /** Those in whose place nobody takes anything yet. */
+  /** Workers whose messages were not recovered yet. */
   const workers = async (broker: RedisBroker): Promise<string[]> =>
     (await redis.zrange(key(broker), '0', '-1')).filter((worker) => worker !== broker.workerId)
 
-  t.test('what a killed worker held comes back soon, what a stopped one holds stays', async (t) => {
+  t.test('the messages of a killed worker are recovered soon, those of a paused one stay', async (t) => {
     const broker = open(t, settings)
     const consumer = consume(broker)
     await broker.enqueue(note('stopped'))
@@ -46,12 +46,12 @@ await withRedis((server) => {
     t.equal(nameOf(delivery), 'killed')
     t.equal(delivery.deliveryCount, 2)
     const age = (await now()) - Number(await redis.zscore(key(broker), `${paused}`))
-    t.ok(age > 5000 && age < heartbeatTimeout, `the one that is stopped has been silent for as long: ${age} ms`)
+    t.ok(age > 5000 && age < heartbeatTimeout, `the paused one has been silent for as long: ${age} ms`)
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
     t.equal(await redis.scard(`${broker.namespace}:__acks__.${paused}.${queueName}`), 1)
   })
 
-  t.test('a connection that was broken for everybody is no sign of death until all had time to be back', async (t) => {
+  t.test('after an outage no worker counts as dead until all had time to reconnect', async (t) => {
     let [now, last, gap] = [1_000_000, 0, 15]
     let reconnect = (): void => {}
     const run = async (): Promise<number[]> => {
@@ -68,7 +68,7 @@ await withRedis((server) => {
     const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
     const surroundings = { queues: () => [unacked], onReconnect: () => {}, onBeat: () => {} }
     const heartbeat = new Heartbeat(unacked.session, 40, surroundings, 100)
-    /** How long it takes by Redis's clock, with a beat each 10 ms. */
+    /** How long it takes by the clock of Redis, with a heartbeat every 10 ms. */
     const wait = async (): Promise<number> => {
       const from = now
       await until(() => heartbeat.canDetectDisconnected, 'the contact')
@@ -87,7 +87,7 @@ await withRedis((server) => {
     await heartbeat.stop()
   })
 
-  t.test('where nobody may ask who is connected, heartbeats decide', async (t) => {
+  t.test('without permission to list connections, heartbeats decide', async (t) => {
     const user = randomUUID()
     const can = ['+@read', '+@write', '+@scripting', '+@connection', '+time', '+info', '-client|list', '-client|id']
     await redis.call('ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', ...can)
@@ -99,17 +99,20 @@ await withRedis((server) => {
     t.equal((await take(consume(broker), 2)).length, 2)
   })
 
-  t.test('a worker that ends in good order leaves no connection behind, and one that goes on renews it', async (t) => {
-    const broker = open(t)
-    await broker.enqueue(note('x'))
-    const consumer = consume(broker)
-    await consumer.ack(await takeOne(consumer), [])
-    const connection = `${broker.namespace}:connection:${broker.workerId}`
-    await until(async () => (await redis.exists(connection)) === 1, 'the connection')
-    const before = await redis.get(connection)
-    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    await until(async () => (await redis.get(connection)) !== before, 'the next one')
-    await broker.close()
-    t.equal(await redis.exists(connection), 0)
-  })
+  t.test(
+    'a worker that stops normally removes the key of its connection, and one that continues renews it',
+    async (t) => {
+      const broker = open(t)
+      await broker.enqueue(note('x'))
+      const consumer = consume(broker)
+      await consumer.ack(await takeOne(consumer), [])
+      const connection = `${broker.namespace}:connection:${broker.workerId}`
+      await until(async () => (await redis.exists(connection)) === 1, 'the connection')
+      const before = await redis.get(connection)
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await until(async () => (await redis.get(connection)) !== before, 'the next one')
+      await broker.close()
+      t.equal(await redis.exists(connection), 0)
+    },
+  )
 })

@@ -1,4 +1,4 @@
-/** How Redis is reached: what is said wrong is told when the broker is made, and without any password. */
+/** Connection options: mistakes are reported when the broker is created, without any password. */
 import * as fs from 'node:fs'
 import { t } from 'tap'
 import { makeClient } from '../../brokers/redis/connection/client.js'
@@ -38,7 +38,7 @@ async function accepts(options: RedisBrokerOptions): Promise<void> {
   await new RedisBroker({ middleware: [], ...options }).close()
 }
 
-t.test('a URL that can not be meant is refused', async () => {
+t.test('an invalid URL is refused', async () => {
   const cases: [unknown, RegExp][] = [
     ['', /got an empty text/],
     [7911, /got a number/],
@@ -63,7 +63,7 @@ t.test('a URL that can not be meant is refused', async () => {
   for (const [url, message] of cases) refuses({ url }, message)
 })
 
-t.test('a URL that ioredis understands is accepted, in capitals too', async () => {
+t.test('a URL that ioredis understands is accepted, in upper case, too', async () => {
   const urls = [
     'redis://localhost',
     'redis://localhost/',
@@ -75,7 +75,7 @@ t.test('a URL that ioredis understands is accepted, in capitals too', async () =
   for (const url of urls) await accepts({ url })
 })
 
-t.test('options that do not go together, or are of the wrong kind, are refused', async () => {
+t.test('options that contradict each other or have the wrong type are refused', async () => {
   const nodes = ['127.0.0.1:7000']
   const cases: [unknown, RegExp][] = [
     [{ redis: 'redis://x' }, /"redis" to be an object, .*got a text/],
@@ -100,7 +100,7 @@ t.test('options that do not go together, or are of the wrong kind, are refused',
   for (const [options, message] of cases) refuses(options, message)
 })
 
-t.test('an option of ioredis, or of nobody, is told where it belongs', async (t) => {
+t.test('an unknown option is refused, with advice if it is one of ioredis', async (t) => {
   refuses({ host: 'localhost' }, /"host" \(on RedisBroker\): put .* redis: \{ host: … \} \}, or use "url"/)
   refuses({ tls: {} }, /redis: \{ tls: … \}/)
   refuses({ namespce: 'x' }, /did you mean "namespace"/)
@@ -111,7 +111,7 @@ t.test('an option of ioredis, or of nobody, is told where it belongs', async (t)
   refuses('redis://x', /options of RedisRateLimits/, (options) => new RedisRateLimits(options as object))
 })
 
-t.test('a namespace is a text, and on a cluster hash-tagged', async () => {
+t.test('a namespace is a text, on a cluster with a hash tag', async () => {
   for (const namespace of ['', 5, null]) {
     refuses({ namespace }, /"namespace" to be a non-empty string/)
     refuses({ namespace }, /"namespace"/, (options) => new RedisResults(options as object))
@@ -124,12 +124,12 @@ t.test('a namespace is a text, and on a cluster hash-tagged', async () => {
   await accepts({ nodes: [{ host: '127.0.0.1', port: 7000 }], namespace: 'mine:{x}' })
 })
 
-t.test('a heartbeat timeout that no worker could keep is refused', async () => {
+t.test('a heartbeat timeout that is too short for any worker is refused', async () => {
   for (const heartbeatTimeout of [0, 99]) refuses({ heartbeatTimeout }, /"heartbeatTimeout" to be 100 ms or more/)
   await accepts({ heartbeatTimeout: 100 })
 })
 
-t.test('where Redis is can be told without its password', async (t) => {
+t.test('the address of Redis contains no password', async (t) => {
   const cases: [RedisConnectionOptions, string][] = [
     [{}, '127.0.0.1:6379'],
     [{ url: `redis://user:${password}@example.com/3` }, 'example.com:6379'],
@@ -146,7 +146,7 @@ t.test('where Redis is can be told without its password', async (t) => {
   for (const [options, address] of cases) t.equal(addressOf(options), address)
 })
 
-t.test('a server that is too old is refused; what says nothing of its version is not', async (t) => {
+t.test('a server that is too old is refused; one that does not report its version is not', async (t) => {
   const info = (version: string): string => `# Server\r\nredis_version:${version}\r\nredis_mode:standalone\r\n`
   for (const version of ['6.2.0', '7.0.15', '10.0.0', '6.2.14-rc1']) checkVersion(info(version), 'here:1')
   checkVersion(`${info('7.2.4')}server_name:valkey\r\nvalkey_version:8.0.1\r\n`, 'here:1')
@@ -161,13 +161,13 @@ t.test('a server that is too old is refused; what says nothing of its version is
   t.equal(evictionPolicy('# Memory\r\nmaxmemory:0\r\n'), undefined)
 })
 
-t.test('no timeout or interval of ioredis is longer than a timer of Node may be', async (t) => {
+t.test('no timeout or interval of ioredis is longer than a timer of Node can be', async (t) => {
   const [month, longest] = [30 * 86_400_000, 2_147_483_647]
   const demand = { isOver: () => true, isUrgent: () => false }
   const single = makeClient({ redis: { connectTimeout: month, sentinelCommandTimeout: month } }, demand)
   t.match(single.options, { connectTimeout: longest, sentinelCommandTimeout: longest })
   const nodes = [{ host: '127.0.0.1', port: 7000 }]
-  // Fired at once, the latter would ask for the slots each millisecond.
+  // If it fired immediately, it would query the slots each millisecond.
   const cluster = { slotsRefreshTimeout: month, slotsRefreshInterval: month, redisOptions: { connectTimeout: month } }
   t.match(makeClient({ nodes, cluster }, demand).options, {
     slotsRefreshTimeout: longest,
@@ -176,7 +176,7 @@ t.test('no timeout or interval of ioredis is longer than a timer of Node may be'
   })
 })
 
-t.test('scripts are all read when the first broker is made, and never after', async (t) => {
+t.test('all scripts are read when the first broker is created, and never after', async (t) => {
   let reads = 0
   const readFileSync = (...args: Parameters<typeof fs.readFileSync>): unknown => {
     reads++

@@ -1,4 +1,4 @@
-/** Who may be believed dead after an outage, and what becomes of messages whose answers were lost in one. */
+/** Which workers count as dead after an outage, and how heartbeats detect that. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import type { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
@@ -22,7 +22,7 @@ await withRedis((server) => {
   const heartbeats = ({ namespace }: RedisBroker): string => `${namespace}:__heartbeats__`
   const acks = ({ namespace }: RedisBroker, worker: string): string => `${namespace}:__acks__.${worker}.${queueName}`
 
-  /** A worker that is really dead, with a message in its hand. */
+  /** A worker that is really dead and holds a message. */
   async function leave(broker: RedisBroker, name: string): Promise<void> {
     const [worker, id] = [randomUUID(), randomUUID()]
     const body = JSON.stringify(note(name, { redis_message_id: id }).toWire())
@@ -33,7 +33,7 @@ await withRedis((server) => {
 
   for (const fresh of [false, true]) {
     const who = fresh ? 'a process that comes right after an outage' : 'the first worker back after an outage'
-    t.test(`${who} takes nothing from those that live, and recovers the dead a little later`, async (t) => {
+    t.test(`${who} takes nothing from living workers, and recovers messages of the dead a little later`, async (t) => {
       const heartbeatTimeout = '2s'
       const { proxy, url } = await openProxy(t, server)
       // Given a living worker that holds a message, and others of which one is dead.
@@ -44,9 +44,9 @@ await withRedis((server) => {
       let first = open(t, { namespace, heartbeatTimeout })
       let consumer = consume(first)
       await leave(living, 'before')
-      t.equal(nameOf(await takeOne(consumer)), 'before', 'the dead are found')
+      t.equal(nameOf(await takeOne(consumer)), 'before', 'the messages of the dead are recovered')
 
-      // When Redis was away for long, and is back for one of them,
+      // When Redis was unreachable for long, and is reachable again for one of them,
       proxy.block()
       await leave(living, 'after')
       await redis.zadd(heartbeats(living), '1', living.workerId)
@@ -61,17 +61,17 @@ await withRedis((server) => {
       const beat = async ({ workerId }: RedisBroker): Promise<number> =>
         Number(await redis.zscore(heartbeats(living), workerId))
       await until(async () => (await beat(first)) > Number((await redis.time())[0]) * 1000 - 1000, 'its heartbeat')
-      // and a moment later for the other,
+      // and a moment later for the other one,
       proxy.unblock()
 
-      // then it is the dead one whose message comes back.
+      // then only the message of the dead one is recovered.
       t.equal(nameOf(await taking), 'after')
       t.equal(await redis.scard(acks(living, living.workerId)), 1)
-      t.ok((await beat(living)) > 1, 'it beats again')
+      t.ok((await beat(living)) > 1, 'it sends heartbeats again')
     })
   }
 
-  t.test('a worker that Redis no longer knows says what that may mean', async (t) => {
+  t.test('a worker that Redis no longer knows logs the possible reasons', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
     await broker.enqueue(note('held'))
     await takeOne(consume(broker))
@@ -82,7 +82,7 @@ await withRedis((server) => {
     )
   })
 
-  t.test('a connection that breaks now and then does not keep a worker from finding the dead', async (t) => {
+  t.test('a connection that breaks now and then does not keep a worker from detecting dead ones', async (t) => {
     const keys = new Keys('ns')
     let answer = [0, 1_000_000]
     let reconnect = (): void => {}
@@ -98,32 +98,32 @@ await withRedis((server) => {
     const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
     const onBeat = (): void => void beats++
     const heartbeat = new Heartbeat(unacked.session, 60_000, { queues: () => [unacked], onReconnect: () => {}, onBeat })
-    /** What Redis knows of our last beat, and how late it is then. */
+    /** Our last heartbeat in Redis, and the time there. */
     const next = async (known: number, now: number): Promise<boolean> => {
       answer = [known, now]
       const before = beats
       reconnect()
-      t.equal(heartbeat.canDetectSilent, false, 'not before it is heard of')
-      await until(() => beats > before, 'a beat')
-      // The next one begins when this one is through.
+      t.equal(heartbeat.canDetectSilent, false, 'not before the next heartbeat')
+      await until(() => beats > before, 'a heartbeat')
+      // The next one begins when this one has ended.
       await new Promise(setImmediate)
       return heartbeat.canDetectSilent
     }
     heartbeat.start()
-    await until(() => beats === 1, 'the first beat')
+    await until(() => beats === 1, 'the first heartbeat')
     await new Promise(setImmediate)
 
     t.equal(await next(1_000_000, 1_015_000), false)
     t.equal(await next(1_015_000, 1_030_000), true, 'in contact for half a minute')
-    t.equal(await next(1_030_000, 1_061_000), false, 'too long a gap')
+    t.equal(await next(1_030_000, 1_061_000), false, 'a gap that is too long')
     t.equal(await next(1_061_000, 1_080_000), false)
     t.equal(await next(1_080_000, 1_095_000), true)
-    t.equal(await next(1_015_000, 1_096_000), false, 'a Redis that has old data')
-    t.equal(await next(0, 1_097_000), false, 'one that has none')
+    t.equal(await next(1_015_000, 1_096_000), false, 'a Redis with old data')
+    t.equal(await next(0, 1_097_000), false, 'a Redis without data')
     await heartbeat.stop()
   })
 
-  t.test('the heart beats on, however long the queues are being looked after', async () => {
+  t.test('heartbeats continue, however long maintenance takes', async () => {
     const keys = new Keys('ns')
     let beats = 0
     let tidy = (): void => {}
@@ -139,10 +139,10 @@ await withRedis((server) => {
     const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
     unacked.consumers++
     const queues = new Map([[queueName, unacked]])
-    const keeper = new Maintenance(unacked.session, queues, { heartbeatTimeout: 40, deadMessageTtl: 1000 })
-    keeper.start()
-    await until(() => beats > 5, 'six beats')
+    const maintenance = new Maintenance(unacked.session, queues, { heartbeatTimeout: 40, deadMessageTtl: 1000 })
+    maintenance.start()
+    await until(() => beats > 5, 'six heartbeats')
     tidy()
-    await keeper.close()
+    await maintenance.close()
   })
 })

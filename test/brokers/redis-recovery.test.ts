@@ -1,4 +1,4 @@
-/** What becomes of the messages of a worker that dies, or seems to. */
+/** Recovery of the messages of a worker that died, or seems to have died. */
 import { randomUUID } from 'node:crypto'
 import { type Test, t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
@@ -17,7 +17,7 @@ await withRedis((server) => {
   const worker = (t: Test, { namespace }: RedisBroker, heartbeatTimeout: number): Promise<Child> =>
     startWorker(t, { url: server.url, namespace, heartbeatTimeout })
 
-  t.test('a process killed with messages in hand: others get them, counted, while they sleep', async (t) => {
+  t.test('the unacked messages of a killed process go to sleeping workers, counted', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
     await broker.enqueueMany(notes(5))
     const { child, held } = await worker(t, broker, 400)
@@ -34,7 +34,7 @@ await withRedis((server) => {
     )
   })
 
-  t.test('a process that lives keeps its messages, however long it holds them', async (t) => {
+  t.test('a living process keeps its messages, however long it holds them', async (t) => {
     const broker = open(t, { heartbeatTimeout: 300 })
     await broker.enqueue(note('held'))
     await worker(t, broker, 300)
@@ -55,7 +55,7 @@ await withRedis((server) => {
     await taking
   })
 
-  t.test('a process that hung and wakes up settles nothing, and lives on', async (t) => {
+  t.test('a process that was suspended and resumes settles nothing, and continues', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
     await broker.enqueue(note('fought over'))
     const { child, line } = await worker(t, broker, 400)
@@ -68,19 +68,19 @@ await withRedis((server) => {
     child.stdin?.write('settle\n')
     t.equal(await line(), 'settled')
 
-    t.match(await broker.stats(queueName), { ready: 0, inFlight: 1 }, 'no ghost, and still in our hand')
+    t.match(await broker.stats(queueName), { ready: 0, inFlight: 1 }, 'nothing was sent, and it is still unacked here')
     await consumer.ack(delivery, [])
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
     await until(async () => (await redis.zcard(`${broker.namespace}:__heartbeats__`)) === 2, 'its heartbeat again')
   })
 
-  t.test('what Python recovered of a dead worker of ours is counted, too', async (t) => {
+  t.test('messages of our dead worker that Python recovered are counted, too', async (t) => {
     const broker = open(t)
     const deadWorker = open(t, { namespace: broker.namespace })
     await broker.enqueueMany(notes(2))
     const consumer = deadWorker.consume(queueName)
     await take(consumer, 2)
-    // What Dramatiq's maintenance does: the ids go back to the tail, the ack set goes.
+    // Dramatiq's maintenance requeues the ids at the tail and deletes the ack set.
     const acks = `${broker.namespace}:__acks__.${deadWorker.workerId}.${queueName}`
     const ids = await redis.smembers(acks)
     await redis
@@ -104,7 +104,7 @@ await withRedis((server) => {
     )
   })
 
-  t.test('what a dead Python worker held comes back, from the queue and from its delay queue', async (t) => {
+  t.test('the messages of a dead Python worker are recovered, from the queue and from its delay queue', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
     const { namespace } = broker
     const python = randomUUID()
@@ -128,31 +128,31 @@ await withRedis((server) => {
     t.equal(await redis.exists(`${namespace}:__acks__.${python}.${queueName}`), 0)
   })
 
-  t.test('what was fetched by a call whose answer was lost comes back, uncounted', async (t) => {
+  t.test('messages of a fetch whose reply was lost are requeued, uncounted', async (t) => {
     const broker = open(t, { heartbeatTimeout: 400 })
     await broker.enqueue(note('orphan'))
     const consumer = consume(broker)
     t.equal(nameOf(await takeOne(consumer)), 'orphan')
-    // As if a fetch had taken another, and its answer had not arrived.
-    await broker.enqueue(note('unheard of'))
+    // As if a fetch had taken another one, and its reply had been lost.
+    await broker.enqueue(note('lost in a reply'))
     const id = (await redis.lpop(`${broker.namespace}:${queueName}`)) as string
     await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, id)
 
     const delivery = await takeOne(consumer)
 
-    t.equal(nameOf(delivery), 'unheard of')
+    t.equal(nameOf(delivery), 'lost in a reply')
     t.equal(delivery.deliveryCount, 1)
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
   })
 
-  t.test('a worker that is connected anew compares its hand with what Redis has, also while it sleeps', async (t) => {
+  t.test('a worker that reconnects compares its unacked messages with Redis, also while it sleeps', async (t) => {
     const broker = open(t)
     const consumer = consume(broker)
     await broker.enqueue(note('first'))
     await consumer.ack(await takeOne(consumer), [])
     const waiting = takeOne(consumer)
     await until(async () => /blocked_clients:1/.test(await redis.info('clients')), 'the worker to sleep')
-    // As after a failover: the new master never heard that the message was settled.
+    // As after a failover: the new master does not have the settlement.
     const id = randomUUID()
     await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, JSON.stringify(note('again').toWire()))
     await redis.sadd(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`, id)
@@ -164,14 +164,14 @@ await withRedis((server) => {
     t.ok(performance.now() - lostAt < 7000, 'without waiting for the next heartbeat')
   })
 
-  t.test('a worker that ends in good order leaves no trace', async (t) => {
+  t.test('a worker that stops normally leaves no keys behind', async (t) => {
     const broker = open(t)
     await broker.enqueue(note('done'))
     const consumer = consume(broker)
     await consumer.ack(await takeOne(consumer), [])
     await consumer.close()
     await broker.close()
-    // Tokens of the wake-up and marks of sends expire by themselves.
+    // Wake-up tokens and marks of sends expire by themselves.
     t.same(
       (await redis.keys(`${broker.namespace}:*`)).filter((key) => !/:wake|:sent:/.test(key)),
       [],

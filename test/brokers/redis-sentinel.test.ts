@@ -1,4 +1,4 @@
-/** Redis behind a sentinel: what becomes of messages and workers when the master changes. */
+/** Redis with a sentinel: messages and workers after a change of the master. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
@@ -56,20 +56,23 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
     t.teardown(() => worker.close())
     await untilOver(failOver(), () => sender.enqueue(note('meanwhile')))
 
-    // One for commands, and one a namespace for idle workers.
-    await until(async () => (await connections(second, connectionName)) === 3, 'all to move to the new master')
-    t.match(await first.role(), ['master'], 'the old one goes on as if nothing had happened')
+    // One for commands, and one per namespace for idle workers.
+    await until(
+      async () => (await connections(second, connectionName)) === 3,
+      'all connections to move to the new master',
+    )
+    t.match(await first.role(), ['master'], 'the old one is still a master')
     t.equal(await connections(first, connectionName), 0)
 
     // Then nothing that the replica had is missing,
     const names = [...notes(500).map(({ args }) => args[0]), 'delayed']
-    await until(() => names.every((name) => worker.seen.includes(name)), 'the messages of before')
+    await until(() => names.every((name) => worker.seen.includes(name)), 'the earlier messages')
     t.ok(count(worker, 'urgent') >= 20)
-    // and both workers go on.
+    // and both workers continue.
     await idle.enqueue(note('after'))
-    await until(() => sleeper.seen.includes('after'), 'the worker that slept')
+    await until(() => sleeper.seen.includes('after'), 'the idle worker')
     await sender.enqueueMany(notes(50).map((message) => message.with({ args: ['later'] })))
-    await until(() => count(worker, 'later') === 50, 'the worker that was busy')
+    await until(() => count(worker, 'later') === 50, 'the busy worker')
     for (const broker of [idle, busy]) {
       await broker.join(queueName, { timeout: '10s' })
       t.equal(await second.exists(`${broker.namespace}:${queueName}.msgs`), 0)
@@ -79,7 +82,7 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
 
 // — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
 
-/** Does something over and over, whether it works or not, until something else is over. */
+/** Repeats something, whether it works or not, until a promise settles. */
 async function untilOver(over: Promise<void>, work: () => Promise<unknown>): Promise<void> {
   let ended = false
   const ending = over.finally(() => {

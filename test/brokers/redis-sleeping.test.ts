@@ -11,7 +11,7 @@ await withRedis((server) => {
   const redis = server.client()
   const open = opener(server.url)
 
-  t.test('a message comes with the token that wakes its worker: nothing is asked for in between', async (t) => {
+  t.test('a message arrives with the token that wakes its worker, without another call', async (t) => {
     const broker = open(t)
     const consumer = consume(broker)
     const counts: number[] = []
@@ -24,11 +24,11 @@ await withRedis((server) => {
       counts.push((await scriptCalls(redis)) - before)
       await consumer.ack(delivery, [])
     }
-    // One to store it, and the one that was there to fetch it. A poll may have come between, but not every time.
+    // One call to store it, and the pipelined one to fetch it. A poll may have run in between, but not every time.
     t.equal(Math.min(...counts), 2, `${counts}`)
   })
 
-  t.test('a worker whose scripts are forgotten while it sleeps looks by itself', async (t) => {
+  t.test('a worker whose scripts Redis forgets while it sleeps fetches by itself', async (t) => {
     const broker = open(t)
     const waiting = takeOne(consume(broker))
     await until(() => sleeps(redis), 'the worker to sleep')
@@ -37,7 +37,7 @@ await withRedis((server) => {
     t.equal(nameOf(await waiting), 'after')
   })
 
-  t.test('what was fetched while the answer was lost is given back, and not counted', async (t) => {
+  t.test('messages of a pipelined fetch whose reply was lost are requeued, uncounted', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     const sender = open(t, { namespace: broker.namespace })
@@ -45,14 +45,14 @@ await withRedis((server) => {
     const waiting = takeOne(consume(broker))
     await until(() => sleeps(redis), 'the worker to sleep')
     await sender.enqueue(note('lost on its way'))
-    await until(() => proxy.lost === 1, 'the answer to be lost')
+    await until(() => proxy.lost === 1, 'the reply to be lost')
     t.equal(await redis.scard(`${broker.namespace}:__acks__.${broker.workerId}.${queueName}`), 1)
     proxy.unblock()
     const delivery = await waiting
     t.match([nameOf(delivery), delivery.deliveryCount], ['lost on its way', 1])
   })
 
-  t.test('a sleeper that is to end ends, though Redis says nothing any more', async (t) => {
+  t.test('a sleeping consumer can be closed, though Redis no longer replies', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const consumer = consume(open(t, { url }))
     const waiting = consumer.take(1)
@@ -62,7 +62,7 @@ await withRedis((server) => {
     t.same(await inTime(waiting, 'the sleep to end'), [])
   })
 
-  t.test('what comes to a sleeper that has ended meanwhile goes to another', async (t) => {
+  t.test('messages fetched for a consumer that was closed go to another one', async (t) => {
     const broker = open(t)
     const first = broker.consume(queueName)
     const waiting = first.take(1)
@@ -74,7 +74,7 @@ await withRedis((server) => {
     t.match([nameOf(delivery), delivery.deliveryCount], ['late', 1])
   })
 
-  t.test('a due time that comes up while a worker sleeps is kept, and so is a nearer one', async (t) => {
+  t.test('a due time that is set while a worker sleeps is kept, and so is an earlier one', async (t) => {
     const broker = open(t)
     const sender = open(t, { namespace: broker.namespace })
     await sender.enqueue(note('far'), { delay: 700 })
@@ -85,7 +85,7 @@ await withRedis((server) => {
     await sender.enqueue(note('near'), { delay: 250 })
     const delivery = await waiting
     t.equal(nameOf(delivery), 'near')
-    t.ok(Date.now() >= dueAt, 'not before its time')
+    t.ok(Date.now() >= dueAt, 'not too early')
     await consumer.ack(delivery, [])
     t.equal(nameOf(await takeOne(consumer)), 'far')
   })

@@ -24,7 +24,7 @@ else {
       const open = (options: RedisBrokerOptions): RedisBroker =>
         new RedisBroker({ url, namespace: randomUUID(), middleware: [], ...options })
 
-      t.test('a worker consumes over TLS, awake and asleep, and again when its connections break', async (t) => {
+      t.test('a worker consumes over TLS, busy and idle, and again after its connections break', async (t) => {
         const broker = open({ redis: { tls: { ca } } })
         const worker = consumeAll(broker)
         t.teardown(() => worker.close())
@@ -41,7 +41,7 @@ else {
         await broker.join(queueName, { timeout: '10s' })
       })
 
-      t.test('an idle connection that was dropped in silence is replaced, over TLS as well', async (t) => {
+      t.test('an idle connection that was silently dropped is replaced, over TLS, too', async (t) => {
         const { proxy, url: plain } = await openProxy(t, server)
         const broker = open({ url: plain.replace('redis:', 'rediss:'), redis: { tls: { ca } } })
         t.teardown(() => broker.close())
@@ -62,7 +62,7 @@ else {
         t.equal(await inTime(waiting, 'the result'), 'answer')
       })
 
-      t.test('a certificate that nobody vouches for is refused, and told as the reason', async (t) => {
+      t.test('an untrusted certificate is refused and reported as the reason', async (t) => {
         const broker = open({})
         t.teardown(() => broker.close())
         const error = await broker.enqueue(note('trusting')).catch((error: unknown) => error)

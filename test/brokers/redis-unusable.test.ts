@@ -1,4 +1,4 @@
-/** A worker on a Redis that is of no use to it ends with code 1; one whose Redis is away waits for it. */
+/** A worker whose Redis is unusable ends with code 1; one whose Redis is unreachable waits for it. */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
@@ -50,7 +50,7 @@ await withRedis(async (server) => {
   )
   await admin.acl('SETUSER', 'stranger', 'on', '>pass', '~elsewhere:*', '&*', '+@all')
 
-  t.test('a Redis that is of no use ends runWorker() with code 1', async (t) => {
+  t.test('an unusable Redis ends runWorker() with code 1', async (t) => {
     const cases: [url: string, text: RegExp][] = [
       [user('', '/99').replace('@', ''), /refused the database 99: ERR DB index is out of range/],
       [user('nobody:wrong'), /refused the password \(WRONGPASS/],
@@ -70,7 +70,7 @@ await withRedis(async (server) => {
     await Promise.all(all)
   })
 
-  t.test('check() says so too, of results that are kept elsewhere as well', async (t) => {
+  t.test('check() reports it, too, also for results on another Redis', async (t) => {
     const broker = open(t)
     await broker.check()
     t.same(await admin.keys(`${broker.namespace}:*`), await admin.keys(`${broker.namespace}:*sent*`), 'nothing is sent')
@@ -86,7 +86,7 @@ await withRedis(async (server) => {
     t.ok(error instanceof ConnectionFailed)
   })
 
-  t.test('a full Redis keeps no worker from working off what is there', async (t) => {
+  t.test('a full Redis does not keep a worker from processing the queue', async (t) => {
     t.teardown(() => admin.config('SET', 'maxmemory', '0'))
     const broker = new RedisBroker({ url: server.url })
     t.teardown(() => broker.close())
@@ -102,7 +102,7 @@ await withRedis(async (server) => {
   })
 })
 
-t.test('a worker whose Redis is away starts, and works when it comes', async (t) => {
+t.test('a worker whose Redis is unreachable starts, and works once Redis is there', async (t) => {
   const server = new RedisServer(await freePort(), [])
   t.teardown(() => server.end())
   const worker = startWorker(t, server.url)
@@ -118,7 +118,7 @@ t.test('a worker whose Redis is away starts, and works when it comes', async (t)
   t.same(await worker.ended, [0, null])
 })
 
-t.test('one whose Redis comes and turns out to be of no use ends with code 1', async (t) => {
+t.test('a worker whose Redis starts later and is unusable ends with code 1', async (t) => {
   const server = new RedisServer(await freePort(), [])
   t.teardown(() => server.end())
   const worker = startWorker(t, server.url.replace(/0$/, '99'), 1)

@@ -1,4 +1,7 @@
-/** Waits (for a result, at a barrier, for an empty queue) while Redis is away, and when whoever waits is closed. */
+/**
+ * Waits (for a result, at a barrier, for an empty queue) while Redis is unreachable, and when the waiting broker
+ * closes.
+ */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
@@ -18,7 +21,7 @@ captureLog()
 await withRedis((server) => {
   const redis = server.client()
 
-  /** All that waits, on a proxy to Redis. */
+  /** Everything that can wait, connected through a proxy. */
   async function stage(
     t: Test,
   ): Promise<{ proxy: FaultyProxy; broker: RedisBroker; results: RedisResults; limits: RedisRateLimits }> {
@@ -33,7 +36,7 @@ await withRedis((server) => {
     return { proxy, broker, results, limits }
   }
 
-  t.test('a wait for a result goes on through an outage', async (t) => {
+  t.test('a wait for a result continues through an outage', async (t) => {
     const { proxy, results } = await stage(t)
     const message = note('asked')
     await t.rejects(results.get(message, { timeout: 0 }))
@@ -48,7 +51,7 @@ await withRedis((server) => {
     t.equal(await inTime(waiting, 'the result'), 'answer')
   })
 
-  t.test('a wait for an empty queue goes on through an outage', async (t) => {
+  t.test('a wait for an empty queue continues through an outage', async (t) => {
     const { proxy, broker } = await stage(t)
     await broker.join(queueName, { timeout: '10s' })
     proxy.loseReplyTo(`${broker.namespace}:${queueName}`)
@@ -59,7 +62,7 @@ await withRedis((server) => {
     await t.resolves(inTime(joining, 'the end of the wait'))
   })
 
-  t.test('waits end when their time is over, though Redis is away, and say so', async (t) => {
+  t.test('waits end at their timeout while Redis is unreachable, and report that', async (t) => {
     const { proxy, broker, results, limits } = await stage(t)
     proxy.block()
     let patient = true
@@ -83,11 +86,11 @@ await withRedis((server) => {
     t.ok(barrier.error instanceof ConnectionFailed)
     t.ok(join.error instanceof QueueJoinTimeout)
     t.match(join.error, { cause: ConnectionFailed })
-    for (const each of [result, once, barrier, join]) t.ok(each.patient, 'before a call without a time of its own')
+    for (const each of [result, once, barrier, join]) t.ok(each.patient, 'before the default timeout of a call')
     await stats
   })
 
-  t.test('who is closed has no waits any more, though others share the connection', async (t) => {
+  t.test('closing ends all waits, though others share the connection', async (t) => {
     const { results, limits, broker } = await stage(t)
     const waits = [results.get(note('asked'), { timeout: '60s' }), limits.wait(randomUUID(), 60_000)]
     const ends = waits.map((wait) => wait.catch((error: unknown) => error))
@@ -100,20 +103,20 @@ await withRedis((server) => {
     await t.resolves(broker.stats(queueName))
   })
 
-  t.test('results are heard of on a connection of their own where one can not do both', async (t) => {
-    const connectionName = `ears-${randomUUID()}`
+  t.test('notifications of results use a separate connection where one cannot do both', async (t) => {
+    const connectionName = `subscriptions-${randomUUID()}`
     const results = new RedisResults({ url: server.url, redis: { protocol: 2, connectionName } })
     t.teardown(() => results.close())
     const message = note('asked')
     const waiting = results.get(message, { timeout: '30s' })
     await until(async () => (await redis.pubsub('CHANNELS', `*${results.keyOf(message)}`)).length === 1, 'the wait')
     t.equal(`${await redis.client('LIST')}`.split(`name=${connectionName} `).length - 1, 2)
-    await results.storeResult(message, 'heard', 60_000)
-    t.equal(await inTime(waiting, 'the result'), 'heard')
+    await results.storeResult(message, 'notified', 60_000)
+    t.equal(await inTime(waiting, 'the result'), 'notified')
   })
 })
 
-t.test('who comes second to a channel is not told that it is listened to, when that failed', async (t) => {
+t.test('a second wait on a channel does not rely on a subscription that failed', async (t) => {
   let [attempts, looks] = [0, 0]
   let hear = (_: string): void => {}
   const client = {
@@ -126,7 +129,7 @@ t.test('who comes second to a channel is not told that it is listened to, when t
     unsubscribe: async () => {},
   }
   const connection = { call: async (ask: (client: Client) => unknown) => ask(client as never), hearsAndSpeaks: true }
-  const ears = new Subscriptions(
+  const subscriptions = new Subscriptions(
     connection as unknown as CommandConnection,
     () => connection as unknown as CommandConnection,
   )
@@ -135,8 +138,8 @@ t.test('who comes second to a channel is not told that it is listened to, when t
     looks++
     return there || undefined
   }
-  const waits = [1, 2].map(() => ears.waitFor({ owner: connection, channel: 'c', read, timeout: 60_000 }))
-  await until(() => attempts === 3, 'it to be tried until it works')
+  const waits = [1, 2].map(() => subscriptions.waitFor({ owner: connection, channel: 'c', read, timeout: 60_000 }))
+  await until(() => attempts === 3, 'retries until it works')
   const before = looks
   there = true
   hear('c')

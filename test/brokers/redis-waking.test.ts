@@ -1,4 +1,4 @@
-/** How idle workers sleep in Redis, what wakes them, and what that costs. */
+/** How idle workers wait in Redis, what wakes them, and what that costs. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
@@ -28,11 +28,11 @@ await withRedis((server) => {
       await waiting
       waits.push(performance.now() - sentAt)
     }
-    // The poll would take half a second on average, so that five quick ones can't be luck.
+    // The poll would take half a second on average, so five fast ones can't be luck.
     t.ok(Math.min(...waits) < 300, `the quickest of ${waits.map(Math.round)} ms`)
   })
 
-  t.test('what rings for nobody is found by the poll: Python sends without a token', async (t) => {
+  t.test('messages without a token, as Python sends them, are found by the poll', async (t) => {
     const broker = open(t)
     const waiting = takeOne(consume(broker))
     await until(() => sleeps(redis), 'the worker to sleep')
@@ -43,7 +43,7 @@ await withRedis((server) => {
     t.equal(nameOf(await waiting), 'from Python')
   })
 
-  t.test('a nearer delay that comes while every worker sleeps is not kept waiting by a farther one', async (t) => {
+  t.test('a shorter delay that is set while every worker sleeps does not wait for a longer one', async (t) => {
     const broker = open(t)
     const workers = [broker, open(t, { namespace: broker.namespace })]
     await broker.enqueue(note('far'), { delay: '1h' })
@@ -52,9 +52,9 @@ await withRedis((server) => {
     await until(() => sleeps(redis), 'the workers to sleep')
     const sentAt = Date.now()
     await broker.enqueue(note('near'), { delay: 100 })
-    const delivery = await inTime(first, 'the near one')
+    const delivery = await inTime(first, 'the earlier one')
     t.equal(delivery && nameOf(delivery), 'near')
-    t.ok(Date.now() - sentAt >= 99, 'not early')
+    t.ok(Date.now() - sentAt >= 99, 'not too early')
   })
 
   t.test('a worker of many queues sleeps on all of them, on one connection', async (t) => {
@@ -74,9 +74,9 @@ await withRedis((server) => {
       }
     })
     for (const queue of queues) await broker.enqueue(note('x', {}, queue))
-    await until(() => seen.length === 20, 'one of each queue')
+    await until(() => seen.length === 20, 'one message of each queue')
     t.same([...seen].sort(), [...queues].sort())
-    t.equal(await connections(redis, name), 2, 'one for commands and one to sleep on')
+    t.equal(await connections(redis, name), 2, 'one for commands and a blocking one')
     for (const consumer of consumers) await consumer.close()
     await Promise.all(running)
   })
@@ -95,7 +95,7 @@ await withRedis((server) => {
     const messages = Array.from({ length: 1000 }, () => new Message({ queueName, actorName: 'a', args: [] }))
     const waiting = Promise.all(messages.map((message) => results.get(message, { timeout: '30s' })))
     await until(async () => (await subscriptions(redis, results)) === 1000, 'a thousand waits')
-    t.ok((await connections(redis, name)) <= 2, 'a thousand waits need none of their own')
+    t.ok((await connections(redis, name)) <= 2, 'a thousand waits need no connections of their own')
     await Promise.all(messages.map((message, index) => results.storeResult(message, index, 60_000)))
     t.same(
       await inTime(waiting, 'the results'),
@@ -104,7 +104,7 @@ await withRedis((server) => {
     await until(async () => (await subscriptions(redis, results)) === 0, 'the end of the waits')
   })
 
-  t.test('results that nobody tells of are found, also those of Python', async (t) => {
+  t.test('results without a notification are found, also those of Python', async (t) => {
     const results = new RedisResults({ url })
     t.teardown(() => results.close())
     const message = new Message({ queueName, actorName: 'a', args: [] })
@@ -114,7 +114,7 @@ await withRedis((server) => {
     t.equal(await inTime(waiting, 'the result'), 'quietly')
   })
 
-  t.test('a failure comes with its traceback, kept beside it', async (t) => {
+  t.test('a failure has its traceback, which is stored beside it', async (t) => {
     const results = new RedisResults({ url })
     t.teardown(() => results.close())
     const message = new Message({ queueName, actorName: 'a', args: [] })
@@ -127,13 +127,13 @@ await withRedis((server) => {
     [1, 'one queue'],
     [10, 'ten queues'],
   ] as const) {
-    t.test(`an idle process with ${queues} has two connections and asks little`, async (t) => {
+    t.test(`an idle process with ${queues} has two connections and makes few calls`, async (t) => {
       const name = `idle-${randomUUID()}`
       const broker = open(t, { redis: { connectionName: name } })
       const consumers = Array.from({ length: count }, (_, index) => broker.consume(`idle${index}`))
       const waiting = consumers.map((consumer) => consumer.take(1))
       const polls = async (): Promise<number> => (await calls(redis)).evalsha ?? 0
-      // All of them sleep once a poll has come after the first looks of each.
+      // All of them sleep once a poll has run after the first fetch of each.
       let quiet = await polls()
       await until(async () => {
         const [before, now] = [quiet, await polls()]
@@ -148,7 +148,7 @@ await withRedis((server) => {
       const after = await calls(redis)
 
       const asked = (command: string): number => ((after[command] ?? 0) - (before[command] ?? 0)) / minutes
-      // Four polls and the pauses between them: 67 a minute. Twice that would be two calls for what one can do.
+      // Four polls and the pauses between them: 67 a minute. Twice that would mean two calls where one is enough.
       t.ok(asked('evalsha') < 120, `${asked('evalsha').toFixed(0)} script calls a minute`)
       t.ok(asked('blpop') < 60, `${asked('blpop').toFixed(0)} blocking calls a minute`)
       const others = Object.keys(after).filter((command) => asked(command) > 0)
@@ -166,7 +166,7 @@ await withRedis((server) => {
 
 // — Internal helpers ———————————————————————————————————————————————————————————————————————————————————————
 
-/** How often each command was called. */
+/** The number of calls of each command. */
 async function calls(redis: Redis): Promise<Record<string, number>> {
   const info = await redis.info('commandstats')
   return Object.fromEntries([...info.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name, n]) => [name, Number(n)]))

@@ -1,5 +1,5 @@
 /**
- * Dramatiq's keys, byte for byte, in both directions: what we write looks as what was captured, and what was captured
+ * Dramatiq's keys, byte for byte, in both directions: what we write equals what was captured, and what was captured
  * can be read. Keys of ours, which all have a colon after the queue's name, are left out of the comparison.
  */
 import { randomUUID } from 'node:crypto'
@@ -88,7 +88,7 @@ await withRedis((server) => {
     await consumer.requeue(delivery)
     const now = await snapshot(redis)
     t.same(now['dramatiq:default']?.value, [ready])
-    t.notOk(now['dramatiq:default.XQ'], 'the old dead letter is gone')
+    t.notOk(now['dramatiq:default.XQ'], 'the old dead letter was deleted')
     t.notOk(Object.keys(now).some((key) => key.includes('__acks__.dead')))
   })
 
@@ -180,7 +180,7 @@ await withRedis((server) => {
 
       const delivery = await takeOne(consumer)
 
-      if (later) t.ok(Date.now() >= due - 1, 'not early')
+      if (later) t.ok(Date.now() >= due - 1, 'not too early')
       const text = delivery.body as string
       t.match(text, '"args":[12345678901234567890, 1.0]', 'numbers that JavaScript has not pass through')
       const { queueName, options: rest } = Message.decode(text)

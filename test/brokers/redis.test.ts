@@ -6,7 +6,7 @@ import { withRedisUrl } from '../support/redis-server.js'
 import { testBroker } from './contract.js'
 
 await withRedisUrl((url) => {
-  // For so long a new process waits before it believes anybody dead.
+  // A new process waits this long before it declares another worker dead.
   const settings = { url, heartbeatTimeout: '1s' } as const
   testBroker(
     'RedisBroker',

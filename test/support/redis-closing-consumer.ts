@@ -1,4 +1,4 @@
-/** A process that consumes, closes its broker when it is told, and then has nothing more to do. */
+/** A process that consumes, closes its broker on a line of input, and then has nothing more to do. */
 import { RedisBroker } from '../../brokers/redis/index.js'
 import { setLogger } from '../../lib/logger.js'
 

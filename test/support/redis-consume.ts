@@ -1,9 +1,9 @@
-/** A worker without a chain, for tests of what Redis does to its broker. */
+/** A worker without middleware, for tests of the broker. */
 import type { RedisBroker } from '../../brokers/redis/index.js'
 import type { Consumer } from '../../lib/consumer.js'
 import { nameOf, queueName } from '../brokers/contract/exam.js'
 
-/** Consumes the queue of the exam as a worker does, and acknowledges: whatever fails is asked for again. */
+/** Consumes the queue of the contract as a worker does, and acknowledges: what fails is retried. */
 export function consumeAll(broker: RedisBroker): { seen: unknown[]; close: () => Promise<void> } {
   const seen: unknown[] = []
   let closed = false

@@ -1,8 +1,8 @@
-/** How the exam lets a worker die whose process has to live on. */
+/** How the broker contract simulates the death of a worker whose process has to continue. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 
-/** Leaves what a worker holds to one that was last heard of long ago, as if that had taken it: nothing of it is its own any more. */
+/** Moves a worker's unacked messages to a worker with a very old heartbeat, as if that one had taken them. */
 export async function leaveToDeadWorker(redis: Redis, namespace: string, worker: string): Promise<void> {
   const deadWorker = randomUUID()
   await redis.zadd(`${namespace}:__heartbeats__`, '1', deadWorker)

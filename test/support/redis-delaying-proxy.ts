@@ -1,4 +1,4 @@
-/** A proxy to Redis on which a request can be late: its connection breaks at the sender's end, and it arrives when it may. */
+/** A proxy to Redis that can delay a request: the sender's connection breaks, and the request arrives on `deliver`. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Test } from 'tap'
@@ -26,7 +26,7 @@ export class DelayingProxy {
     })
   }
 
-  /** @returns The URL by which Redis is reached on this proxy, until the test ends. */
+  /** @returns The URL of the proxy, which is closed when the test ends. */
   async open(t: Test): Promise<string> {
     t.teardown(() => this.#close())
     this.#server.listen(0, '127.0.0.1')
@@ -34,7 +34,7 @@ export class DelayingProxy {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}/0`
   }
 
-  /** The next request that has all these in it is held back, and its sender's connection is reset. */
+  /** The next request that contains all parts is held back, and its sender's connection is reset. */
   holdBack(...parts: string[]): void {
     this.#wanted = parts
   }
@@ -43,7 +43,7 @@ export class DelayingProxy {
     return this.#held.length
   }
 
-  /** Lets what was held back arrive; resolves when Redis has answered it. */
+  /** Delivers the requests that were held back; resolves when Redis has replied. */
   async deliver(): Promise<void> {
     for (const { request, to } of this.#held.splice(0)) {
       const answered = once(to, 'data')

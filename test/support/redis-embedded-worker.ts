@@ -1,4 +1,4 @@
-/** A service that runs a worker besides, and has nothing else to keep it alive. It says when it can't take, and what it ran. */
+/** A service that embeds a worker and has nothing else to keep it alive. It prints warnings and what it ran. */
 import { RedisBroker } from '../../brokers/redis/index.js'
 import { actor, setLogger, Worker } from '../../lib/index.js'
 

@@ -1,6 +1,6 @@
 /**
- * A proxy to Redis on which things go wrong: traffic comes to a halt without anybody being told, as when a cable is
- * pulled; an answer is lost with its connection; nobody gets through for a while.
+ * A proxy to Redis that simulates failures: traffic stops without either end being notified, as when a cable is
+ * unplugged; a reply is lost with its connection; all connections are refused for a while.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -10,7 +10,7 @@ export class FaultyProxy {
   readonly #sockets = new Set<Socket>()
   #blocked = false
   #losing: ((request: Buffer) => boolean) | undefined
-  /** How many answers were lost. */
+  /** The number of lost replies. */
   lost = 0
 
   constructor(port: number) {
@@ -33,7 +33,7 @@ export class FaultyProxy {
     })
   }
 
-  /** Lets the request pass, and breaks the connection before its answer. */
+  /** Forwards the request, and breaks the connection before its reply. */
   #lose(request: Buffer, from: Socket, to: Socket): void {
     if (!this.#losing?.(request)) return
     this.#losing = undefined
@@ -47,14 +47,14 @@ export class FaultyProxy {
     to.resume()
   }
 
-  /** @returns The URL by which Redis is reached on this proxy. */
+  /** @returns The URL of the proxy. */
   async listen(): Promise<string> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}/0`
   }
 
-  /** From now on nothing passes on the connections there are; new ones are fine. */
+  /** From now on nothing passes on existing connections; new ones work. */
   freeze(): void {
     for (const socket of this.#sockets) {
       socket.unpipe()
@@ -63,14 +63,14 @@ export class FaultyProxy {
   }
 
   /**
-   * The next request that has all these in it is carried out, but its answer is lost and the connection with it; and
-   * nobody gets through any more, until `unblock`.
+   * The next request that contains all parts is executed, but its reply is lost with the connection. New connections
+   * are refused until `unblock`.
    */
   loseReplyTo(...parts: string[]): void {
     this.#losing = (request) => parts.every((part) => request.includes(part))
   }
 
-  /** Nobody gets through any more, until `unblock`. */
+  /** Breaks all connections and refuses new ones until `unblock`. */
   block(): void {
     this.#blocked = true
     for (const socket of this.#sockets) socket.destroy()

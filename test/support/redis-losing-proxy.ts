@@ -1,9 +1,9 @@
-/** A proxy to Redis on which an answer can get lost: what was asked is done, and the connection breaks before one hears. */
+/** A proxy to Redis that can lose a reply: the command is executed, and the connection breaks before the reply. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export class LosingProxy {
-  /** How many answers were lost. */
+  /** The number of lost replies. */
   lost = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -39,14 +39,14 @@ export class LosingProxy {
     })
   }
 
-  /** @returns The port by which Redis is reached on this proxy. */
+  /** @returns The port of the proxy. */
   async listen(): Promise<number> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** The next time that somebody asks for something like this, he gets no answer. */
+  /** The next matching request gets no reply. */
   next(isLost: (asked: Buffer) => boolean): void {
     this.#isLost = isLost
   }

@@ -1,4 +1,4 @@
-/** A producer that sends one message, says how that went, and has nothing more to do. It closes nothing. */
+/** A producer that sends one message, prints the outcome, and has nothing more to do. It closes nothing. */
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
 import { setLogger } from '../../lib/logger.js'
 import { Message } from '../../lib/message.js'

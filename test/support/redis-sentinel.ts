@@ -1,25 +1,25 @@
-/** A master, its replica, and a sentinel that watches both, gone when the test file ends. */
+/** A master, its replica, and a sentinel that watches both, stopped when the test file ends. */
 import { once } from 'node:events'
 import { until } from '../brokers/contract/exam.js'
 import { type RedisServer, startRedis, withRedis } from './redis-server.js'
 
 export interface Watched {
-  /** How a client asks the sentinel where the master is. */
+  /** The options with which a client queries the sentinel for the master. */
   readonly options: { sentinels: { host: string; port: number }[]; name: string }
-  /** The server that was the master when all began. */
+  /** The server that is the master at first. */
   readonly master: RedisServer
   readonly replica: RedisServer
   /** Waits until the replica has all that the master has. */
   replicated(): Promise<void>
   /**
-   * Makes the replica the master; resolves when the sentinel has said so. The old one goes on for some seconds as if
-   * nothing had happened.
+   * Makes the replica the master; resolves when the sentinel has announced it. The old master continues for some
+   * seconds as before.
    */
   failOver(): Promise<void>
 }
 
 const name = 'dramatis'
-/** The replica shows what it got soon, and the sentinel looks around often. */
+/** Makes the replica report its progress soon, and the sentinel check often. */
 const quick = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1']
 
 export async function withSentinel(run: (watched: Watched) => Promise<void> | void): Promise<void> {
@@ -46,12 +46,12 @@ export async function withSentinel(run: (watched: Watched) => Promise<void> | vo
       replicated: () =>
         until(async () => Number(await first.call('WAIT', '1', '1000')) > 0, 'the replica to have it all'),
       async failOver() {
-        const told = once(listener, 'message')
+        const announced = once(listener, 'message')
         await listener.subscribe('+switch-master')
         // It refuses until it knows the replica well enough.
         const begin = (): Promise<unknown> => watcher.call('SENTINEL', 'FAILOVER', name)
         await until(() => begin().then(yes, no), 'the sentinel to begin')
-        await told
+        await announced
       },
     })
   }, quick)

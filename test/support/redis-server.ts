@@ -1,5 +1,5 @@
 /**
- * A redis-server of the tests' own: on a free port, in a temporary folder, gone when the test file ends. `REDIS_URL`
+ * A redis-server for tests: on a free port, in a temporary folder, stopped when the test file ends. `REDIS_URL`
  * names a server to use in place of it, where a test doesn't need to restart or configure it.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -12,9 +12,9 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { t } from 'tap'
 
 export interface RedisServerOptions {
-  /** The lines of a configuration file, for a server that insists on one. */
+  /** The lines of a configuration file, for a server that requires one. */
   config?: readonly string[]
-  /** Makes it a server that speaks TLS alone, with what clients need to trust it. */
+  /** Makes it a server with TLS only, with the settings that clients need to trust it. */
   tls?: RedisOptions['tls']
 }
 
@@ -41,7 +41,7 @@ export class RedisServer {
     this.#arguments = [file, ...this.#arguments]
   }
 
-  /** Starts it, with what an earlier run saved; resolves when it answers. */
+  /** Starts it with the data that an earlier run saved; resolves when it replies. */
   async start(): Promise<void> {
     const child = spawn('redis-server', this.#arguments, { stdio: 'ignore' })
     this.#process = child
@@ -58,7 +58,7 @@ export class RedisServer {
     probe.disconnect()
   }
 
-  /** Stops it in good order; `save` keeps the data for the next start. */
+  /** Stops it normally; `save` keeps the data for the next start. */
   async stop({ save = false } = {}): Promise<void> {
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return
@@ -68,7 +68,7 @@ export class RedisServer {
     await ended
   }
 
-  /** A plain client, to look at the keys behind the broker's back. */
+  /** A plain client, to inspect the keys directly. */
   client(): Redis {
     const client = new Redis(this.url, this.#trust)
     client.on('error', () => {})
@@ -88,7 +88,7 @@ export class RedisServer {
 }
 
 /**
- * Runs tests against a server of their own. Where there is no redis-server they are skipped with that reason, or
+ * Runs tests against a separate server. If there is no redis-server, they are skipped with that reason, or
  * fail in CI.
  *
  * @param settings More arguments of `redis-server`.
@@ -106,7 +106,7 @@ export async function withRedis(
   await run(await startRedis(settings, options))
 }
 
-/** One more server, that ends with the test file. */
+/** Starts another server, which is stopped when the test file ends. */
 export async function startRedis(settings: readonly string[], options: RedisServerOptions = {}): Promise<RedisServer> {
   const server = new RedisServer(await freePort(), settings, options)
   t.teardown(() => server.end())

@@ -1,14 +1,14 @@
-/** What a redis-server needs to speak TLS: a certificate of its own making, and a look whether it can at all. */
+/** What a redis-server needs for TLS: a self-signed certificate, and a check whether it supports TLS. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { t } from 'tap'
 
-/** Why there can be no TLS here, if there can't. */
+/** Why TLS isn't available here, if it isn't. */
 export function noTls(): string | undefined {
   if (spawnSync('openssl', ['version']).error) return 'There is no openssl here, to make a certificate with.'
-  // It complains about the first setting that it doesn't know, which is the last one where it was built with TLS.
+  // It rejects the first setting that it doesn't know, which is the last one if it was built with TLS.
   const { stdout, stderr } = spawnSync('redis-server', ['--tls-port', '0', '--no-such-setting', '1'])
   return /tls-port/.test(`${stdout}${stderr}`) ? 'The redis-server here was built without TLS.' : undefined
 }
@@ -20,7 +20,7 @@ export interface Certificate {
   ca: Buffer
 }
 
-/** A certificate for this machine, signed by itself, gone when the test file ends. */
+/** A self-signed certificate for this machine, deleted when the test file ends. */
 export function makeCertificate(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'dramatis-tls-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

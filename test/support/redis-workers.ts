@@ -1,4 +1,4 @@
-/** Workers in processes of their own, to be killed or stopped: see `redis-child.ts`. */
+/** Workers in separate processes, to be killed or suspended: see `redis-child.ts`. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
@@ -6,12 +6,12 @@ import { inTime, queueName } from '../brokers/contract/exam.js'
 
 export interface Child {
   readonly child: ChildProcess
-  /** The next line it says. */
+  /** The next line of its output. */
   readonly line: () => Promise<string>
   readonly held: { readonly names: unknown[]; readonly counts: number[] }
 }
 
-/** A worker process that takes what there is; resolves when it holds it. */
+/** Starts a worker process that takes all messages; resolves when it holds them. */
 export async function startWorker(
   t: Test,
   { url, namespace, heartbeatTimeout }: { url: string; namespace: string; heartbeatTimeout: number },
@@ -21,6 +21,6 @@ export async function startWorker(
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const line = async (): Promise<string> => (await inTime(lines.next(), 'a line of the child')).value as string
+  const line = async (): Promise<string> => (await inTime(lines.next(), 'a line of the child process')).value as string
   return { child, line, held: JSON.parse(await line()) as Child['held'] }
 }

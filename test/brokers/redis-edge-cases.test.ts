@@ -1,4 +1,4 @@
-/** Corners in which messages, connections or time get lost: broken moments, clocks that differ, odd bodies. */
+/** Edge cases: closing while calls are in progress, clocks that differ, odd bodies, large numbers of messages. */
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
@@ -18,7 +18,7 @@ await withRedis((server) => {
   const redis = server.client()
   const open = opener(server.url)
 
-  t.test('a broker closed while it takes leaves what it took to be recovered', async (t) => {
+  t.test('messages taken by a broker that closes in the meantime are recovered', async (t) => {
     const broker = open(t)
     const consumer = consume(broker)
     await broker.enqueue(note('first'))
@@ -32,12 +32,12 @@ await withRedis((server) => {
     const { namespace } = broker
     const held = await redis.scard(`${namespace}:__acks__.${broker.workerId}.${queueName}`)
     const beat = await redis.zscore(`${namespace}:__heartbeats__`, broker.workerId)
-    t.ok(held === 0 || beat !== null, `${held} in hand, heartbeat ${beat}`)
+    t.ok(held === 0 || beat !== null, `${held} unacked, heartbeat ${beat}`)
     if (beat !== null) await redis.zadd(`${namespace}:__heartbeats__`, '0', broker.workerId)
     t.equal((await take(consume(open(t, { namespace, heartbeatTimeout: 400 })), 3)).length, 3)
   })
 
-  t.test('a broker closed while it stores finishes that first, however much it is', async (t) => {
+  t.test('a broker that is closed finishes sends in progress first, however large', async (t) => {
     const broker = open(t)
     await broker.enqueue(note(0))
     await redis.call('CLIENT', 'PAUSE', '300', 'WRITE')
@@ -48,7 +48,7 @@ await withRedis((server) => {
     t.match(await open(t, { namespace: broker.namespace }).stats(queueName), { ready: 1001 })
   })
 
-  t.test('a take that waits for a Redis that is away ends with its broker', async (t) => {
+  t.test('a take that waits for an unreachable Redis ends when its broker is closed', async (t) => {
     const broker = open(t, { url: 'redis://127.0.0.1:1' })
     const taking = broker
       .consume(queueName)
@@ -58,10 +58,10 @@ await withRedis((server) => {
     const closingAt = performance.now()
     await broker.close()
     t.same(await taking, [])
-    t.ok(performance.now() - closingAt < 3000, 'before the patience with Redis is at its end')
+    t.ok(performance.now() - closingAt < 3000, 'before the timeout of the call')
   })
 
-  t.test('a broker that closes takes its sleeping connection along, though others share its settings', async (t) => {
+  t.test('a broker that closes also closes its blocking connection, though others share its settings', async (t) => {
     const settings = { redis: { connectionName: `namespaces-${randomUUID()}` } }
     const count = (): Promise<number> => connections(redis, settings.redis.connectionName)
     const stays = open(t, settings)
@@ -72,12 +72,12 @@ await withRedis((server) => {
       await consumer.ack(await takeOne(consumer), [])
       void consumer.take(1)
     }
-    await until(async () => (await count()) === 3, 'one for commands, and one a namespace to sleep on')
+    await until(async () => (await count()) === 3, 'one for commands, and a blocking one per namespace')
     await goes.close()
-    await until(async () => (await count()) === 2, 'the one of the other namespace to end')
+    await until(async () => (await count()) === 2, 'the connection of the other namespace to close')
   })
 
-  t.test('a broker that could not be made holds no connection', async (t) => {
+  t.test('a broker whose constructor throws holds no connection', async (t) => {
     const settings = { url, redis: { connectionName: `bad-${randomUUID()}` } }
     t.throws(() => new RedisBroker({ ...settings, heartbeatTimeout: 'soon' as '1s' }), { name: 'InvalidOption' })
     t.throws(() => new RedisBroker({ ...settings, enqueueTimeout: 'soon' as '1s' }), { name: 'InvalidOption' })
@@ -89,7 +89,7 @@ await withRedis((server) => {
     await until(async () => (await connections(redis, settings.redis.connectionName)) === 0, 'no connection')
   })
 
-  t.test('results put in place of the default ones leave no connection behind', async (t) => {
+  t.test('a results backend that replaces the default one leaves no connection behind', async (t) => {
     const settings = { url, redis: { connectionName: `replaced-${randomUUID()}` } }
     const broker = new RedisBroker({ ...settings, namespace: randomUUID() })
     broker.use(new Results({ backend: new RedisResults(settings) }))
@@ -99,7 +99,7 @@ await withRedis((server) => {
     await until(async () => (await connections(redis, settings.redis.connectionName)) === 0, 'no connection')
   })
 
-  t.test('however many are given back at once, they keep their order', async (t) => {
+  t.test('however many messages are requeued in one turn, they keep their order', async (t) => {
     const broker = open(t)
     const consumer = consume(broker)
     await broker.enqueueMany(notes(1201))
@@ -112,7 +112,7 @@ await withRedis((server) => {
     )
   })
 
-  t.test('lists that are sent in one turn go out in calls of a size that Redis takes', async (t) => {
+  t.test('lists sent in one turn go out in calls of a size that Redis accepts', async (t) => {
     const broker = open(t)
     await broker.enqueue(note('first'))
     const before = await scriptCalls(redis)
@@ -121,7 +121,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 2001 })
   })
 
-  t.test('a machine whose clock is ahead takes nothing from workers that live', async (t) => {
+  t.test('a machine whose clock is ahead takes nothing from living workers', async (t) => {
     const broker = open(t)
     await broker.enqueue(note('held'))
     const delivery = await takeOne(consume(broker))
@@ -157,7 +157,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 2 })
   })
 
-  t.test('a body that says "options" twice, and its time in the second, is no danger to the process', async (t) => {
+  t.test('a body with two "options", the second with an eta, does no harm to the process', async (t) => {
     const broker = open(t)
     const consumer = consume(broker)
     const id = randomUUID()
@@ -166,11 +166,11 @@ await withRedis((server) => {
     await redis.hset(`${broker.namespace}:${queueName}.msgs`, id, body)
     await redis.rpush(`${broker.namespace}:${queueName}`, id)
     const delivery = await takeOne(consumer)
-    t.equal(delivery.body, body, 'what it is worth is for the worker to say')
+    t.equal(delivery.body, body, 'the worker decides about it')
     await consumer.deadLetter(delivery, { reason: 'odd' }, [])
   })
 
-  t.test('dead letters that are over are deleted, all of them, however many', async (t) => {
+  t.test('all expired dead letters are deleted, however many', async (t) => {
     const broker = open(t)
     const name = `${broker.namespace}:${queueName}`
     const ids = Array.from({ length: 2500 }, (_, index) => `${index}`)
@@ -182,7 +182,7 @@ await withRedis((server) => {
     t.same(await redis.hkeys(`${name}.XQ.msgs`), ['recent'])
   })
 
-  t.test('many dead processes that hold nothing cost a new worker a handful of calls', async (t) => {
+  t.test('many dead processes that hold nothing cost a new worker only a few calls', async (t) => {
     const broker = open(t)
     const dead = Array.from({ length: 1200 }, (_, index) => [`${index}`, randomUUID()]).flat()
     await redis.zadd(`${broker.namespace}:__heartbeats__`, ...dead)
@@ -205,7 +205,7 @@ await withRedis((server) => {
 
     t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
     await consumer.ack(held, [{ message: note('retry') }])
-    t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'nor does it come back')
+    t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'and it does not return')
     const left = await redis.keys(`${broker.namespace}:*`)
     t.same(
       left.filter((key) => !/heartbeats|:wake|:connection:|:sent:/.test(key)),
@@ -215,7 +215,7 @@ await withRedis((server) => {
     t.equal(nameOf(await takeOne(consumer)), 'next')
   })
 
-  t.test('dead letters of one moment are paged through, though those seen are deleted meanwhile', async (t) => {
+  t.test('dead letters of the same time can be paged through while those seen are deleted', async (t) => {
     const broker = open(t)
     const name = `${broker.namespace}:${queueName}`
     const ids = Array.from({ length: 25 }, () => randomUUID())
@@ -235,7 +235,7 @@ await withRedis((server) => {
     t.same(seen, ids.sort())
   })
 
-  t.test('two namespaces on one connection: each gets its own, awake or asleep', async (t) => {
+  t.test('two namespaces on one connection: each gets its own messages, idle or not', async (t) => {
     const settings = { redis: { connectionName: `two-${randomUUID()}` } }
     const brokers = [open(t, settings), open(t, settings)]
     const consumers = brokers.map((broker) => consume(broker))
@@ -243,13 +243,13 @@ await withRedis((server) => {
       const waiting = consumers.map((consumer) => takeOne(consumer))
       await until(async () => /blocked_clients:2/.test(await redis.info('clients')), 'both to sleep')
       await Promise.all(brokers.map((broker, index) => broker.enqueue(note(`${index}.${round}`))))
-      const deliveries = await inTime(Promise.all(waiting), 'one each')
+      const deliveries = await inTime(Promise.all(waiting), 'one message each')
       t.same(deliveries.map(nameOf), [`0.${round}`, `1.${round}`])
       await Promise.all(deliveries.map((delivery, index) => consumers[index]?.ack(delivery, [])))
     }
   })
 
-  t.test('timeouts of ioredis that are longer than a timer may be are long, not over at once', async (t) => {
+  t.test('timeouts of ioredis that are longer than a timer can be do not expire immediately', async (t) => {
     const month = 30 * 86_400_000
     const connection = new CommandConnection({ url, redis: { connectTimeout: month, commandTimeout: month } }, 'a test')
     t.teardown(() => connection.close())

@@ -1,4 +1,4 @@
-/** What was done all the same, though its answer was lost with the connection: nothing is done twice, or kept from anybody. */
+/** Calls that were executed although their reply was lost: nothing happens twice, and nothing is missed. */
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
@@ -16,7 +16,7 @@ await withRedis((server) => {
   const open = opener(server.url)
   const redis = server.client()
 
-  t.test('a send is stored once, though a worker is through with the message before it is repeated', async (t) => {
+  t.test('a send is stored once, though a worker has processed the message before the retry', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = open(t, { url })
     await broker.enqueue(note('first'))
@@ -32,7 +32,7 @@ await withRedis((server) => {
     t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
   })
 
-  t.test('a send is stored once, though its first attempt arrives after its repetition', async (t) => {
+  t.test('a send is stored once, though its first attempt arrives after the second', async (t) => {
     const proxy = new DelayingProxy(server.port)
     const broker = open(t, { url: await proxy.open(t) })
     await broker.enqueue(note('first'))
@@ -52,7 +52,7 @@ await withRedis((server) => {
     t.ok(Math.min(...lives) <= 10_000, 'but that of a call that was answered at once does not')
   })
 
-  t.test('marks of calls that were answered do not stay for as long as enqueueTimeout', async (t) => {
+  t.test('the marks of calls with a reply do not stay for as long as enqueueTimeout', async (t) => {
     const proxy = new DelayingProxy(server.port)
     const broker = open(t, { url: await proxy.open(t), enqueueTimeout: '30d' })
     const lives = async (): Promise<number[]> => {
@@ -71,7 +71,7 @@ await withRedis((server) => {
     t.equal((await lives()).length, 1)
   })
 
-  t.test('an actor does not run again because its result was stored and nobody said so', async (t) => {
+  t.test('an actor does not run again when the reply to storing its result was lost', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const broker = new RedisBroker({ url, namespace: randomUUID() })
     t.teardown(() => broker.close())
@@ -93,7 +93,7 @@ await withRedis((server) => {
     t.match(await broker.stats('default'), { dead: 0 })
   })
 
-  t.test('those who wait at a barrier are told, though telling them had to be tried twice', async (t) => {
+  t.test('waiters at a barrier are notified, though the notification had to be retried', async (t) => {
     const { proxy, url } = await openProxy(t, server)
     const limits = new RedisRateLimits({ url })
     t.teardown(() => limits.close())
@@ -101,13 +101,13 @@ await withRedis((server) => {
     await limits.add(randomUUID(), 1, 1000)
     proxy.loseReplyTo(`event:${key}`)
     const telling = limits.notify(key, 60_000)
-    await until(() => proxy.lost === 1, 'the answer to be lost')
+    await until(() => proxy.lost === 1, 'the reply to be lost')
     proxy.unblock()
     await t.resolves(inTime(telling, 'the end of it'))
   })
 
   for (const end of ['goes on', 'closes'] as const) {
-    t.test(`what was fetched when its consumer ended comes back, though the process ${end}`, async (t) => {
+    t.test(`messages fetched while their consumer was closed are requeued, though the process ${end}`, async (t) => {
       const { proxy, url } = await openProxy(t, server)
       const broker = open(t, { url, heartbeatTimeout: '4s' })
       const consumer = consume(broker)
@@ -124,7 +124,7 @@ await withRedis((server) => {
 
       const delivery = await takeOne(consume(open(t, { namespace: broker.namespace })))
       t.equal(nameOf(delivery), 'lost on the way')
-      t.equal(delivery.deliveryCount, 1, 'nobody died')
+      t.equal(delivery.deliveryCount, 1, 'no delivery was counted as lost')
       await other.close()
     })
   }
