@@ -7,18 +7,19 @@
 
 import type { ActorOptions, MessageOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
-import { checkBroker } from './checks.js'
+import { checkBroker, checkSettings, expected, show } from './checks.js'
 import { callDirectly } from './current.js'
 import { declare, declareOn, maySendBeside } from './declarations.js'
 import { getBroker, peekSetBroker } from './default-broker.js'
+import type { Duration } from './duration.js'
 import { checkSerializable } from './encoder.js'
 import { ActorExists, InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
-import { checkSettings, expected, readActorOptions, readMessageOptions } from './options.js'
+import { readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
 import { type ArgumentsOf, checkRunnable, type ResultOf, type Runnable } from './runnable.js'
-import { type Duration, parseDuration, show } from './time.js'
+import { parseDuration } from './time.js'
 
 /** The arguments of one message, and its own options. */
 export interface SendOptions<A extends readonly unknown[]> extends MessageOptions {

@@ -3,8 +3,10 @@
  * taking and settling is up to `brokers/`. It never runs an actor: the worker does.
  */
 import { Chain } from './chain.js'
+import { expected, refuseUnknown } from './checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
 import { isReplaced, whereDeclared } from './declarations.js'
+import type { Duration } from './duration.js'
 import { type Body, checkSerializable, getEncoder, type WireMessage } from './encoder.js'
 import {
   ActorExists,
@@ -20,13 +22,13 @@ import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
-import { count, declareOptions, duration, expected, refuseUnknown } from './options.js'
+import { count, declareOptions, duration } from './options.js'
 import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkActorName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import { messageOf } from './thrown.js'
-import { atMost, type Clock, Deadline, type Duration, parseDuration, systemClock, pause as wait } from './time.js'
+import { atMost, type Clock, Deadline, parseDuration, systemClock, pause as wait } from './time.js'
 
 /** Options that every broker has. */
 export interface BrokerOptions {

@@ -1,9 +1,8 @@
 /** How messages are encoded and decoded: JSON as Python's Dramatiq writes it, unless replaced. */
-import { checkMethods } from './checks.js'
+import { checkMethods, show } from './checks.js'
 import { DecodeError, NotSerializable } from './errors.js'
 import { shared } from './registry.js'
 import { classNameOf, messageOf } from './thrown.js'
-import { show } from './time.js'
 
 /** An encoded message. Text if the encoder produces text; brokers store it unchanged. */
 export type Body = string | Uint8Array

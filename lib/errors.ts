@@ -3,10 +3,10 @@
  * message, and keep the original error in `cause`.
  */
 
+import type { Duration } from './duration.js'
 import { isInstance, markOf } from './error-marks.js'
 import { hintOfRenamed } from './function-names.js'
 import { messageOf } from './thrown.js'
-import type { Duration } from './time.js'
 
 /** The base of every error thrown by dramatis. */
 export class DramatisError extends Error {

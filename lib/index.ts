@@ -12,10 +12,10 @@ import { serveBundledThread } from './worker/threads/thread.js'
 export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, type SendOptions } from './actor.js'
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
+export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'
 export type { Runnable } from './runnable.js'
-export type { Duration } from './time.js'
 
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
 

@@ -1,12 +1,12 @@
 /** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
 import type { Broker } from './broker.js'
+import { expected, refuseUnknown, show } from './checks.js'
 import { getBroker } from './default-broker.js'
+import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
-import { expected, refuseUnknown } from './options.js'
 import { markInstances } from './registry.js'
 import { messageOf } from './thrown.js'
-import { type Duration, show } from './time.js'
 import { uuid } from './uuid.js'
 
 /** The fields of a message, as its constructor and `with()` take them. */

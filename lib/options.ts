@@ -4,10 +4,10 @@
  * A middleware declares its options twice under the same names: as types, by declaration merging into the two
  * interfaces of actor-options.ts, and as `OptionSpec`s, which check values when an actor is declared.
  */
+import { checkSettings, expected, unknownOption } from './checks.js'
 import { InvalidOption } from './errors.js'
-import type { Message } from './message.js'
 import { shared } from './registry.js'
-import { parseDuration, show } from './time.js'
+import { parseDuration } from './time.js'
 
 /** How an option is read. */
 export interface OptionSpec {
@@ -78,11 +78,6 @@ export function nullable<T>(read: (value: unknown, name: string) => T): (value: 
   return (value, name) => (value === null ? null : read(value, name))
 }
 
-/** The error for an invalid value. */
-export function expected(what: string, value: unknown, name: string): InvalidOption {
-  return new InvalidOption(`Expected "${name}" to be ${what}; got ${show(value)}.`, name)
-}
-
 // — Using them ———————————————————————————————————————————————————————————————————————————————————————————
 
 /**
@@ -127,34 +122,12 @@ export function checkWireOptions(options: Readonly<Record<string, unknown>>): vo
 }
 
 /**
- * Checks that options are an object, such as `{ timeout: '5s' }`, and not a similar value.
- * @throws {InvalidOption}
- */
-export function checkSettings(options: unknown, where: string): asserts options is object {
-  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return
-  throw new InvalidOption(
-    `Expected the options of ${where} to be an object, as in { name: value }; got ${show(options)}.`,
-    'options',
-  )
-}
-
-/**
- * Checks that options are an object with no other keys than these; for constructors (`new Worker(broker, { … })`).
- * @throws {InvalidOption}
- */
-export function refuseUnknown(options: unknown, names: readonly string[], where: string): asserts options is object {
-  checkSettings(options, where)
-  const hint = names.length > 0 ? ` The options there are: ${names.join(', ')}.` : ''
-  for (const name of Object.keys(options)) if (!names.includes(name)) unknownOption(name, names, where, hint)
-}
-
-/**
  * The option that applies to a message: its own, else its actor's, else the fallback. `null` is a value ("no limit") if
  * the option accepts it, and absent otherwise.
  * @param name The option's camelCase name, as declared.
  */
 export function effective<T>(
-  message: Message,
+  message: { option(name: string): unknown },
   actor: { readonly options: Readonly<Record<string, unknown>> } | undefined,
   name: string,
   fallback: T,
@@ -170,7 +143,7 @@ export function effective<T>(
 }
 
 /** A count in the options of a message, by its name on the wire; 0 if a producer wrote anything else. */
-export function countOf({ options }: Message, name: string): number {
+export function countOf({ options }: { readonly options: Readonly<Record<string, unknown>> }, name: string): number {
   const count = options[name]
   return Number.isSafeInteger(count) && (count as number) > 0 ? (count as number) : 0
 }
@@ -186,42 +159,6 @@ function readOwn(own: unknown, name: string, spec: OptionSpec): unknown {
 }
 
 const pluginHint = ' If a plugin brings it, import that plugin before the actors that use it.'
-
-/** @param hint Text for the error if no known name is similar. */
-function unknownOption(name: string, names: Iterable<string>, where: string, hint: string): never {
-  const near = nearest(name, names)
-  const text = near === undefined ? `(on ${where}).${hint}` : `did you mean "${near}"? (on ${where})`
-  throw new InvalidOption(`Unknown option "${name}"${near === undefined ? ' ' : ', '}${text}`, name)
-}
-
-/**
- * The name with the smallest edit distance, if it is close enough to be what was meant.
- * @param most The maximum distance, if less than what the length of the name allows.
- */
-export function nearest(name: string, names: Iterable<string>, most = Number.POSITIVE_INFINITY): string | undefined {
-  let best: string | undefined
-  // Of a short name hardly anything would be left.
-  let fewest = Math.min(most, Math.max(1, Math.min(Math.max(2, Math.round(name.length * 0.4)), name.length - 2))) + 1
-  for (const candidate of names) {
-    const edits = distance(name.toLowerCase(), candidate.toLowerCase())
-    if (edits < fewest) [best, fewest] = [candidate, edits]
-  }
-  return best
-}
-
-/** The Levenshtein distance, computed row by row. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(substitution, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
-}
 
 declareOptions({
   priority: {

@@ -3,10 +3,11 @@
  * decide; the executor carries the decision out in one step after all hooks.
  */
 import type { Broker } from './broker.js'
+import type { Duration } from './duration.js'
 import { DramatisError } from './errors.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
-import { type Duration, parseDuration } from './time.js'
+import { parseDuration } from './time.js'
 
 /** A message on its way to a broker. */
 export interface Entry {

@@ -2,10 +2,10 @@
  * Checks the argument of `broker.use()`: an object whose hooks are functions, and none of whose methods is a misspelled
  * hook. Such a plugin would silently do nothing.
  */
+
+import { expected, nearest, refuseUnknown, show } from './checks.js'
 import { DramatisError, InvalidOption } from './errors.js'
 import type { HookName, Middleware, MiddlewareClass } from './middleware.js'
-import { expected, nearest, refuseUnknown } from './options.js'
-import { show } from './time.js'
 
 /** Properties besides hooks that make an object a plugin. */
 const otherParts = ['actorOptions', 'results', 'wantsResult', 'maxDeliveries']

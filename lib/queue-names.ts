@@ -1,7 +1,8 @@
 /** Names of queues and actors, as in Dramatiq: `q`, its delay queue `q.DQ`, its dead letters `q.XQ`. */
+
+import { show } from './checks.js'
 import { InvalidName } from './errors.js'
 import { howToKeepNames, namesAreKept } from './function-names.js'
-import { show } from './time.js'
 
 /** @throws {InvalidName} */
 export function checkQueueName(name: unknown): asserts name is string {

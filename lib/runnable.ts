@@ -2,9 +2,10 @@
  * What can be an actor: a function that does its work when it is called. Other values look like one to the compiler, or
  * to a program without types, and would be acknowledged without having done anything.
  */
+
+import { show } from './checks.js'
 import { InvalidOption, NotSerializable } from './errors.js'
 import type { ArgumentsProblem, IsJSON, IsOpen, JSONProblem } from './json-types.js'
-import { show } from './time.js'
 
 /**
  * `unknown` if `F` can be an actor; otherwise a text that says why not, which no function is assignable to.

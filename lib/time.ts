@@ -1,27 +1,6 @@
 /** Time: the clock for all timers, durations as people write them, and the backoff. */
 import ms from 'ms'
-import { InvalidOption } from './errors.js'
-
-type Unit =
-  | `${'ms' | 'msec' | 'millisecond'}${'' | 's'}`
-  | 's'
-  | `${'sec' | 'second'}${'' | 's'}`
-  | 'm'
-  | `${'min' | 'minute'}${'' | 's'}`
-  | 'h'
-  | `${'hr' | 'hour'}${'' | 's'}`
-  | 'd'
-  | `day${'' | 's'}`
-  | 'w'
-  | `week${'' | 's'}`
-  | 'y'
-  | `${'yr' | 'year'}${'' | 's'}`
-
-/**
- * A duration: milliseconds, or a string that `ms` reads, such as `'15s'`, `'5m'` or `'7d'`. Pass a string of unknown
- * content (an environment variable) `as Duration`: it is checked when it is used.
- */
-export type Duration = number | `${number}` | `${number}${Unit}` | `${number} ${Unit}`
+import { expected } from './checks.js'
 
 /**
  * The source of time and timers of a broker and its middleware. The system's clock by default; the MemoryBroker has one
@@ -111,10 +90,7 @@ export function parseDuration(value: unknown, name: string): number {
   if (typeof value === 'number') parsed = value
   else if (typeof value === 'string' && value !== '' && value.length <= 100) parsed = ms(value as ms.StringValue)
   if (parsed === undefined || !Number.isFinite(parsed) || parsed < 0) {
-    throw new InvalidOption(
-      `Expected "${name}" to be a duration: milliseconds from 0 up, or a string such as "15s", "5m" or "7d"; got ${show(value)}.`,
-      name,
-    )
+    throw expected('a duration: milliseconds from 0 up, or a string such as "15s", "5m" or "7d"', value, name)
   }
   return Math.min(Math.round(parsed), longestDuration)
 }
@@ -137,16 +113,6 @@ export class Deadline {
 /** A duration in words, rounded: `'30 seconds'`. */
 export function showDuration(milliseconds: number): string {
   return ms(milliseconds, { long: true })
-}
-
-/** A value for an error message: short, and with a clear type. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return `a function${value.name ? ` (${value.name})` : ''}`
-  if (value === null || typeof value !== 'object') return String(value)
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  return `an object (${value.constructor?.name ?? 'no prototype'})`
 }
 
 /** Dramatiq never waits longer than this for a retry: seven days, in milliseconds. */

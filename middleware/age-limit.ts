@@ -3,12 +3,13 @@
  * messages that are worthless when late (a one-time code), not for those that are merely urgent.
  */
 import type { Broker } from '../lib/broker.js'
+import { refuseUnknown } from '../lib/checks.js'
+import type { Duration } from '../lib/duration.js'
 import { SkipMessage } from '../lib/errors.js'
 import { getLogger } from '../lib/logger.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, duration, effective, nullable, refuseUnknown } from '../lib/options.js'
-import type { Duration } from '../lib/time.js'
+import { declareOptions, duration, effective, nullable } from '../lib/options.js'
 
 declare module '../lib/actor-options.js' {
   interface MessageOptions {

@@ -1,7 +1,7 @@
 /** The default chain of every broker. `before…` hooks run from top to bottom, `after…` hooks from bottom to top. */
 
+import { refuseUnknown } from '../lib/checks.js'
 import type { Middleware } from '../lib/middleware.js'
-import { refuseUnknown } from '../lib/options.js'
 import { identifyClasses } from '../lib/registry.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import { AgeLimit } from './age-limit.js'

@@ -1,5 +1,6 @@
 /** `dramatis/middleware`: the plugins, one class per file, and what a plugin with its own options needs. */
 
+export { expected } from '../lib/checks.js'
 export {
   actorReference,
   callback,
@@ -7,7 +8,6 @@ export {
   declareOptions,
   duration,
   effective,
-  expected,
   flag,
   nullable,
   type OptionSpec,

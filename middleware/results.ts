@@ -5,15 +5,16 @@
  * Off by default, since most results aren't needed and each costs a write.
  */
 import type { Broker } from '../lib/broker.js'
+import { expected, refuseUnknown } from '../lib/checks.js'
+import type { Duration } from '../lib/duration.js'
 import type { SkipMessage } from '../lib/errors.js'
 import { textOf, tracebackToKeep } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
-import { declareOptions, duration, effective, expected, flag, refuseUnknown } from '../lib/options.js'
+import { declareOptions, duration, effective, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import { ResultBackend } from '../lib/results/backend.js'
 import { cut } from '../lib/thrown.js'
-import type { Duration } from '../lib/time.js'
 
 declare module '../lib/actor-options.js' {
   interface MessageOptions {

@@ -12,6 +12,8 @@
 
 import type { ActorHandle } from '../lib/actor.js'
 import type { Broker } from '../lib/broker.js'
+import { expected, refuseUnknown } from '../lib/checks.js'
+import type { Duration } from '../lib/duration.js'
 import { markOf } from '../lib/error-marks.js'
 import { ActorNotFound, NotSerializable, RateLimitExceeded, Retry } from '../lib/errors.js'
 import { summary, traceback } from '../lib/failure.js'
@@ -26,15 +28,13 @@ import {
   declareOptions,
   duration,
   effective,
-  expected,
   flag,
   nullable,
-  refuseUnknown,
 } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import { postpone, withoutWaits } from '../lib/rate-limits/postponement.js'
 import { classNames } from '../lib/thrown.js'
-import { backoff, type Duration, longestBackoff, parseDuration } from '../lib/time.js'
+import { backoff, longestBackoff, parseDuration } from '../lib/time.js'
 
 /** An error class, or the name of one. A name also matches errors from worker threads. */
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments

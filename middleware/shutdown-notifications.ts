@@ -3,9 +3,11 @@
  * the shutdown begins, instead of at its end. If the actor then throws, its message is requeued with no attempt
  * counted; if it returns, it has succeeded. For long actors that can stop at a suitable point.
  */
+
+import { refuseUnknown } from '../lib/checks.js'
 import { Shutdown } from '../lib/errors.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, effective, flag, refuseUnknown } from '../lib/options.js'
+import { declareOptions, effective, flag } from '../lib/options.js'
 import { interrupt } from '../lib/worker/execution.js'
 import type { Worker } from '../lib/worker/worker.js'
 

@@ -6,10 +6,11 @@
  * The limit counts the time an actor had: time in which another actor blocked their thread doesn't count.
  */
 import type { Broker } from '../lib/broker.js'
+import { expected, refuseUnknown } from '../lib/checks.js'
+import type { Duration } from '../lib/duration.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import { declareOptions, duration, effective, expected, nullable, refuseUnknown } from '../lib/options.js'
-import type { Duration } from '../lib/time.js'
+import { declareOptions, duration, effective, nullable } from '../lib/options.js'
 import { limitTime } from '../lib/worker/execution.js'
 
 declare module '../lib/actor-options.js' {

@@ -1,10 +1,11 @@
 /** The in-memory broker: the reference for the others, and for tests. Its messages are lost with the process. */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import { refuseUnknown } from '../../lib/checks.js'
 import type { DeadLetterPage, QueueStats } from '../../lib/consumer.js'
-import { refuseUnknown } from '../../lib/options.js'
+import type { Duration } from '../../lib/duration.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
-import { type Duration, parseDuration, startTimer } from '../../lib/time.js'
+import { parseDuration, startTimer } from '../../lib/time.js'
 import { VirtualClock } from '../../lib/virtual-clock.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { MemoryConsumer, type Prepare } from './consumer.js'

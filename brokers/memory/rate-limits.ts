@@ -1,8 +1,9 @@
 /**
  * Rate-limit counters in memory. In a worker thread they are those of the main thread, which is called for each change.
  */
+
+import { expected, refuseUnknown } from '../../lib/checks.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
-import { expected, refuseUnknown } from '../../lib/options.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import { shared } from '../../lib/registry.js'
 import { type Clock, systemClock } from '../../lib/time.js'

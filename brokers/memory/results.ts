@@ -1,7 +1,8 @@
 /** Results in memory. In a worker thread they are those of the main thread, which is called for each read. */
+
+import { refuseUnknown } from '../../lib/checks.js'
 import { BrokerClosed, ResultError } from '../../lib/errors.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
-import { refuseUnknown } from '../../lib/options.js'
 import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { type Clock, systemClock } from '../../lib/time.js'
 import { keepAlive } from './keep-alive.js'

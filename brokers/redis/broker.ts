@@ -3,12 +3,14 @@
  * keys in Redis; `brokers/README.md` follows a message through these files.
  */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import { expected } from '../../lib/checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Duration } from '../../lib/duration.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
-import { duration, expected } from '../../lib/options.js'
+import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import { atMost, Deadline, type Duration } from '../../lib/time.js'
+import { atMost, Deadline } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'

@@ -3,13 +3,15 @@
  * consuming is its consumers', writing and waiting for the lock its connection's.
  */
 import { Broker, type BrokerOptions, badCursor, brokerOptionNames } from '../../lib/broker.js'
+import { refuseUnknown } from '../../lib/checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Duration } from '../../lib/duration.js'
 import type { Body } from '../../lib/encoder.js'
 import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
-import { duration, refuseUnknown } from '../../lib/options.js'
+import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
-import { Deadline, type Duration } from '../../lib/time.js'
+import { Deadline } from '../../lib/time.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import type { Connection } from './connection/connection.js'
 import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'

@@ -1,5 +1,5 @@
 /** The state of rate limiters, in the same file as the messages. Every change is one transaction. */
-import { refuseUnknown } from '../../lib/options.js'
+import { refuseUnknown } from '../../lib/checks.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import type { Connection } from './connection/connection.js'
 import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'

@@ -1,5 +1,5 @@
 /** Results in the same file as the messages; those who wait are told at once by this process, within 50 ms by others. */
-import { refuseUnknown } from '../../lib/options.js'
+import { refuseUnknown } from '../../lib/checks.js'
 import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import type { Connection } from './connection/connection.js'
 import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'

@@ -1,7 +1,8 @@
-import { checkMethods } from '../checks.js'
+import { checkMethods, expected, refuseUnknown } from '../checks.js'
+import type { Duration } from '../duration.js'
 import { ConnectionFailed } from '../errors.js'
-import { count, expected, flag, refuseUnknown } from '../options.js'
-import { type Duration, parseDuration } from '../time.js'
+import { count, flag } from '../options.js'
+import { parseDuration } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
 import { readSpan } from './rate-limiter.js'
 

@@ -1,5 +1,5 @@
-import { refuseUnknown } from '../options.js'
-import type { Duration } from '../time.js'
+import { refuseUnknown } from '../checks.js'
+import type { Duration } from '../duration.js'
 import type { RateLimitBackend } from './backend.js'
 import { RateLimiter, readLimit, readSpan } from './rate-limiter.js'
 

@@ -1,8 +1,11 @@
 /** The base class of rate limiters: acquiring and releasing slots. */
+
+import { expected, show } from '../checks.js'
+import type { Duration } from '../duration.js'
 import { RateLimitExceeded } from '../errors.js'
 import { getLogger } from '../logger.js'
-import { count, expected } from '../options.js'
-import { type Duration, parseDuration, show } from '../time.js'
+import { count } from '../options.js'
+import { parseDuration } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
 
 /** An acquired slot. Also works with `await using slot = await limiter.acquire()`. */

@@ -1,5 +1,6 @@
-import { expected, refuseUnknown } from '../options.js'
-import { type Duration, parseDuration } from '../time.js'
+import { expected, refuseUnknown } from '../checks.js'
+import type { Duration } from '../duration.js'
+import { parseDuration } from '../time.js'
 import type { RateLimitBackend } from './backend.js'
 import { RateLimiter, readLimit } from './rate-limiter.js'
 

@@ -3,13 +3,14 @@
  */
 
 import { createHash } from 'node:crypto'
+import { checkSettings, expected, refuseUnknown, show } from '../checks.js'
+import type { Duration } from '../duration.js'
 import { checkSerializable } from '../encoder.js'
 import { ConnectionFailed, ResultError, ResultFailure, ResultMissing, ResultTimeout } from '../errors.js'
 import type { Message } from '../message.js'
-import { checkSettings, expected, refuseUnknown } from '../options.js'
 import { canonicalQueueName } from '../queue-names.js'
 import { markInstances } from '../registry.js'
-import { type Duration, parseDuration, show } from '../time.js'
+import { parseDuration } from '../time.js'
 
 /** The description of a failure: the class name of the error, its message and its stack. */
 export interface StoredFailure {

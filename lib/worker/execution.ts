@@ -3,14 +3,15 @@
  * does what that takes.
  */
 
+import { expected, refuseUnknown } from '../checks.js'
 import type { Consumer, Delivery } from '../consumer.js'
+import type { Duration } from '../duration.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
 import { assertMessage, type Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
-import { expected, refuseUnknown } from '../options.js'
 import { read } from '../thrown.js'
-import { type Clock, type Duration, parseDuration } from '../time.js'
+import { type Clock, parseDuration } from '../time.js'
 import { executionOf } from './running-messages.js'
 
 /** How the deliveries of one consumed queue are settled and counted. */

@@ -10,13 +10,14 @@ import type { Broker } from '../broker.js'
 import type { Delivery } from '../consumer.js'
 import { bindActors } from '../declarations.js'
 import { isFromEnvironment, peekBroker } from '../default-broker.js'
+import type { Duration } from '../duration.js'
 import { BrokerClosed, DramatisError, Shutdown } from '../errors.js'
 import { getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration } from '../options.js'
 import { shared } from '../registry.js'
-import { atMost, Deadline, type Duration } from '../time.js'
+import { atMost, Deadline } from '../time.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import { interrupt, type Runner } from './execution.js'
 import { Executor } from './executor.js'
@@ -158,7 +159,7 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    const { broker } = this
+    const { broker, threads, concurrency } = this
     const { chain } = broker
     if ((peekBroker() ?? broker) === broker) bindActors(broker)
     const queues = readQueues(broker, this.#options)
@@ -178,7 +179,6 @@ export class Worker {
       if (this.#stopped) return this.#stopped
     }
     await chain.emit('afterWorkerBoot', this)
-    const { threads, concurrency } = this
     getLogger().info({ broker: broker.location, queues, threads, concurrency }, 'Worker started')
   }
 

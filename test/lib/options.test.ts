@@ -1,5 +1,6 @@
 import '../../middleware/retries.js'
 import t from 'tap'
+import { nearest, refuseUnknown } from '../../lib/checks.js'
 import { InvalidOption } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 import {
@@ -10,11 +11,9 @@ import {
   duration,
   effective,
   flag,
-  nearest,
   nullable,
   readActorOptions,
   readMessageOptions,
-  refuseUnknown,
 } from '../../lib/options.js'
 
 // As a middleware does; named so that no real option is near.

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { show } from '../../lib/checks.js'
 import { InvalidOption } from '../../lib/errors.js'
 import {
   atMost,
@@ -6,7 +7,6 @@ import {
   longestBackoff,
   parseDuration,
   pause,
-  show,
   startInterval,
   startTimer,
   systemClock,

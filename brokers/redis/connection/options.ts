@@ -3,8 +3,8 @@
  * text here shows a URL, since it may contain a password.
  */
 import type { ClusterOptions, RedisOptions } from 'ioredis'
+import { expected, refuseUnknown } from '../../../lib/checks.js'
 import { InvalidOption } from '../../../lib/errors.js'
-import { expected, refuseUnknown } from '../../../lib/options.js'
 
 /** How to connect to Redis. */
 export interface RedisConnectionOptions {

@@ -1,6 +1,7 @@
 /** The options of the file, common to the broker, results and rate limits. */
+
+import { show } from '../../../lib/checks.js'
 import { InvalidOption } from '../../../lib/errors.js'
-import { show } from '../../../lib/time.js'
 import { Connection } from './connection.js'
 import type { Synchronous } from './database.js'
 

@@ -1,8 +1,8 @@
 /** Which queues a worker consumes. */
 import type { Broker } from '../../broker.js'
+import { nearest } from '../../checks.js'
 import { actorsElsewhere } from '../../declarations.js'
 import { DramatisError, InvalidOption } from '../../errors.js'
-import { nearest } from '../../options.js'
 import type { WorkerOptions } from '../worker-options.js'
 import { noActors } from './load-hints.js'
 

@@ -5,12 +5,12 @@
  */
 import { Broker } from '../../broker.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../consumer.js'
+import type { Duration } from '../../duration.js'
 import { BrokerError } from '../../errors.js'
 import { mainThread } from '../../main-thread.js'
 import type { Message } from '../../message.js'
 import type { Middleware } from '../../middleware.js'
 import { ResultBackend, type StoredResult } from '../../results/backend.js'
-import type { Duration } from '../../time.js'
 
 export class MainThreadBroker extends Broker {
   protected override readonly reachesThreads = false

@@ -3,11 +3,11 @@
  * calls the plugins that they lack, and waits for results.
  */
 import type { Broker } from '../../broker.js'
+import type { Duration } from '../../duration.js'
 import { BrokerError } from '../../errors.js'
 import { getLogger } from '../../logger.js'
 import type { Service } from '../../main-thread.js'
 import { Message } from '../../message.js'
-import type { Duration } from '../../time.js'
 import type { ChainData } from './protocol.js'
 
 /** A message on its way to the main thread: its body, and its delay in milliseconds. */
