@@ -5,7 +5,7 @@
 import { Chain } from './chain.js'
 import { expected, refuseUnknown } from './checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
-import { isReplaced, whereDeclared } from './declarations.js'
+import { isReplaced, whereDeclared } from './declared-actors.js'
 import type { Duration } from './duration.js'
 import { type Body, checkSerializable, getEncoder, type WireMessage } from './encoder.js'
 import {

@@ -6,48 +6,13 @@ import type { Broker } from './broker.js'
 import { DramatisError, HookFailed } from './errors.js'
 import { loggable, toError } from './failure.js'
 import { afterStoredHooks, hooksWithIntents, isIntent } from './hook-failures.js'
+import { type HookName, hookNames } from './hook-names.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
-import type { AnyActor, HookName, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import type { AnyActor, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
 import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
-
-/** Hooks with a before and an after. The rest run in the order in which the plugins were added, like `before…`. */
-const hookNames: readonly HookName[] = [
-  'aroundProcess',
-  'aroundActor',
-  'beforeAck',
-  'afterAck',
-  'beforeNack',
-  'afterNack',
-  'beforeDeclareActor',
-  'afterDeclareActor',
-  'beforeDeclareQueue',
-  'afterDeclareQueue',
-  'afterDeclareDelayQueue',
-  'beforeEnqueue',
-  'afterEnqueue',
-  'beforeDelayMessage',
-  'beforeProcessMessage',
-  'afterProcessMessage',
-  'beforeSettleMessage',
-  'afterSkipMessage',
-  'afterInterruptMessage',
-  'afterSettleMessage',
-  'afterProcessBoot',
-  'beforeWorkerBoot',
-  'afterWorkerBoot',
-  'beforeWorkerShutdown',
-  'afterWorkerShutdown',
-  'afterConsumerThreadBoot',
-  'beforeConsumerThreadShutdown',
-  'afterWorkerThreadBoot',
-  'beforeWorkerThreadShutdown',
-  'afterThreadStart',
-  'beforeThreadStop',
-  'updateOptionsBeforeCreateMessage',
-]
 
 interface Implementer {
   readonly plugin: Middleware

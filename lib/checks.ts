@@ -42,7 +42,7 @@ export function checkMethods(value: unknown, methods: readonly string[], name: s
   throw new InvalidOption(`Expected "${name}" to be ${what}; got ${show(value)}${hint}.`, name)
 }
 
-// — Options of a call or a constructor ————————————————————————————————————————————————————————————————————
+// — Settings —————————————————————————————————————————————————————————————————————————————————————————————
 
 /**
  * Checks that options are an object, such as `{ timeout: '5s' }`, and not a similar value.

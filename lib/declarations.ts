@@ -6,27 +6,24 @@
  * the same name is a conflict, which the broker refuses.
  */
 import type { Broker } from './broker.js'
-import { type CallSite, callSiteOf, sameModule } from './call-site.js'
+import { callSiteOf, sameModule } from './call-site.js'
+import { type DeclaredActor, declarationOf, recordDeclaration } from './declared-actors.js'
 import { peekBroker, peekSetBroker } from './default-broker.js'
 import type { AnyActor } from './middleware.js'
 import { shared } from './registry.js'
 
 /** What is known of an actor beyond its public properties. */
-export interface Declaration {
+export interface Declaration extends DeclaredActor {
   readonly actor: AnyActor
   /** The broker it was given; without one it belongs to the default broker. */
   readonly pinned: Broker | undefined
   /** Declares it on a broker. */
   readonly bind: (broker: Broker) => void
-  readonly place: CallSite
   /** The broker it was last bound to. */
   bound: Broker | undefined
-  /** Whether a newer actor replaced it. */
-  replaced: boolean
 }
 
 const byName = shared('actors by name', () => new Map<string, Declaration[]>())
-const byActor = shared('actors', () => new WeakMap<AnyActor, Declaration>())
 
 /**
  * Registers an actor, and replaces its older versions.
@@ -43,7 +40,7 @@ export function declare(
   const namesakes = byName.get(actor.actorName) ?? []
   const replaced = namesakes.filter((other) => replaces(one, other))
   for (const other of replaced) other.replaced = true
-  byActor.set(actor, one)
+  recordDeclaration(actor, one)
   for (const broker of new Set([pinned, ...replaced.map(({ bound }) => bound)])) if (broker) bind(broker)
   byName.set(actor.actorName, [...namesakes.filter((other) => !other.replaced), one])
 }
@@ -52,7 +49,7 @@ export function declare(
  * Declares an actor on a broker, and records it. For a replaced actor only its queue is declared: it can still send.
  */
 export function declareOn(broker: Broker, actor: AnyActor): void {
-  const one = byActor.get(actor)
+  const one = find(actor)
   if (one?.replaced) broker.declareQueue(actor.queueName)
   else broker.declareActor(actor)
   if (one) one.bound = broker
@@ -77,23 +74,13 @@ function sameCode(one: AnyActor, other: AnyActor): boolean {
  * in two bundles is harmless. A worker must know which one to run.
  */
 export function maySendBeside(actor: AnyActor, other: AnyActor | undefined): boolean {
-  if (other === undefined || byActor.get(actor)?.place.module === byActor.get(other)?.place.module) return false
+  if (other === undefined || find(actor)?.place.module === find(other)?.place.module) return false
   return process.env.NODE_ENV === 'development' ? actor.queueName === other.queueName : sameCode(actor, other)
-}
-
-/** Whether a newer actor replaced it. */
-export function isReplaced(actor: AnyActor): boolean {
-  return byActor.get(actor)?.replaced ?? false
-}
-
-/** Where an actor was declared, as `file:line:column`; unknown if it wasn't created by `actor()`. */
-export function whereDeclared(actor: AnyActor): string | undefined {
-  return byActor.get(actor)?.place.text()
 }
 
 /** The broker an actor belongs to at the moment. Unlike reading `actor.broker`, this doesn't bind it. */
 export function boundBroker(actor: AnyActor): Broker | undefined {
-  const one = byActor.get(actor)
+  const one = find(actor)
   return one?.pinned ?? (one?.bound && (peekSetBroker() ?? one.bound))
 }
 
@@ -130,4 +117,8 @@ export function actorsElsewhere(broker: Broker): string | undefined {
 
 function all(): Declaration[] {
   return [...byName.values()].flat()
+}
+
+function find(actor: AnyActor): Declaration | undefined {
+  return declarationOf(actor) as Declaration | undefined
 }

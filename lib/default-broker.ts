@@ -3,6 +3,7 @@ import type { Broker } from './broker.js'
 import { checkBroker } from './checks.js'
 import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
+import { provideResultSource } from './message.js'
 import { shared } from './registry.js'
 
 interface DefaultBroker {
@@ -69,3 +70,5 @@ export function peekBroker(): Broker | undefined {
 export function provideDefaultBroker(factory: () => Broker): void {
   state.make ??= factory
 }
+
+provideResultSource(getBroker)

@@ -1,6 +1,6 @@
 /** What an error thrown by a hook means, depending on the error and the hook. */
 import { RateLimitExceeded, Retry, SkipMessage } from './errors.js'
-import type { HookName } from './middleware.js'
+import type { HookName } from './hook-names.js'
 
 /**
  * Whether an error is an intent and not a failure: `SkipMessage`, `Retry` and `RateLimitExceeded`. They count as

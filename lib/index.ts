@@ -9,7 +9,8 @@ import { serveBundledThread } from './worker/threads/thread.js'
 
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 
-export { type Actor, type ActorHandle, actor, remoteActor, type SendArguments, type SendOptions } from './actor.js'
+export { actor, remoteActor } from './actor.js'
+export type { Actor, ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
 export type { Duration } from './duration.js'
@@ -36,10 +37,11 @@ export { type Clock, systemClock } from './time.js'
 // — Workers ——————————————————————————————————————————————————————————————————————————————————————————————
 
 export { type Current, current } from './current.js'
-export { interrupt } from './worker/execution.js'
+export { interrupt } from './worker/interrupt.js'
 export { runWorker } from './worker/run-worker.js'
 export { Worker } from './worker/worker.js'
 export type { WorkerOptions } from './worker/worker-options.js'
+export type { WorkerContract } from './worker-contract.js'
 
 // — Middleware ———————————————————————————————————————————————————————————————————————————————————————————
 

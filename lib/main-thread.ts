@@ -3,7 +3,6 @@
  * MemoryBroker, for example).
  */
 
-import type { Broker } from './broker.js'
 import { shared } from './registry.js'
 
 /** Calls services of the main thread, and waits for their replies. */
@@ -14,7 +13,7 @@ export interface MainThread {
   /**
    * Whether sends through a broker of this thread must go through the main thread, because only that has all plugins.
    */
-  relays(broker: Broker): boolean
+  relays(broker: object): boolean
 }
 
 /** The main thread, and the services it offers; shared, so that `runWorker()` of another copy finds them. */

@@ -1,11 +1,9 @@
 /** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
-import type { Broker } from './broker.js'
 import { expected, refuseUnknown, show } from './checks.js'
-import { getBroker } from './default-broker.js'
 import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
-import { markInstances } from './registry.js'
+import { markInstances, shared } from './registry.js'
 import { messageOf } from './thrown.js'
 import { uuid } from './uuid.js'
 
@@ -25,6 +23,18 @@ export interface MessageFields {
 
 const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
 
+/** Where a message reads its result: a broker. */
+export interface ResultSource {
+  readonly results: { get(message: Message, options: { timeout?: Duration | undefined }): Promise<unknown> } | undefined
+}
+
+const defaults = shared('default result source', (): { get: (() => ResultSource) | undefined } => ({ get: undefined }))
+
+/** Provides the source for messages that were created for no broker. Called by the module of the default broker. */
+export function provideResultSource(get: () => ResultSource): void {
+  defaults.get = get
+}
+
 /** @typeParam R What the actor returns, and `result()` resolves to. */
 export class Message<R = unknown> implements MessageFields {
   readonly queueName: string
@@ -37,7 +47,7 @@ export class Message<R = unknown> implements MessageFields {
   /** Only carries the type of the result. */
   declare readonly _result?: R
   /** The broker it was created for, if that isn't the default one. */
-  #origin: Broker | undefined
+  #origin: ResultSource | undefined
   /** The number of its options, and the name of one: see `option`. */
   #count = -1
   #name = ''
@@ -89,7 +99,7 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /** Binds a message to the broker it was created for, which `result()` uses. */
-  static of<R>(fields: MessageFields, broker: Broker): Message<R> {
+  static of<R>(fields: MessageFields, broker: ResultSource): Message<R> {
     const message = new Message<R>(fields)
     message.#origin = broker
     return message
@@ -176,8 +186,7 @@ export class Message<R = unknown> implements MessageFields {
   async result(options: { timeout?: Duration | undefined } = {}): Promise<R> {
     refuseUnknown(options, ['timeout'], 'result()')
     const { timeout = 10_000 } = options
-    const broker = this.#origin ?? getBroker()
-    const backend = broker.results
+    const backend = (this.#origin ?? defaults.get?.())?.results
     if (!backend) {
       throw new ResultError(
         'This broker keeps no results: add the Results middleware, broker.use(new Results({ backend })).',

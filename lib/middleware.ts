@@ -12,7 +12,7 @@
  * rejects; a message isn't acknowledged but redelivered. After an operation is stored (`afterEnqueue`, `afterAck`,
  * `afterNack`, `afterSettleMessage`) nothing can be stopped.
  */
-import type { Actor } from './actor.js'
+import type { Actor } from './actor-contract.js'
 import type { Broker } from './broker.js'
 import type { SkipMessage } from './errors.js'
 import type { Message } from './message.js'
@@ -20,7 +20,7 @@ import type { OptionSpec } from './options.js'
 import type { Outcome } from './outcome.js'
 import type { ResultBackend } from './results/backend.js'
 import type { Settlement } from './settlement.js'
-import type { Worker } from './worker/worker.js'
+import type { WorkerContract } from './worker-contract.js'
 
 type Awaitable<T = void> = T | Promise<T>
 
@@ -93,21 +93,21 @@ export interface Hooks {
   /** Called once in a process, before its first worker starts. */
   afterProcessBoot(broker: Broker): Awaitable
   /** Called before a worker starts. An error stops the start if the plugin is essential. */
-  beforeWorkerBoot(worker: Worker): Awaitable
+  beforeWorkerBoot(worker: WorkerContract): Awaitable
   /** Called after a worker started. */
-  afterWorkerBoot(worker: Worker): Awaitable
+  afterWorkerBoot(worker: WorkerContract): Awaitable
   /** Called before a worker stops; messages are still running. */
-  beforeWorkerShutdown(worker: Worker): Awaitable
+  beforeWorkerShutdown(worker: WorkerContract): Awaitable
   /** Called after a worker stopped. */
-  afterWorkerShutdown(worker: Worker): Awaitable
+  afterWorkerShutdown(worker: WorkerContract): Awaitable
   /** Called after the consumer loop of a queue was started (in Dramatiq this is a thread). */
-  afterConsumerThreadBoot(queueName: string, worker: Worker): Awaitable
+  afterConsumerThreadBoot(queueName: string, worker: WorkerContract): Awaitable
   /** Called before the consumer loop of a queue stops. */
-  beforeConsumerThreadShutdown(queueName: string, worker: Worker): Awaitable
+  beforeConsumerThreadShutdown(queueName: string, worker: WorkerContract): Awaitable
   /** Called on the main thread after a worker thread became ready, replacements included. */
-  afterWorkerThreadBoot(threadId: number, worker: Worker): Awaitable
+  afterWorkerThreadBoot(threadId: number, worker: WorkerContract): Awaitable
   /** Called on the main thread before a worker thread is stopped gracefully. */
-  beforeWorkerThreadShutdown(threadId: number, worker: Worker): Awaitable
+  beforeWorkerThreadShutdown(threadId: number, worker: WorkerContract): Awaitable
   /**
    * Called in a thread once its modules are loaded, before it runs an actor. An error stops the start if the plugin is
    * essential.
@@ -150,4 +150,4 @@ export type WantedResult = 'json' | 'any' | 'none'
 // biome-ignore lint/suspicious/noExplicitAny: constructors of any arguments
 export type MiddlewareClass = abstract new (...args: any[]) => Middleware
 
-export type HookName = keyof Hooks
+export type { HookName } from './hook-names.js'

@@ -4,6 +4,7 @@
  * A middleware declares its options twice under the same names: as types, by declaration merging into the two
  * interfaces of actor-options.ts, and as `OptionSpec`s, which check values when an actor is declared.
  */
+
 import { checkSettings, expected, unknownOption } from './checks.js'
 import { InvalidOption } from './errors.js'
 import { shared } from './registry.js'

@@ -2,7 +2,6 @@
  * The outcome of a message, and the decision about it. It is passed to `afterProcessMessage`, where plugins read it and
  * decide; the executor carries the decision out in one step after all hooks.
  */
-import type { Broker } from './broker.js'
 import type { Duration } from './duration.js'
 import { DramatisError } from './errors.js'
 import { getLogger } from './logger.js'
@@ -19,6 +18,11 @@ export interface Entry {
    * subject to `maxMessageSize`, which is for senders.
    */
   readonly stored?: boolean | undefined
+}
+
+/** A broker, as far as callbacks need it: its actors create their messages. */
+export interface ActorSource {
+  readonly actors: ReadonlyMap<string, { message(...args: unknown[]): Message }>
 }
 
 /** The three ends of a delivery. */
@@ -140,7 +144,7 @@ export class Outcome {
    * Sends a message to an actor of this process in the same step. If the actor isn't declared here, that is logged, and
    * the message itself is not affected.
    */
-  call(broker: Broker, actorName: string, option: string, ...args: unknown[]): void {
+  call(broker: ActorSource, actorName: string, option: string, ...args: unknown[]): void {
     const actor = broker.actors.get(actorName)
     // The description of a failure was stored before, or is cut. A result may have any size.
     if (actor) return this.#add({ message: actor.message(...args), stored: this.error !== undefined })

@@ -5,13 +5,13 @@
 
 import { expected, nearest, refuseUnknown, show } from './checks.js'
 import { DramatisError, InvalidOption } from './errors.js'
-import type { HookName, Middleware, MiddlewareClass } from './middleware.js'
+import type { HookName } from './hook-names.js'
 
 /** Properties besides hooks that make an object a plugin. */
 const otherParts = ['actorOptions', 'results', 'wantsResult', 'maxDeliveries']
 
 /** @throws {InvalidOption} */
-export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): asserts plugin is Middleware {
+export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): asserts plugin is object {
   if (typeof plugin === 'function') {
     const name = plugin.name || 'Plugin'
     throw new InvalidOption(
@@ -73,7 +73,7 @@ function namesOf(plugin: object): string[] {
 }
 
 /** @throws {InvalidOption} */
-export function checkAnchors(where: unknown): asserts where is { before?: MiddlewareClass; after?: MiddlewareClass } {
+export function checkAnchors(where: unknown): void {
   refuseUnknown(where, ['before', 'after'], 'use()')
   const { before, after } = where as { before?: unknown; after?: unknown }
   for (const [name, kind] of Object.entries({ before, after })) {

@@ -1,5 +1,4 @@
 /** Names of queues and actors, as in Dramatiq: `q`, its delay queue `q.DQ`, its dead letters `q.XQ`. */
-
 import { show } from './checks.js'
 import { InvalidName } from './errors.js'
 import { howToKeepNames, namesAreKept } from './function-names.js'

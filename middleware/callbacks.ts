@@ -3,7 +3,7 @@
  * message and `{ type, message }` of the error, after every failed attempt. The message is passed as an object of its
  * seven wire fields. The call is sent in the same step that settles the message.
  */
-import type { ActorHandle } from '../lib/actor.js'
+import type { ActorHandle } from '../lib/actor-contract.js'
 import type { Broker } from '../lib/broker.js'
 import { textOf } from '../lib/failure.js'
 import type { Message } from '../lib/message.js'

@@ -10,7 +10,7 @@
  * Remove it if messages must run at most once; or set `maxRetries: 0` for single actors.
  */
 
-import type { ActorHandle } from '../lib/actor.js'
+import type { ActorHandle } from '../lib/actor-contract.js'
 import type { Broker } from '../lib/broker.js'
 import { expected, refuseUnknown } from '../lib/checks.js'
 import type { Duration } from '../lib/duration.js'

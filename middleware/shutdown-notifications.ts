@@ -8,7 +8,7 @@ import { refuseUnknown } from '../lib/checks.js'
 import { Shutdown } from '../lib/errors.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, effective, flag } from '../lib/options.js'
-import { interrupt } from '../lib/worker/execution.js'
+import { interrupt } from '../lib/worker/interrupt.js'
 import type { Worker } from '../lib/worker/worker.js'
 
 declare module '../lib/actor-options.js' {

@@ -11,7 +11,7 @@ import type { Duration } from '../lib/duration.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, duration, effective, nullable } from '../lib/options.js'
-import { limitTime } from '../lib/worker/execution.js'
+import { limitTime } from '../lib/worker/interrupt.js'
 
 declare module '../lib/actor-options.js' {
   interface MessageOptions {

@@ -22,6 +22,29 @@ const timersForAReason: Readonly<Record<string, string>> = {
   'lib/worker/threads/lost-threads.ts': 'a wait of a minute at most, which a signal ends',
 }
 
+/** Circles of files that import each other, types included, each with the reason why it stays. */
+const circlesForAReason: readonly { readonly files: readonly string[]; readonly reason: string }[] = [
+  {
+    files: [
+      'lib/actor-contract.ts',
+      'lib/actor-options.ts',
+      'lib/broker.ts',
+      'lib/chain.ts',
+      'lib/middleware.ts',
+      'lib/worker-contract.ts',
+    ],
+    reason: 'a broker takes plugins, whose hooks receive the broker, its actors and its workers (types only)',
+  },
+  {
+    files: ['lib/worker/threads/pool-thread.ts', 'lib/worker/threads/run.ts'],
+    reason: 'a thread knows its runs, and a run its thread (a type only)',
+  },
+  {
+    files: ['brokers/memory/dead-letters.ts', 'brokers/memory/queue.ts', 'brokers/memory/stored-message.ts'],
+    reason: 'a queue holds messages, and a message knows its queue (types only)',
+  },
+]
+
 /** Packages that aren't our own, and the only places that may import them. */
 const clients: Readonly<Record<string, string>> = {
   ioredis: 'brokers/redis/',
@@ -163,6 +186,54 @@ t.test('brokers know of the middleware only what the default chain is', async (t
     [],
   )
 })
+
+t.test('files import each other in no circle, types included, but for those that have a reason', async (t) => {
+  const found = circles().map((circle) => circle.toSorted())
+  const allowed = circlesForAReason.map(({ files }) => files)
+  for (const circle of found)
+    t.ok(
+      allowed.some((files) => `${files}` === `${circle}`),
+      `${circle.join(' ↔ ')} has a reason`,
+    )
+  for (const files of allowed)
+    t.ok(
+      found.some((circle) => `${circle}` === `${files}`),
+      `${files.join(' ↔ ')} is a circle`,
+    )
+})
+
+t.test('no circle has an import of values in both directions', async (t) => {
+  t.same(
+    circles(({ typesOnly }) => !typesOnly),
+    [],
+  )
+})
+
+/** Sets of files that reach each other by their imports. */
+function circles(counts: (one: Import) => boolean = () => true): string[][] {
+  const reached = new Map(sources.map((file) => [file, reachedFrom(file, counts)]))
+  const inCircles = sources.filter((file) => reached.get(file)?.has(file))
+  const groups = new Map<string, string[]>()
+  for (const file of inCircles) {
+    const group = inCircles.filter((other) => reached.get(file)?.has(other) && reached.get(other)?.has(file))
+    groups.set(group.join(), group)
+  }
+  return [...groups.values()]
+}
+
+/** Every file that a file imports, directly or through others. */
+function reachedFrom(file: string, counts: (one: Import) => boolean): Set<string> {
+  const reached = new Set<string>()
+  const next = [file]
+  for (let from = next.pop(); from !== undefined; from = next.pop()) {
+    for (const one of imports) {
+      if (one.from !== from || reached.has(one.to) || !counts(one)) continue
+      reached.add(one.to)
+      next.push(one.to)
+    }
+  }
+  return reached
+}
 
 t.test('a broker is entered by its index.ts', async (t) => {
   t.same(

@@ -1,5 +1,4 @@
 /** Results in memory. In a worker thread they are those of the main thread, which is called for each read. */
-
 import { refuseUnknown } from '../../lib/checks.js'
 import { BrokerClosed, ResultError } from '../../lib/errors.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'

@@ -14,8 +14,8 @@ import { atMost, Deadline } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
+import { defaultTimeout } from './connection/call-options.js'
 import { connectTimeoutOf, isClientOption } from './connection/client.js'
-import { type Argument, defaultTimeout } from './connection/command-connection.js'
 import { NoReply } from './connection/failures.js'
 import {
   checkNamespace,
@@ -33,6 +33,7 @@ import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-let
 import { type Destination, Keys } from './keys.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { RedisResults } from './results.js'
+import type { Argument } from './scripts.js'
 import { script } from './scripts.js'
 import {
   type DelayQueue,

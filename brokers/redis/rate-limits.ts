@@ -4,8 +4,8 @@
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+import { defaultTimeout } from './connection/call-options.js'
 import { isClientOption } from './connection/client.js'
-import { defaultTimeout } from './connection/command-connection.js'
 import { connectionOptionNames, type RedisConnectionOptions, readConnection } from './connection/options.js'
 import { retryIdempotent } from './connection/retry.js'
 import { replyTimeout } from './connection/subscriptions.js'

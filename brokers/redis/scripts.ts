@@ -3,8 +3,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { Client } from './connection/client.js'
-import type { Argument } from './connection/command-connection.js'
 import { texts } from './script-texts.js'
+
+/** An argument of a script. */
+export type Argument = string | number | Buffer
 
 /** A script with its text and the SHA-1 digest of it, by which Redis finds a script that it has already loaded. */
 export interface Script {

@@ -2,7 +2,7 @@
  * Every statement of this broker, by name. `prepareAll` compiles them once for a connection. The number 2147483647 is
  * nobody, the holder of what is ready; see schema.sql.
  */
-import type { Database, Statement } from './driver/driver.js'
+import type { Database, Statement } from './driver/database.js'
 
 const sql = {
   begin: 'BEGIN IMMEDIATE',

@@ -1,5 +1,4 @@
 /** The base class of rate limiters: acquiring and releasing slots. */
-
 import { expected, show } from '../checks.js'
 import type { Duration } from '../duration.js'
 import { RateLimitExceeded } from '../errors.js'

@@ -3,16 +3,13 @@
  * does what that takes.
  */
 
-import { expected, refuseUnknown } from '../checks.js'
 import type { Consumer, Delivery } from '../consumer.js'
-import type { Duration } from '../duration.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
-import { assertMessage, type Message } from '../message.js'
+import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
 import { read } from '../thrown.js'
-import { type Clock, parseDuration } from '../time.js'
-import { executionOf } from './running-messages.js'
+import type { Clock } from '../time.js'
 
 /** How the deliveries of one consumed queue are settled and counted. */
 export interface DeliverySettlements {
@@ -75,7 +72,7 @@ export class GivenBack extends Interrupt {
 }
 
 /** How long an actor may run, and how long it has to finish once it was interrupted. In milliseconds. */
-interface TimeAllowance {
+export interface TimeAllowance {
   readonly limit: number
   readonly grace: number
 }
@@ -230,29 +227,4 @@ function watchAll(): void {
 function isAbort(error: Error, interruption: Interrupt): boolean {
   const chain = [error, ...causesOf(error)]
   return chain.some((one) => one === interruption || one instanceof Shutdown || read(one, 'name') === 'AbortError')
-}
-
-/**
- * Interrupts a running message: its `current().signal` aborts with `error` as the reason.
- *
- * @param options.grace How long the actor has to finish before its thread is terminated (inline: its slot freed).
- * Without it only the signal is aborted.
- * @returns Whether the message was running.
- */
-export function interrupt(message: Message, error: Interrupt, options: { grace?: Duration | undefined } = {}): boolean {
-  assertMessage(message)
-  if (!(error instanceof Interrupt)) throw expected('an Interrupt, such as new Shutdown()', error, 'error')
-  refuseUnknown(options, ['grace'], 'interrupt()')
-  const grace = options.grace === undefined ? undefined : parseDuration(options.grace, 'grace')
-  const execution = executionOf(message)
-  execution?.interrupt(error, grace)
-  return execution !== undefined
-}
-
-/**
- * Sets the time limit of a message that is about to run; for `beforeProcessMessage` hooks. At the limit the run is
- * interrupted with `TimeLimitExceeded`. Time in which another message blocked its thread doesn't count.
- */
-export function limitTime(message: Message, allowed: TimeAllowance): void {
-  executionOf(message)?.allow(allowed)
 }

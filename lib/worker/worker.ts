@@ -1,9 +1,7 @@
 /**
  * A worker: 1. starts the runner (threads, or its own event loop); 2. runs a consumer loop per queue; 3. starts messages,
  * highest priority first, as slots become free; 4. shuts down gracefully: stops fetching, requeues what hasn't started,
- * waits for running messages, and requeues those that don't finish.
- *
- * It never looks into a message: the executor does.
+ * waits for running messages, and requeues those that don't finish. It leaves the content of messages to the executor.
  */
 import { availableParallelism } from 'node:os'
 import type { Broker } from '../broker.js'
@@ -18,10 +16,12 @@ import type { Message } from '../message.js'
 import { count, duration } from '../options.js'
 import { shared } from '../registry.js'
 import { atMost, Deadline } from '../time.js'
+import type { WorkerContract } from '../worker-contract.js'
 import { ConsumerLoop } from './consumer-loop.js'
-import { interrupt, type Runner } from './execution.js'
+import type { Runner } from './execution.js'
 import { Executor } from './executor.js'
 import { InlineRunner } from './inline-runner.js'
+import { interrupt } from './interrupt.js'
 import { LocalQueue } from './local-queue.js'
 import { RunningMessages } from './running-messages.js'
 import { QueueSettlements } from './settling/queue-settlements.js'
@@ -43,7 +43,7 @@ interface Waiting {
 
 const boot = shared('first worker of the process', () => ({ done: false }))
 
-export class Worker {
+export class Worker implements WorkerContract {
   readonly broker: Broker
   readonly threads: number
   readonly concurrency: number
@@ -95,7 +95,7 @@ export class Worker {
   }
 
   #makePool(): ThreadPool {
-    // In a worker thread it never starts one, and the script of the process may be unknown there.
+    // A worker thread never starts one.
     const modules = mainThread() ? [] : readModules(this.#options.modules)
     return new ThreadPool({
       threads: this.threads,

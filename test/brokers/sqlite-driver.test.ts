@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
+import type { Driver } from '../../brokers/sqlite/driver/database.js'
 import {
   codeOf,
-  type Driver,
   isBusy,
   loadBetterSQLite3,
   loadDriver,

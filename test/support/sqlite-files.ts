@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import type { SQLiteBroker } from '../../brokers/sqlite/broker.js'
-import { type Database, loadDriver } from '../../brokers/sqlite/driver/driver.js'
+import type { Database } from '../../brokers/sqlite/driver/database.js'
+import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 
 /** An empty folder, removed after the test. */
 export function makeFolder(t: Pick<Test, 'teardown'>): string {

@@ -93,3 +93,14 @@ export function aWorkerTakesItsOptionsOnly(broker: Broker): void {
   // @ts-expect-error should be given a broker
   new Worker({ threads: 2 })
 }
+
+/** The interface that hooks receive, or the class itself. */
+export const watchesWorkers: Middleware = {
+  afterWorkerBoot(worker) {
+    const queues: readonly string[] = worker.queues
+    void queues
+  },
+  beforeWorkerShutdown(worker: Worker) {
+    void worker.stop()
+  },
+}

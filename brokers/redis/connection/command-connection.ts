@@ -5,18 +5,14 @@
  */
 import { BrokerUnusable, ConnectionFailed } from '../../../lib/errors.js'
 import { startTimer } from '../../../lib/time.js'
-import { evaluate, type Script } from '../scripts.js'
+import { type Argument, evaluate, type Script } from '../scripts.js'
+import { type CallOptions, defaultTimeout } from './call-options.js'
 import { type Client, dropConnection, loadClient, makeClient, speaksResp3, unrefSubscriber } from './client.js'
 import { causedBy, explain, isUnwritten, NoReply, noDatabase, whyAway, withoutCommand } from './failures.js'
 import { addressOf, type RedisConnectionOptions } from './options.js'
 import { OutageLog } from './outage-log.js'
 import { LastReply, respondsToPing } from './ping.js'
-import type { CallOptions } from './retry.js'
 
-export type Argument = string | number | Buffer
-
-/** The default timeout of a call in milliseconds. */
-export const defaultTimeout = 5000
 // When a call times out on a connection that sent nothing for this long (ms), the connection is dropped. This is well
 // below the 2 s of a first attempt, part of which is connecting: the second attempt must find another connection.
 const maxSilence = 1500

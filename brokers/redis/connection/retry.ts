@@ -4,22 +4,8 @@
  */
 import { ConnectionFailed } from '../../../lib/errors.js'
 import { backoff, pause } from '../../../lib/time.js'
-import { defaultTimeout } from './command-connection.js'
+import { type CallOptions, defaultTimeout } from './call-options.js'
 import { NoReply } from './failures.js'
-
-/** Options of `CommandConnection.call`. */
-export interface CallOptions {
-  /**
-   * The timeout of the call in milliseconds, connecting included.
-   * @default 5000
-   */
-  readonly timeout?: number
-  /**
-   * Whether the caller retries without a reply (`retryIdempotent`). Then a connection that was idle for long is used
-   * while it is still being checked; otherwise only after the check.
-   */
-  readonly retried?: boolean
-}
 
 /** The timeout of the first attempt in milliseconds. It doubles with each further attempt. */
 const firstTimeout = 2000

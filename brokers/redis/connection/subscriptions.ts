@@ -4,8 +4,9 @@
  */
 import { BrokerClosed, ConnectionFailed } from '../../../lib/errors.js'
 import { startTimer } from '../../../lib/time.js'
+import { defaultTimeout } from './call-options.js'
 import type { Client } from './client.js'
-import { type CommandConnection, defaultTimeout } from './command-connection.js'
+import type { CommandConnection } from './command-connection.js'
 
 /** How often a wait polls, in milliseconds: while subscribed, and while not (not yet, or for lack of permission). */
 const pollInterval = { subscribed: 1000, notSubscribed: 100 }

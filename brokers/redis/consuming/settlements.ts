@@ -3,9 +3,10 @@
  * a message that this worker no longer holds, both do nothing at all.
  */
 import type { DeadLetterReason } from '../../../lib/consumer.js'
-import type { Argument, CommandConnection } from '../connection/command-connection.js'
+import type { CommandConnection } from '../connection/command-connection.js'
 import { idArgument } from '../ids.js'
 import type { Destination, QueueKeys } from '../keys.js'
+import type { Argument } from '../scripts.js'
 import { script } from '../scripts.js'
 import { type EnqueueRecord, packRecords } from '../sending/enqueue-records.js'
 

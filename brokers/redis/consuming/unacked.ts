@@ -4,7 +4,8 @@
  */
 import type { DeadLetterReason, Delivery } from '../../../lib/consumer.js'
 import type { Body } from '../../../lib/encoder.js'
-import { type CommandConnection, defaultTimeout } from '../connection/command-connection.js'
+import { defaultTimeout } from '../connection/call-options.js'
+import type { CommandConnection } from '../connection/command-connection.js'
 import { NoReply } from '../connection/failures.js'
 import { idArgument } from '../ids.js'
 import type { Keys, QueueKeys } from '../keys.js'

@@ -8,8 +8,9 @@
 import { backoff, pause, startTimer } from '../../../lib/time.js'
 import { uuid } from '../../../lib/uuid.js'
 import type { Client } from '../connection/client.js'
-import type { Argument, CommandConnection } from '../connection/command-connection.js'
+import type { CommandConnection } from '../connection/command-connection.js'
 import type { Keys, QueueKeys } from '../keys.js'
+import type { Argument } from '../scripts.js'
 import { type Script, script } from '../scripts.js'
 
 /** How often idle queues are polled, in milliseconds. */

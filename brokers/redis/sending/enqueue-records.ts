@@ -5,8 +5,8 @@ import { isUtf8 } from 'node:buffer'
 import { type Body, getEncoder, type WireMessage } from '../../../lib/encoder.js'
 import type { Entry } from '../../../lib/outcome.js'
 import { uuid } from '../../../lib/uuid.js'
-import type { Argument } from '../connection/command-connection.js'
 import type { Destination, Keys, QueueKeys } from '../keys.js'
+import type { Argument } from '../scripts.js'
 import { lenient, rewrite } from './json-rewrite.js'
 
 /** A message to be stored, with its destination. */

@@ -1,5 +1,4 @@
 /** The options of the file, common to the broker, results and rate limits. */
-
 import { show } from '../../../lib/checks.js'
 import { InvalidOption } from '../../../lib/errors.js'
 import { Connection } from './connection.js'

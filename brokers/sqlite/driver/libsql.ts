@@ -2,7 +2,7 @@
  * The package `libsql` behind the interface of driver.ts. It is modelled on better-sqlite3; its differences are
  * compensated here.
  */
-import type { Database, Parameters, Statement } from './driver.js'
+import type { Database, Parameters, Statement } from './database.js'
 
 interface LibSQLStatement {
   run(values: unknown): { readonly changes: number }

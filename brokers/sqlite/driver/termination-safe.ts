@@ -4,7 +4,7 @@
  */
 import { isMainThread } from 'node:worker_threads'
 import { enterNative, leaveNative } from '../../../lib/termination-guard.js'
-import type { Database, Parameters, Statement } from './driver.js'
+import type { Database, Parameters, Statement } from './database.js'
 
 export function openTerminationSafe(open: (path: string) => Database): (path: string) => Database {
   return isMainThread ? open : (path) => new TerminationSafeDatabase(guarded(() => open(path)))

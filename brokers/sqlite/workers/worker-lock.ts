@@ -6,7 +6,8 @@
  */
 import { chmodSync, existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { type Database, isBusy, loadDriver } from '../driver/driver.js'
+import type { Database } from '../driver/database.js'
+import { isBusy, loadDriver } from '../driver/driver.js'
 
 /** Symbolic links are resolved, as SQLite does for the files beside the database. */
 function prefix(path: string): string {

@@ -1,6 +1,6 @@
 /** Lost threads: which messages may be the cause, and when a thread is replaced. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Interrupt, Shutdown, TimeLimitExceeded, WorkerThreadLost } from '../../errors.js'
+import { type Interrupt, Shutdown, TimeLimitExceeded } from '../../errors.js'
 import { getLogger } from '../../logger.js'
 import { backoff } from '../../time.js'
 import type { Run } from './run.js'
@@ -50,17 +50,4 @@ export function finalInterruption({ execution, abortReceived }: Run): Interrupt 
   const { interruption } = execution
   if (interruption instanceof Shutdown) return undefined
   return abortReceived || !(interruption instanceof TimeLimitExceeded) ? interruption : undefined
-}
-
-export function toThreadLost(cause: Error): WorkerThreadLost {
-  return new WorkerThreadLost(`The thread that ran the message died: ${cause.message}`, { cause })
-}
-
-/** The error of a thread that ended by itself. */
-export function exitError(code: number, cause: Error | undefined): WorkerThreadLost {
-  const why =
-    (cause as { code?: string } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
-      ? 'it ran out of memory (see maxMemory)'
-      : (cause?.message ?? `it exited with code ${code}`)
-  return new WorkerThreadLost(`The thread that ran the message died: ${why}.`, cause && { cause })
 }

@@ -49,9 +49,10 @@ export class ThreadPlugins {
   }
 
   /** Whether sends through that broker must go through the main thread, because only it has all plugins. */
-  relays(broker: Broker): boolean {
-    if (this.#chain.senders.length === 0 || broker !== this.broker) return false
-    const { senders } = broker.chain
+  relays(other: object): boolean {
+    const { broker } = this
+    if (this.#chain.senders.length === 0 || other !== broker) return false
+    const { senders } = (broker as Broker).chain
     if (this.#lastCheck?.senders !== senders)
       this.#lastCheck = { senders, relays: hasOthers(senders, this.#chain.senders) }
     return this.#lastCheck.relays

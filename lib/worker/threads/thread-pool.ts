@@ -10,10 +10,11 @@ import { loggable, toError } from '../../failure.js'
 import { getLogger } from '../../logger.js'
 import { type Execution, GivenBack, type Runner } from '../execution.js'
 import { Isolation } from './isolation.js'
-import { finalInterruption, isSuspect, maxAttempts, toThreadLost, UnproductiveThreads } from './lost-threads.js'
+import { finalInterruption, isSuspect, maxAttempts, UnproductiveThreads } from './lost-threads.js'
 import { canWatchMemory, MemoryWatch } from './memory-limit.js'
 import { PoolThread, type ThreadEvents, type ThreadOptions } from './pool-thread.js'
 import type { Run } from './run.js'
+import { toThreadLost } from './thread-errors.js'
 import { isTransient } from './thread-loading.js'
 
 export interface ThreadPoolOptions extends ThreadOptions {
@@ -229,10 +230,8 @@ export class ThreadPool implements Runner, ThreadEvents {
   onLost(thread: PoolThread, error: Error, culprit: Run | 'ended' | undefined): void {
     if (!this.#threads.includes(thread) && !this.#isolation.has(thread)) return
     const reason = error instanceof WorkerThreadLost || culprit ? error : toThreadLost(error)
-    getLogger().error(
-      { err: reason, threadId: thread.id, running: thread.runs.size },
-      'A worker thread was lost and is replaced',
-    )
+    const fields = { err: reason, threadId: thread.id, running: thread.runs.size }
+    getLogger().error(fields, 'A worker thread was lost and is replaced')
     this.#lose(thread, culprit ?? thread.onlyRunEver, reason)
   }
 
