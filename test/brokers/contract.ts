@@ -1,6 +1,6 @@
 /**
- * The one exam that every broker sits: what the contract in `lib/broker.ts` promises, asked at the level of brokers
- * and consumers. The questions stand in `contract/`, a family a file.
+ * The contract tests that every broker must pass: what `lib/broker.ts` promises, tested at the level of brokers and
+ * consumers. The tests are in `contract/`, one file per topic.
  */
 import { consuming } from './contract/consuming.js'
 import { deadLetters } from './contract/dead-letters.js'
@@ -15,11 +15,11 @@ import { sharing } from './contract/sharing.js'
 export type { Capabilities, Feature, MakeBroker } from './contract/exam.js'
 
 /**
- * Examines a broker.
+ * Runs the contract tests on a broker.
  *
- * @param name What the broker is called in the titles.
- * @param make Gives a broker on an empty store of its own, made with the settings it is given. The exam closes it.
- * @param capabilities What it can't do, and how its store is shared.
+ * @param name The name of the broker in the titles.
+ * @param make Makes a broker with these settings on its own empty store. The test closes it.
+ * @param capabilities What the broker doesn't support, and how its store is shared.
  */
 export function testBroker(name: string, make: MakeBroker, capabilities: Capabilities = {}): void {
   const exam = new Exam(name, make, capabilities)

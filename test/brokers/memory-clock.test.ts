@@ -1,4 +1,4 @@
-/** What only the MemoryBroker has: a clock that can be moved, with everything that lives by it. */
+/** A feature of the MemoryBroker only: a clock that tests can advance, and everything that depends on it. */
 import t from 'tap'
 import { MemoryBroker, MemoryRateLimits, MemoryResults } from '../../brokers/memory/index.js'
 import { BrokerClosed, InvalidOption, ResultMissing, ResultTimeout } from '../../lib/errors.js'
@@ -6,7 +6,7 @@ import { Message } from '../../lib/message.js'
 import { stage } from '../support/memory.js'
 import { nameOf, note, notes, queueName, take, takeOne } from './contract/exam.js'
 
-t.test('advance brings delayed messages, in order of their time', async (t) => {
+t.test('advance delivers delayed messages, in order of their time', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   await broker.enqueue(note('in a day'), { delay: '1d' })
@@ -43,7 +43,7 @@ t.test('a message that fails runs through all of its retries in one advance, eac
   await broker.join('default', { timeout: '10s' })
 })
 
-t.test('a time limit ends what would never end', async (t) => {
+t.test('a time limit ends an actor that never returns', async (t) => {
   const { broker, actor, work } = stage(t)
   const endless = actor(() => new Promise<void>(() => {}), { actorName: 'endless', maxRetries: 0, storeResults: true })
   await work()
@@ -53,7 +53,7 @@ t.test('a time limit ends what would never end', async (t) => {
   t.match(await broker.stats('default'), { ready: 0, inFlight: 0, dead: 1 })
 })
 
-t.test('results end by that clock', async (t) => {
+t.test('results expire by that clock', async (t) => {
   const broker = new MemoryBroker()
   t.teardown(() => broker.close())
   const results = broker.results as MemoryResults
@@ -78,7 +78,7 @@ t.test('waits end by that clock', async (t) => {
   t.same((await waiting)[1], false)
 })
 
-t.test('dead letters end by that clock, looked at or not', async (t) => {
+t.test('dead letters expire by that clock, whether they were read or not', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   const consumer = broker.consume(queueName)
@@ -92,7 +92,7 @@ t.test('dead letters end by that clock, looked at or not', async (t) => {
   t.match(await broker.stats(queueName), { dead: 0 })
 })
 
-t.test('rate limits end by that clock', async (t) => {
+t.test('rate limits expire by that clock', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   const limits = new MemoryRateLimits({ name: t.name, clock: broker.clock })
@@ -103,7 +103,7 @@ t.test('rate limits end by that clock', async (t) => {
   t.equal(await limits.add('key', 1, 60_000), true)
 })
 
-t.test('several messages given back at once keep their old order', async (t) => {
+t.test('several messages that are requeued together keep their order', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   const consumer = broker.consume(queueName)
@@ -114,7 +114,7 @@ t.test('several messages given back at once keep their old order', async (t) => 
   t.same((await take(consumer, 4)).map(nameOf), [3, 4, 5, 6])
 })
 
-t.test('a burst of one turn is taken as one batch', async (t) => {
+t.test('messages sent in one turn are taken as one batch', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   const waiting = broker.consume(queueName).take(100)
@@ -122,7 +122,7 @@ t.test('a burst of one turn is taken as one batch', async (t) => {
   t.equal((await waiting).length, 50)
 })
 
-t.test('a wait for a result that the closing broker can not bring ends', async (t) => {
+t.test('closing the broker ends a wait for a result', async (t) => {
   const broker = new MemoryBroker()
   const message = new Message({ queueName, actorName: 'add', args: [] })
   const waiting = t.rejects(broker.results?.get(message, { timeout: '1h' }) as Promise<unknown>, BrokerClosed)
@@ -131,7 +131,7 @@ t.test('a wait for a result that the closing broker can not bring ends', async (
   await waiting
 })
 
-t.test('settings that nobody knows are refused', async (t) => {
+t.test('unknown settings are refused', async (t) => {
   t.throws(() => new MemoryBroker({ maxMesageSize: 1 } as object), {
     constructor: InvalidOption,
     message: /did you mean "maxMessageSize"/,
@@ -144,7 +144,7 @@ t.test('settings that nobody knows are refused', async (t) => {
   await t.rejects(broker.advance('soon' as never), InvalidOption)
 })
 
-t.test('a priority is read from 0 to 9, whatever stands there', async (t) => {
+t.test('any value of a priority is read as a number from 0 to 9', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })
   t.teardown(() => broker.close())
   const given = [255, 9.9, 3.7, -1, '5', null, Number.MIN_VALUE]

@@ -1,4 +1,4 @@
-/** Memory is the main thread's: what threads keep there, they share. */
+/** The memory store is in the main thread, and all threads share it. */
 import t from 'tap'
 import { MemoryBroker, MemoryRateLimits } from '../../brokers/memory/index.js'
 import { setBroker } from '../../lib/default-broker.js'
@@ -37,14 +37,14 @@ t.test('threads meet at a barrier', async (t) => {
   t.equal(new Set(met.map(({ threadId }) => threadId)).size, 2)
 })
 
-t.test('results in memory are read and kept from threads', async (t) => {
+t.test('threads read and store results in memory', async (t) => {
   const message = await relay.send('question', 'answer')
   await results.storeResult(made('question'), { deep: ['ü'] }, 60_000)
   t.same(await message.result(patience), { deep: ['ü'] })
   t.same(await results.get(made('answer'), { timeout: 0 }), { deep: ['ü'] })
 })
 
-t.test('failures in memory are read and kept from threads, with their traceback', async (t) => {
+t.test('threads read and store failures in memory, with their traceback', async (t) => {
   const message = await relayFailure.send('bad question', 'bad answer')
   const failure = { type: 'RangeError', message: 'too deep', traceback: 'at there\nRangeError: too deep\n' }
   await results.storeFailure(made('bad question'), failure, 60_000)

@@ -1,4 +1,4 @@
-/** What happens while another program keeps the file locked. */
+/** Behaviour while another program keeps the file locked. */
 import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
@@ -9,7 +9,7 @@ import { stepClock } from '../support/clock.js'
 import { makePath } from '../support/sqlite-files.js'
 import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
-/** Another program's connection, in the middle of a transaction until it is told to end it. */
+/** A connection of another program, in the middle of a transaction until the test ends it. */
 function lock(t: Test, path: string): () => void {
   const database = loadDriver().open(path)
   database.exec('BEGIN IMMEDIATE')
@@ -43,7 +43,7 @@ t.test('a send is refused after enqueueTimeout, and is not stored later', async 
   t.same((await take(broker.consume('exam'), 2)).map(nameOf), ['before', 'after'])
 })
 
-t.test('the event loop goes on meanwhile, and what waits is done when the lock is gone', async (t) => {
+t.test('a lock does not block the event loop, and waiting calls finish when it is released', async (t) => {
   const path = makePath(t)
   const broker = open(t, path, '1m')
   const consumer = broker.consume('exam')
@@ -63,7 +63,7 @@ t.test('the event loop goes on meanwhile, and what waits is done when the lock i
   void Promise.all(pending).then(() => {
     settled = true
   })
-  t.match(await broker.stats('exam'), { ready: 1, inFlight: 4 }, 'looking needs no lock')
+  t.match(await broker.stats('exam'), { ready: 1, inFlight: 4 }, 'reading needs no lock')
   // Some turns of the event loop, in each of which it may try again.
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
   t.notOk(settled)
@@ -74,12 +74,12 @@ t.test('the event loop goes on meanwhile, and what waits is done when the lock i
   t.same((await take(consumer, 4)).map(nameOf), [4, 5, 'sent with it', 'patient'])
 })
 
-t.test('a file that is locked when it is first used is waited for', async (t) => {
+t.test('the first use of a locked file waits for the lock', async (t) => {
   const path = makePath(t)
   const first = open(t, path, 100)
   const database = loadDriver().open(path)
   t.teardown(() => database.close())
-  // As long as it isn't in WAL mode, a transaction of another program even keeps readers out.
+  // As long as the file isn't in WAL mode, a transaction of another program even blocks readers.
   database.exec('CREATE TABLE t (a); DROP TABLE t; BEGIN EXCLUSIVE')
   await t.rejects(first.enqueue(note('refused')), EnqueueTimeout)
   const patient = open(t, path, '1m')
@@ -89,7 +89,7 @@ t.test('a file that is locked when it is first used is waited for', async (t) =>
   t.equal(nameOf(await takeOne(patient.consume('exam'))), 'patient')
 })
 
-t.test('close waits for what is being sent as long as enqueueTimeout, however long that is', async (t) => {
+t.test('close waits for pending sends for up to enqueueTimeout, however long that is', async (t) => {
   const path = makePath(t)
   const broker = open(t, path, '30d')
   await broker.enqueue(note('before'))
@@ -119,7 +119,7 @@ t.test('a worker with a very long heartbeatTimeout writes no more often than oth
   t.same(version(), before)
 })
 
-t.test('a step of the clock ends no patience', async (t) => {
+t.test('a change of the system clock ends no timeout', async (t) => {
   const path = makePath(t)
   const broker = open(t, path, '1m')
   await broker.enqueue(note('before'))

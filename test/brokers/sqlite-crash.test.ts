@@ -1,4 +1,4 @@
-/** Nothing that a `send` had resolved is lost, whichever processes are killed, and whenever. */
+/** No message whose `send` resolved is lost, whichever processes are killed, and whenever. */
 import t from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
@@ -6,7 +6,7 @@ import { Child } from '../support/processes.js'
 import { inDatabase, makePath } from '../support/sqlite-files.js'
 
 t.test(
-  'producers and workers are killed at random points: what was sent is processed, what followed it was sent once',
+  'producers and workers are killed at random points: sent messages are processed, following ones sent once',
   async (t) => {
     const path = makePath(t)
     const sent = new Set<string>()
@@ -24,7 +24,7 @@ t.test(
     }
     const somewhere = (from: number, to: number): number => from + Math.floor(Math.random() * (to - from))
 
-    // Given producers and workers that all die in the middle of something
+    // Given producers and workers that are all killed while they work
     const lives = [0, 1, 2, 3].map(async (number) => {
       const producer = new Child(t, 'sqlite-producer.ts', [path, `p${number}.`, '100000'])
       await producer.until((lines) => lines.includes('ready'))
@@ -45,7 +45,7 @@ t.test(
     t.ok(sent.size >= 200, 'the producers sent something before they died')
     t.ok(taken.size >= 8, 'and the workers took something')
 
-    // When one survivor takes what is left: their leases have most of a minute to run, but their processes are gone
+    // When one survivor takes the rest: their leases are valid for most of a minute, but their processes are gone
     const survivor = new SQLiteBroker({ path, middleware: [] })
     t.teardown(() => survivor.close())
     const consumer = survivor.consume('exam', { prefetch: 100 })
@@ -69,7 +69,7 @@ t.test(
     await survivor.close()
     await working
 
-    // Then nothing is missing, and what was sent with an acknowledgement was sent exactly once
+    // Then no message is missing, and those sent with an acknowledgement were sent exactly once
     const lost = [...sent].filter((name) => !taken.has(name))
     t.same(lost, [], 'every send that had resolved was processed')
     const parents = [...taken.keys()].filter((name) => !name.includes('after'))

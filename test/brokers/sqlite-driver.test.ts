@@ -1,4 +1,4 @@
-/** The drivers behave alike behind the one face that the broker knows. */
+/** All drivers behave the same behind the interface that the broker uses. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
@@ -26,7 +26,7 @@ interface Package {
 const ofNode = loadNodeSQLite()
 const lack = { 'better-sqlite3': lacks(loadBetterSQLite3), libsql: lacks(loadLibSQL) }
 
-/** Lets `require` fail for these packages, each with its error, until the end of the test. */
+/** Makes `require` fail for these packages, each with its error, until the end of the test. */
 function hide(t: Test, errors: Readonly<Record<string, Error>>): void {
   type Load = (name: string, ...rest: unknown[]) => unknown
   const { Module } = createRequire(import.meta.url)('node:module') as { Module: { _load: Load } }
@@ -46,15 +46,15 @@ const otherNode = Object.assign(new Error('The module was compiled against a dif
   code: 'ERR_DLOPEN_FAILED',
 })
 
-// The first test, since a driver that was found is kept.
-t.test('a missing driver says which one package to install, when the broker is constructed', async (t) => {
+// This must be the first test, because a driver that was found is cached.
+t.test('without a driver the constructor of the broker throws, and names the package to install', async (t) => {
   hide(t, { 'better-sqlite3': notFound('better-sqlite3'), libsql: notFound('libsql') })
   t.throws(() => loadInstalled(), DependencyMissing)
   t.throws(() => loadInstalled(), { message: /Node v.* needs the package "libsql". Install it: npm install libsql$/ })
   if (!ofNode) t.throws(() => new SQLiteBroker({ path: makePath(t) }), DependencyMissing)
 })
 
-t.test("a driver that is installed for another Node isn't used, and named where there is no other", async (t) => {
+t.test("a driver built for another Node version isn't used, and is named if there is no other", async (t) => {
   hide(t, { 'better-sqlite3': otherNode, libsql: notFound('libsql') })
   t.throws(() => loadInstalled(), {
     message: /the one that is installed can't be loaded: .*different Node.js version\).*npm install libsql$/,
@@ -62,7 +62,7 @@ t.test("a driver that is installed for another Node isn't used, and named where 
   })
 })
 
-t.test('libsql is there where better-sqlite3 fails', { skip: lack.libsql }, async (t) => {
+t.test('libsql is used if better-sqlite3 fails', { skip: lack.libsql }, async (t) => {
   hide(t, { 'better-sqlite3': otherNode })
   t.equal(loadInstalled().name, 'libsql')
 })
@@ -81,7 +81,7 @@ t.test('installing this repository compiles nothing, and installing the package 
   const scripts = Object.entries(read('package-lock.json').packages).filter(
     ([, { hasInstallScript }]) => hasInstallScript,
   )
-  // Its script only looks whether the binary that the registry has works.
+  // Its script only checks whether the binary of the registry works.
   t.same(
     scripts.map(([path]) => path),
     ['node_modules/esbuild'],
@@ -94,17 +94,21 @@ t.test('installing this repository compiles nothing, and installing the package 
   }
 })
 
-t.test("Node's own is preferred where there is one, then better-sqlite3", async (t) => {
+t.test('node:sqlite is preferred if available, then better-sqlite3', async (t) => {
   t.equal(loadDriver().name, ofNode ? 'node:sqlite' : lack['better-sqlite3'] ? 'libsql' : 'better-sqlite3')
 })
 
-t.test('loading node:sqlite hides no warning but its own', { skip: ofNode ? false : 'no node:sqlite' }, async (t) => {
-  const { emitWarning } = process
-  loadNodeSQLite()
-  t.equal(process.emitWarning, emitWarning)
-})
+t.test(
+  'loading node:sqlite suppresses only its own warning',
+  { skip: ofNode ? false : 'no node:sqlite' },
+  async (t) => {
+    const { emitWarning } = process
+    loadNodeSQLite()
+    t.equal(process.emitWarning, emitWarning)
+  },
+)
 
-/** Why there is nothing to examine; `false` when there is. Where Node has no SQLite, libsql must be there. */
+/** Why a driver can't be tested; `false` if it can. If Node has no SQLite, libsql must be installed. */
 function lacks(load: () => Driver): string | false {
   try {
     load()
@@ -136,10 +140,10 @@ async function examine(t: Test, driver: Driver): Promise<void> {
   t.equal(rows[3]?.body, 2 ** 47)
 
   t.match(database.prepare('SELECT :a AS a').get({ a: 'named' }), { a: 'named' })
-  t.same(Object.keys(database.prepare('SELECT 1 AS one').get() as object), ['one'], 'nothing but the columns')
+  t.same(Object.keys(database.prepare('SELECT 1 AS one').get() as object), ['one'], 'only the columns')
   t.equal((database.prepare('SELECT ? AS a').get(null) as { a: unknown }).a, null, 'a single NULL is a value')
   t.ok((database.prepare('SELECT ? AS a').get(new Uint8Array(2)) as { a: unknown }).a instanceof Uint8Array)
-  // What is no value may be refused or not; the process survives it.
+  // A value of an unsupported type may be refused or not; the process survives it.
   caught(() => database.prepare('SELECT ?').get(true as unknown as number))
   const many = database.prepare('SELECT value FROM json_each(?)')
   for (const count of [99, 100, 101, 200]) t.equal(many.all(JSON.stringify(Array(count).fill(7))).length, count)
@@ -153,7 +157,7 @@ async function examine(t: Test, driver: Driver): Promise<void> {
     (database.prepare('PRAGMA data_version').get() as { data_version: number }).data_version
   const before = version()
   insert.run('own')
-  t.equal(version(), before, 'own commits do not show')
+  t.equal(version(), before, 'commits of this connection are not counted')
   other.exec("INSERT INTO things (body) VALUES ('other')")
   t.not(version(), before, "others' do")
 
@@ -170,7 +174,7 @@ async function examine(t: Test, driver: Driver): Promise<void> {
   examineEnd(t, driver)
 }
 
-/** A connection that is closed holds nobody up, and does nothing any more. */
+/** A closed connection blocks no other, and refuses every call. */
 function examineEnd(t: Test, driver: Driver): void {
   const path = makePath(t)
   const closing = driver.open(path)

@@ -1,4 +1,4 @@
-/** The file: how it is opened, migrated or refused, and what is said when it can't be used. */
+/** The file: how it is opened, migrated or refused, and the errors when it can't be used. */
 import fs, { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -18,7 +18,7 @@ function open(t: Pick<Test, 'teardown'>, options: SQLiteBrokerOptions): SQLiteBr
   return broker
 }
 
-/** Every way in is refused with this error; nobody's call hangs. */
+/** Every call is rejected with this error; none hangs. */
 async function refused(t: Test, path: string, type: typeof BrokerError, text: RegExp): Promise<void> {
   const broker = open(t, { path })
   const calls = [
@@ -38,7 +38,7 @@ async function refused(t: Test, path: string, type: typeof BrokerError, text: Re
 
 const sql = (name: string): string => readFileSync(new URL(`../../brokers/sqlite/${name}`, import.meta.url), 'utf8')
 
-t.test('the file is made on first use, not before', async (t) => {
+t.test('the file is created on first use, not before', async (t) => {
   const path = makePath(t)
   const broker = open(t, { path })
   t.notOk(existsSync(path))
@@ -54,7 +54,7 @@ t.test('the file is made on first use, not before', async (t) => {
   )
 })
 
-t.test('a path may be a file URL; what is no path is refused', async (t) => {
+t.test('a path may be a file URL; other values are refused', async (t) => {
   const path = makePath(t)
   t.equal(open(t, { path: pathToFileURL(path) }).path, path)
   for (const bad of ['', ':memory:', 7 as unknown as string]) {
@@ -83,7 +83,7 @@ t.test('the migrations lead to the schema', async (t) => {
   )
 })
 
-t.test('a file of an older schema is migrated, and keeps what it holds', async (t) => {
+t.test('a file of an older schema is migrated, and keeps its messages', async (t) => {
   const path = makePath(t)
   inDatabase(path, (database) => {
     database.exec(sql('migrations/001-messages.sql'))
@@ -106,7 +106,7 @@ t.test('a file of a newer schema is refused, with both versions', async (t) => {
   await refused(t, path, IncompatibleStore, /schema version 99.*up to 2.*Update dramatis/s)
 })
 
-t.test("somebody else's database is refused and left as it was", async (t) => {
+t.test('a database of another program is refused and not changed', async (t) => {
   const path = makePath(t)
   inDatabase(path, (database) => database.exec('CREATE TABLE songs (title TEXT)'))
   const before = readFileSync(path)
@@ -116,7 +116,7 @@ t.test("somebody else's database is refused and left as it was", async (t) => {
   await refused(t, path, IncompatibleStore, /application_id 1234/)
 })
 
-t.test("a file that isn't a database is refused and left as it was", async (t) => {
+t.test("a file that isn't a database is refused and not changed", async (t) => {
   const path = makePath(t)
   const text = 'Dear diary, '.repeat(500)
   writeFileSync(path, text)
@@ -124,7 +124,7 @@ t.test("a file that isn't a database is refused and left as it was", async (t) =
   t.equal(readFileSync(path, 'utf8'), text)
 })
 
-t.test("a folder that isn't there, and a folder in place of a file", async (t) => {
+t.test('a missing folder, and a folder instead of a file', async (t) => {
   const folder = makeFolder(t)
   const path = join(folder, 'missing', 'queue.db')
   await refused(t, path, BrokerUnusable, /folder .* does not exist. Create it/)
@@ -134,7 +134,7 @@ t.test("a folder that isn't there, and a folder in place of a file", async (t) =
   await t.rejects(broker.enqueue(note('too early')), BrokerUnusable)
   mkdirSync(dirname(path))
   await broker.enqueue(note('in time'))
-  t.match(await broker.stats('exam'), { ready: 1 }, 'it works as soon as the folder is there')
+  t.match(await broker.stats('exam'), { ready: 1 }, 'it works as soon as the folder exists')
 })
 
 t.test('a read-only folder, a read-only file', async (t) => {
@@ -151,24 +151,24 @@ t.test('a read-only folder, a read-only file', async (t) => {
     const reader = open(t, { path })
     await t.rejects(reader.enqueue(note('lost')), /can't be written. Give this user write permission/)
     await t.rejects(reader.consume('exam').take(1), BrokerUnusable)
-    t.match(await reader.stats('exam'), { ready: 1 }, 'looking is no harm')
+    t.match(await reader.stats('exam'), { ready: 1 }, 'reading is allowed')
   })
 })
 
-t.test('a full disk: a send says so, and what is there is worked off', async (t) => {
+t.test('a full disk: a send rejects with that reason, and stored messages are still processed', async (t) => {
   const path = makePath(t)
   const connections = watchOpening(t)
   const broker = open(t, { path })
   const consumer = broker.consume('exam')
   await broker.enqueueMany(notes(300))
-  // A database that may not grow is as good as a full disk.
+  // A database that may not grow has the effect of a full disk.
   connections[0]?.exec('PRAGMA max_page_count = 1')
   const big = (name: string) => note(name, { padding: 'x'.repeat(100_000) })
 
   const error = await broker.enqueue(big('too much')).catch((error: Error) => error)
   t.ok(error instanceof BrokerError)
   t.match((error as Error).message, /disk is full; nothing was stored.*Free some space/)
-  t.match(await broker.stats('exam'), { ready: 300, inFlight: 0 }, 'nothing else is touched')
+  t.match(await broker.stats('exam'), { ready: 300, inFlight: 0 }, 'no other message is affected')
 
   const deliveries = await take(consumer, 300)
   await t.rejects(broker.enqueueMany([note('small'), big('too much again')]), /disk is full/)
@@ -178,7 +178,7 @@ t.test('a full disk: a send says so, and what is there is worked off', async (t)
   t.same(await broker.stats('exam'), { ready: 0, delayed: 0, inFlight: 0, dead: 1 })
 })
 
-t.test('the last space of a disk is kept for working off what is there', async (t) => {
+t.test('the last space of a disk is reserved for processing stored messages', async (t) => {
   const path = makePath(t)
   const broker = open(t, { path })
   const consumer = broker.consume('exam')
@@ -201,7 +201,7 @@ t.test('the last space of a disk is kept for working off what is there', async (
   await broker.enqueue(note('there is room again'))
 })
 
-t.test('a deleted file does not swallow what is sent after', async (t) => {
+t.test('messages sent after the file was deleted are not lost', async (t) => {
   const path = makePath(t)
   const broker = open(t, { path })
   const consumer = broker.consume('exam')
@@ -212,7 +212,7 @@ t.test('a deleted file does not swallow what is sent after', async (t) => {
   t.equal(nameOf(await takeOne(consumer)), 'after')
 })
 
-/** The connections that brokers open from now on: some limits can only be set on the connection itself. */
+/** Collects the connections that brokers open from now on: some limits can only be set on the connection itself. */
 function watchOpening(t: Test): Database[] {
   const driver = loadDriver()
   const { open } = driver
@@ -228,7 +228,7 @@ function watchOpening(t: Test): Database[] {
   return opened
 }
 
-/** Runs `work` without the rights of root, who may write everything. */
+/** Runs `work` without the permissions of root, which may write everything. */
 async function asNobody(t: Test, folder: string, work: () => Promise<void>): Promise<void> {
   if (process.getuid?.() !== 0) return work()
   chownSync(folder, 65534, 65534)

@@ -1,4 +1,4 @@
-/** Who counts as dead, and when: neither the clock nor a pause says so, but a lock that the system frees. */
+/** When a worker counts as dead: when the system releases its lock, not after a change of the clock or a pause. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -14,7 +14,7 @@ const open = (t: Pick<Test, 'teardown'>, path: string, heartbeatTimeout = 60_000
   return broker
 }
 
-/** A process that has taken one message and holds it, with a heartbeat timeout of an hour. */
+/** Starts a process that takes one message and holds it, with a heartbeat timeout of an hour. */
 async function holder(t: Test, path: string, name: string, ...[step, under]: [string?, string[]?]): Promise<Child> {
   await open(t, path).enqueue(note(name))
   const child = new Child(t, 'sqlite-worker.ts', [path, '3600000', 'hold', step ?? '0'], under)
@@ -26,24 +26,24 @@ const lockFiles = (path: string): string[] => readdirSync(dirname(path)).filter(
 
 const change = (path: string, sql: string): void => void inDatabase(path, (database) => database.exec(sql))
 
-t.test('a step of the clock makes nobody look dead', async (t) => {
+t.test('a change of the system clock makes no worker look dead', async (t) => {
   const path = makePath(t)
-  // Given a worker whose last heartbeat is older than an hour, as everybody else's clock has it
+  // Given a worker whose last heartbeat is older than an hour by the clock of all others
   const child = await holder(t, path, 'running', '-7200000')
 
-  // When another one comes, which looks for the dead before it takes anything
+  // When another worker starts, which looks for dead workers before it takes a message
   const broker = open(t, path)
   await broker.enqueue(note('waiting'))
   const consumer = broker.consume('exam')
-  t.equal(nameOf(await takeOne(consumer)), 'waiting', 'what runs was left alone')
+  t.equal(nameOf(await takeOne(consumer)), 'waiting', 'the running message was not requeued')
 
-  // Then the first one is still the holder of what it has
+  // Then the first worker still holds its message
   child.writeLine('settle')
   await child.until((lines) => lines.includes('acked running'))
   await until(async () => (await broker.stats('exam')).inFlight + (await broker.stats('exam')).ready === 2, 'the rest')
 })
 
-t.test('a pause of the whole machine makes nobody look dead', async (t) => {
+t.test('a pause of the whole machine makes no worker look dead', async (t) => {
   const path = makePath(t)
   const broker = open(t, path)
   const children: Child[] = []
@@ -63,14 +63,14 @@ t.test('a pause of the whole machine makes nobody look dead', async (t) => {
   for (const child of children) child.process.kill('SIGCONT')
   const renewed = (): boolean => (look('SELECT id FROM workers WHERE expires_at > ?') as unknown[]).length === 2
   await until(async () => renewed(), 'heartbeats of both')
-  t.same(held(), before, 'both still hold what they had, delivered once')
+  t.same(held(), before, 'both still hold their messages, delivered once')
 })
 
 const unshare = ['unshare', '--pid', '--fork', '--kill-child']
 const cannot =
   spawnSync('unshare', [...unshare.slice(1), 'true']).status !== 0 && 'needs unshare and the right to use it'
 
-t.test('what died in another process namespace is noticed at once', { skip: cannot }, async (t) => {
+t.test('the death of a process in another process namespace is detected immediately', { skip: cannot }, async (t) => {
   const path = makePath(t)
   const child = await holder(t, path, 'orphan', '0', unshare)
   const waiting = takeOne(open(t, path).consume('exam'))
@@ -79,7 +79,7 @@ t.test('what died in another process namespace is noticed at once', { skip: cann
   await until(async () => lockFiles(path).length === 1, 'the file of the dead to be removed')
 })
 
-t.test('so is one whose process id another process has got', async (t) => {
+t.test('so is the death of a process whose id another process has', async (t) => {
   const path = makePath(t)
   const child = await holder(t, path, 'orphan')
   change(path, `UPDATE workers SET pid = ${process.pid}`)
@@ -88,15 +88,18 @@ t.test('so is one whose process id another process has got', async (t) => {
   t.equal((await waiting).deliveryCount, 2)
 })
 
-t.test('and one of a container that was restarted under another name, before anybody else consumes', async (t) => {
-  const path = makePath(t)
-  const child = await holder(t, path, 'orphan')
-  change(path, "UPDATE workers SET host = 'another container'")
-  await child.kill()
-  t.equal((await takeOne(open(t, path).consume('exam'))).deliveryCount, 2)
-})
+t.test(
+  'so is the death of a container that was restarted under another name, before another worker consumes',
+  async (t) => {
+    const path = makePath(t)
+    const child = await holder(t, path, 'orphan')
+    change(path, "UPDATE workers SET host = 'another container'")
+    await child.kill()
+    t.equal((await takeOne(open(t, path).consume('exam'))).deliveryCount, 2)
+  },
+)
 
-t.test('a worker without a lock, of an older version, is judged by its process or its silence', async (t) => {
+t.test('a worker of an older version, without a lock, is judged by its process or its heartbeat', async (t) => {
   const path = makePath(t)
   const broker = open(t, path, 300)
   await broker.enqueue(note('first'))
@@ -114,7 +117,7 @@ t.test('a worker without a lock, of an older version, is judged by its process o
   await consumer.ack(mine, [])
 })
 
-t.test('the files of locks are removed, those that others left as well', async (t) => {
+t.test('lock files are removed, including those that other workers left', async (t) => {
   const path = makePath(t)
   const broker = open(t, path)
   await broker.enqueue(note('a'))
@@ -122,7 +125,7 @@ t.test('the files of locks are removed, those that others left as well', async (
   writeFileSync(`${path}-worker-notes`, 'not ours')
   await takeOne(broker.consume('exam'))
   t.notOk(existsSync(`${path}-worker-17`))
-  t.equal(lockFiles(path).length, 2, 'its own is there, and what was not ours')
+  t.equal(lockFiles(path).length, 2, 'its own file exists, and the file that is no lock file')
   await broker.close()
   t.same(lockFiles(path), ['queue.db-worker-notes'])
 })

@@ -1,4 +1,4 @@
-/** What several processes on one file promise each other beyond the exam. */
+/** Several processes on one file, beyond the contract tests. */
 import t, { type Test } from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
@@ -12,7 +12,7 @@ const open = (t: Pick<Test, 'teardown'>, path: string, heartbeatTimeout = 60_000
   return broker
 }
 
-t.test('several processes make the file at once', async (t) => {
+t.test('several processes create the file at the same time', async (t) => {
   const path = makePath(t)
   const children = [1, 2, 3, 4].map((number) => new Child(t, 'sqlite-producer.ts', [path, `${number}.`, '50']))
   await Promise.all(children.map((child) => child.until((lines) => lines.includes('ready'))))
@@ -32,20 +32,20 @@ t.test('the send of another process wakes a waiting take', async (t) => {
   const consumer = open(t, path).consume('exam')
   const waiting = consumer.take(1)
   child.writeLine('go')
-  // A take that isn't woken comes back with nothing, after seconds.
+  // A take that isn't woken returns an empty list after several seconds.
   t.same((await inTime(waiting, 'the message')).map(nameOf), ['from afar 0'])
 })
 
 t.test('a worker that was stopped for longer than its lease neither settles twice nor loses anything', async (t) => {
   const path = makePath(t)
   const broker = open(t, path, 300)
-  // Given a worker that hangs with a message in hand
+  // Given a worker that hangs while it holds a message
   await broker.enqueue(note('fought over'))
   const child = new Child(t, 'sqlite-worker.ts', [path, '300', 'hold'])
   await child.until((lines) => lines.some((line) => line.startsWith('took fought over')))
   child.process.kill('SIGSTOP')
 
-  // When its lease runs out, and another worker has the message by the time it wakes up and settles
+  // When its lease expires, and another worker has the message by the time it continues and settles
   const consumer = broker.consume('exam')
   const delivery = await takeOne(consumer)
   t.equal(delivery.deliveryCount, 2)
@@ -53,12 +53,12 @@ t.test('a worker that was stopped for longer than its lease neither settles twic
   child.writeLine('settle')
   await child.until((lines) => lines.includes('acked fought over'))
 
-  // Then that settlement and its send did nothing
+  // Then that settlement and its send have no effect
   t.same(await broker.stats('exam'), { ready: 0, delayed: 0, inFlight: 1, dead: 0 })
   await consumer.ack(delivery, [])
   await consumer.close()
 
-  // And the worker works on, under a new lease
+  // And the worker continues, with a new lease
   await broker.enqueue(note('another'))
   await child.until((lines) => lines.some((line) => line.startsWith('took another') && line.endsWith(' 1')))
   child.writeLine('settle')
@@ -69,7 +69,7 @@ t.test('a worker that was stopped for longer than its lease neither settles twic
   )
 })
 
-t.test('what a killed process held comes back long before its heartbeat expires', async (t) => {
+t.test('messages of a killed process are redelivered long before its heartbeat expires', async (t) => {
   const path = makePath(t)
   const broker = open(t, path)
   await broker.enqueue(note('orphan'))
@@ -80,7 +80,7 @@ t.test('what a killed process held comes back long before its heartbeat expires'
   t.equal((await waiting).deliveryCount, 2)
 })
 
-t.test('a worker that leaves in good order gives back what it holds, uncounted', async (t) => {
+t.test('a worker that stops gracefully requeues what it holds, uncounted', async (t) => {
   const path = makePath(t)
   const leaving = open(t, path)
   await leaving.enqueue(note('kept'))

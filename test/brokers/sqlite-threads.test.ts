@@ -1,4 +1,4 @@
-/** Threads have connections of their own, and may be terminated at any moment. */
+/** Each thread has its own connection, and may be terminated at any time. */
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
@@ -13,7 +13,7 @@ t.test('a thread sends; terminated in the middle of a transaction, it leaves no 
   const consumer = broker.consume('exam')
   const waiting = consumer.take(1)
 
-  // Node 20 doesn't pass the loader of TypeScript on to the first module of a thread.
+  // Node 20 doesn't use the TypeScript loader for the first module of a thread.
   const script = new URL('../support/sqlite-thread.ts', import.meta.url).href
   const start = `import('tsx/esm/api').then(({ register }) => { register(); return import('${script}') })`
   const thread = new Worker(start, { eval: true, execArgv: [], workerData: { path } })
@@ -29,10 +29,10 @@ t.test('a thread sends; terminated in the middle of a transaction, it leaves no 
   t.same([...first, ...(await take(consumer, 2 - first.length))].map(nameOf), ['from a thread', 'after'])
 })
 
-t.test('threads may be terminated, and the process may exit, whatever they do with the database', async (t) => {
+t.test('threads may be terminated, and the process may exit, during any use of the database', async (t) => {
   const child = new Child(t, 'sqlite-terminations.ts', [makePath(t)])
   await child.ended()
-  t.same(child.lines, ['ok true 0'], 'no lock, no half of a transaction is left')
+  t.same(child.lines, ['ok true 0'], 'no lock and no partial transaction is left')
   t.equal(child.process.signalCode, null, 'no native module ended the process')
   t.equal(child.process.exitCode, 0)
 })

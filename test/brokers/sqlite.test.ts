@@ -1,4 +1,4 @@
-/** SQLite sits the exam that every broker sits. */
+/** The contract tests on SQLite. */
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { crash, detour, makePath } from '../support/sqlite-files.js'
 import { testBroker } from './contract.js'

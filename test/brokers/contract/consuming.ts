@@ -1,4 +1,4 @@
-/** What `take` promises: order, delay, waiting, sharing. */
+/** `take`: order, delay, waiting, sharing. */
 import type { Consumer } from '../../../lib/consumer.js'
 import { consume, type Exam, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './exam.js'
 
@@ -10,7 +10,7 @@ export function consuming(exam: Exam): void {
     t.same((await take(consumer, 5)).map(nameOf), [1, 2, 3, 4, 5])
   })
 
-  exam.ask('never more than asked for', async ({ t, open }) => {
+  exam.ask('take returns no more than requested', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueueMany(notes(10))
@@ -38,7 +38,7 @@ export function consuming(exam: Exam): void {
     )
   })
 
-  exam.ask('a priority outside 0 to 9 stops nothing', async ({ t, open }) => {
+  exam.ask('a message with a priority outside 0 to 9 is still delivered', async ({ t, open }) => {
     const broker = await open()
     const odd = [200, -3, 2.5, 'high', null, Number.MAX_SAFE_INTEGER]
     await broker.enqueueMany(odd.map((priority, index) => note(index, { broker_priority: priority })))
@@ -60,7 +60,7 @@ export function consuming(exam: Exam): void {
     const consumer = consume(broker)
     const sentAt = Date.now()
 
-    // In one go: each is timed from its send, and a slow machine may take its time between two of those.
+    // Sent together: each delay counts from its send, and a slow machine may pause between two sends.
     await broker.enqueueEntries([
       { message: note('late'), delay: 120 },
       { message: note('tomorrow'), delay: 86_400_000 },
@@ -73,7 +73,7 @@ export function consuming(exam: Exam): void {
       const delivery = await takeOne(consumer)
       const name = nameOf(delivery)
       taken.push(name)
-      // A millisecond of grace: two clocks may round the same moment differently.
+      // A tolerance of a millisecond: two clocks may round the same moment differently.
       if (name === 'early') t.ok(Date.now() >= sentAt + 60 - 1, 'not early')
       if (name === 'late') t.ok(Date.now() >= sentAt + 120 - 1, 'not early')
       await consumer.ack(delivery, [])
@@ -103,16 +103,18 @@ export function consuming(exam: Exam): void {
     t.equal(delivery.priority, 7)
   })
 
-  exam.needs('stats of delayed messages').ask('a delay longer than any timer of Node is kept', async ({ t, open }) => {
-    const broker = await open()
-    const consumer = consume(broker)
-    await broker.enqueue(note('in sixty days'), { delay: '60d' })
-    await broker.enqueue(note('now'))
-    t.equal(nameOf(await takeOne(consumer)), 'now')
-    t.match(await broker.stats(queueName), { ready: 0, delayed: 1 })
-  })
+  exam
+    .needs('stats of delayed messages')
+    .ask('a delay longer than the longest timer of Node is kept', async ({ t, open }) => {
+      const broker = await open()
+      const consumer = consume(broker)
+      await broker.enqueue(note('in sixty days'), { delay: '60d' })
+      await broker.enqueue(note('now'))
+      t.equal(nameOf(await takeOne(consumer)), 'now')
+      t.match(await broker.stats(queueName), { ready: 0, delayed: 1 })
+    })
 
-  exam.ask('two consumers of a queue share it: each message goes to one of them', async ({ t, open }) => {
+  exam.ask('two consumers share a queue: each message goes to one of them', async ({ t, open }) => {
     const broker = await open()
     const consumers = [consume(broker, 50), consume(broker, 50)]
     const names: unknown[] = []
@@ -131,7 +133,7 @@ export function consuming(exam: Exam): void {
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
   })
 
-  exam.ask('a burst wakes every waiting consumer that there is work for', async ({ t, open }) => {
+  exam.ask('a burst wakes as many waiting consumers as there are messages for', async ({ t, open }) => {
     const broker = await open()
     const [first, second] = [consume(broker, 1), consume(broker, 1)]
     const waiting = [takeOne(first), takeOne(second)]
@@ -139,16 +141,18 @@ export function consuming(exam: Exam): void {
     t.same((await Promise.all(waiting)).map(nameOf).sort(), [1, 2])
   })
 
-  exam.needs('stats of delayed messages').ask('stats tell ready, delayed, in hand and dead', async ({ t, open }) => {
-    const broker = await open()
-    t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'of a queue nobody knows')
-    await broker.enqueueMany(notes(4))
-    await broker.enqueue(note('later'), { delay: '1h' })
-    const consumer = consume(broker)
-    const [first] = await take(consumer, 2)
-    if (first) await consumer.deadLetter(first, { reason: 'bad' }, [])
-    await until(async () => (await broker.stats(queueName)).dead === 1, 'the dead letter')
-    t.same(await broker.stats(queueName), { ready: 2, delayed: 1, inFlight: 1, dead: 1 })
-    t.same(await broker.stats(`${queueName}.DQ`), await broker.stats(queueName), 'by any name of the queue')
-  })
+  exam
+    .needs('stats of delayed messages')
+    .ask('stats count ready, delayed, unacked and dead messages', async ({ t, open }) => {
+      const broker = await open()
+      t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 }, 'of an unknown queue')
+      await broker.enqueueMany(notes(4))
+      await broker.enqueue(note('later'), { delay: '1h' })
+      const consumer = consume(broker)
+      const [first] = await take(consumer, 2)
+      if (first) await consumer.deadLetter(first, { reason: 'bad' }, [])
+      await until(async () => (await broker.stats(queueName)).dead === 1, 'the dead letter')
+      t.same(await broker.stats(queueName), { ready: 2, delayed: 1, inFlight: 1, dead: 1 })
+      t.same(await broker.stats(`${queueName}.DQ`), await broker.stats(queueName), 'by any name of the queue')
+    })
 }

@@ -1,4 +1,4 @@
-/** What becomes of messages that were given up. */
+/** Dead-lettered messages: how they are kept, listed, requeued and deleted. */
 import { MemoryResults } from '../../../brokers/memory/index.js'
 import type { DeadLetter } from '../../../lib/consumer.js'
 import { InvalidOption, ResultMissing } from '../../../lib/errors.js'
@@ -26,11 +26,11 @@ export function deadLetters(exam: Exam): void {
       t.match(letter, { queueName, reason: 'It was no use.', traceback: 'Error: no use\n  at here\n' })
       t.same(letter.body, delivery.body, 'unchanged')
       t.type(letter.id, 'string')
-      // A second of grace: the moment may be another machine's.
+      // A tolerance of a second: the time may come from the clock of another machine.
       t.ok(letter.deadAt >= before - 1000 && letter.deadAt <= Date.now() + 1000)
     })
 
-  exam.ask('what is sent with a dead-lettering is stored', async ({ t, open }) => {
+  exam.ask('messages sent together with a dead-lettering are stored', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('doomed'))
@@ -56,51 +56,56 @@ export function deadLetters(exam: Exam): void {
     } while (cursor !== undefined)
 
     t.same(pages, [[1, 2, 3], [4, 5, 6], [7]])
-    t.same((await broker.deadLetters(queueName, { limit: 7 })).cursor, undefined, 'a full last page is the last')
+    t.same((await broker.deadLetters(queueName, { limit: 7 })).cursor, undefined, 'a full last page has no cursor')
     t.same((await broker.deadLetters('exam.other')).letters, [])
     await t.rejects(broker.deadLetters(queueName, { limit: -1 }), InvalidOption)
   })
 
   exam
     .needs('dead letters by id')
-    .ask('a page goes on where the one before ended, whatever was deleted meanwhile', async ({ t, open }) => {
-      const broker = await open()
-      const consumer = consume(broker)
-      await broker.enqueueMany(notes(4))
-      for (const delivery of await take(consumer, 4)) await consumer.deadLetter(delivery, { reason: 'bad' }, [])
-      const { letters, cursor } = await broker.deadLetters(queueName, { limit: 2 })
-      for (const { id } of letters) await broker.deleteDeadLetter(id)
-      const rest = await broker.deadLetters(queueName, { limit: 2, cursor: cursor as string })
-      t.same(rest.letters.map(nameOf), [3, 4])
-      t.equal(rest.cursor, undefined)
-    })
-
-  exam.needs('dead letters by id').ask('a dead letter can be put back, its attempts forgotten', async ({ t, open }) => {
-    const broker = await open()
-    const consumer = consume(broker)
-    const message = note('second chance', { retries: 20, own: 'kept', broker_priority: 6 })
-    await broker.enqueue(message)
-    const first = await takeOne(consumer)
-    await consumer.requeue(first, { counted: true })
-    await consumer.deadLetter(await takeOne(consumer), { reason: 'bad' }, [])
-    const { id } = (await broker.deadLetters(queueName)).letters[0] as DeadLetter
-
-    t.equal(await broker.requeueDeadLetter(id), true)
-    t.equal(await broker.requeueDeadLetter(id), false, 'it is there no more')
-
-    t.match(await broker.stats(queueName), { ready: 1, dead: 0 })
-    const delivery = await takeOne(consumer)
-    const revived = Message.decode(delivery.body)
-    t.equal(delivery.deliveryCount, 1)
-    t.equal(revived.messageId, message.messageId)
-    t.equal(revived.options.own, 'kept')
-    t.equal(revived.options.retries, undefined)
-    if (!exam.capabilities.lacks?.includes('priorities')) t.equal(delivery.priority, 6)
-  })
+    .ask(
+      'a page continues where the previous one ended, even if letters were deleted in between',
+      async ({ t, open }) => {
+        const broker = await open()
+        const consumer = consume(broker)
+        await broker.enqueueMany(notes(4))
+        for (const delivery of await take(consumer, 4)) await consumer.deadLetter(delivery, { reason: 'bad' }, [])
+        const { letters, cursor } = await broker.deadLetters(queueName, { limit: 2 })
+        for (const { id } of letters) await broker.deleteDeadLetter(id)
+        const rest = await broker.deadLetters(queueName, { limit: 2, cursor: cursor as string })
+        t.same(rest.letters.map(nameOf), [3, 4])
+        t.equal(rest.cursor, undefined)
+      },
+    )
 
   exam
     .needs('dead letters by id')
-    .ask('whoever asks for the result of what was put back waits for the new one', async ({ t, open }) => {
+    .ask('a dead letter can be requeued, and its attempts are reset', async ({ t, open }) => {
+      const broker = await open()
+      const consumer = consume(broker)
+      const message = note('second chance', { retries: 20, own: 'kept', broker_priority: 6 })
+      await broker.enqueue(message)
+      const first = await takeOne(consumer)
+      await consumer.requeue(first, { counted: true })
+      await consumer.deadLetter(await takeOne(consumer), { reason: 'bad' }, [])
+      const { id } = (await broker.deadLetters(queueName)).letters[0] as DeadLetter
+
+      t.equal(await broker.requeueDeadLetter(id), true)
+      t.equal(await broker.requeueDeadLetter(id), false, 'it no longer exists')
+
+      t.match(await broker.stats(queueName), { ready: 1, dead: 0 })
+      const delivery = await takeOne(consumer)
+      const revived = Message.decode(delivery.body)
+      t.equal(delivery.deliveryCount, 1)
+      t.equal(revived.messageId, message.messageId)
+      t.equal(revived.options.own, 'kept')
+      t.equal(revived.options.retries, undefined)
+      if (!exam.capabilities.lacks?.includes('priorities')) t.equal(delivery.priority, 6)
+    })
+
+  exam
+    .needs('dead letters by id')
+    .ask('result() of a requeued message waits for the new result', async ({ t, open }) => {
       const backend = new MemoryResults()
       const broker = await open({ middleware: [new Results({ backend, storeResults: true })] })
       const consumer = consume(broker)
@@ -118,7 +123,7 @@ export function deadLetters(exam: Exam): void {
       t.match(
         await broker.stats(queueName),
         { ready: 0, dead: 1 },
-        'nothing is put back as long as the failure is there',
+        'nothing is requeued as long as the stored failure can not be deleted',
       )
 
       backend.forget = forget
@@ -126,27 +131,25 @@ export function deadLetters(exam: Exam): void {
       await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
     })
 
-  exam
-    .needs('dead letters by id')
-    .ask('what names no page and no letter is refused, and says why', async ({ t, open }) => {
-      const broker = await open()
-      for (const cursor of ['x:y', 'nonsense', '', 5, null] as never[]) {
-        await t.rejects(broker.deadLetters(queueName, { cursor }), {
-          name: 'InvalidOption',
-          message: /the cursor of the page before/,
-        })
-      }
-      await t.rejects(broker.deadLetters(queueName, { limt: 3 } as never), {
+  exam.needs('dead letters by id').ask('an invalid cursor or id is refused, with the reason', async ({ t, open }) => {
+    const broker = await open()
+    for (const cursor of ['x:y', 'nonsense', '', 5, null] as never[]) {
+      await t.rejects(broker.deadLetters(queueName, { cursor }), {
         name: 'InvalidOption',
-        message: /did you mean "limit"/,
+        message: /the cursor of the page before/,
       })
-      for (const id of [undefined, 7] as never[]) {
-        await t.rejects(broker.requeueDeadLetter(id), { name: 'InvalidOption', message: /the id of a dead letter/ })
-        await t.rejects(broker.deleteDeadLetter(id), InvalidOption)
-      }
+    }
+    await t.rejects(broker.deadLetters(queueName, { limt: 3 } as never), {
+      name: 'InvalidOption',
+      message: /did you mean "limit"/,
     })
+    for (const id of [undefined, 7] as never[]) {
+      await t.rejects(broker.requeueDeadLetter(id), { name: 'InvalidOption', message: /the id of a dead letter/ })
+      await t.rejects(broker.deleteDeadLetter(id), InvalidOption)
+    }
+  })
 
-  exam.needs('dead letters by id').ask('putting a dead letter back wakes a waiting take', async ({ t, open }) => {
+  exam.needs('dead letters by id').ask('requeueing a dead letter wakes a waiting take', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('revived'))

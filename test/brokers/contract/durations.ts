@@ -1,4 +1,4 @@
-/** Durations longer than Node's timers (24.8 days), and as long as there are. */
+/** Durations longer than Node's timers (24.8 days), up to the longest. */
 import { parseDuration } from '../../../lib/time.js'
 import { consume, type Exam, inTime, nameOf, note, queueName, take, takeOne } from './exam.js'
 
@@ -24,7 +24,7 @@ export function durations(exam: Exam): void {
     })
   }
 
-  exam.ask('join may wait for as long', async ({ open }) => {
+  exam.ask('join may wait that long', async ({ open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('now'))

@@ -1,10 +1,10 @@
-/** What `flush`, `join` and `close` promise. */
+/** `flush`, `join` and `close`. */
 import { BrokerClosed, QueueJoinTimeout } from '../../../lib/errors.js'
 import { stepClock } from '../../support/clock.js'
 import { consume, type Exam, inTime, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
 export function ending(exam: Exam): void {
-  exam.ask('flush empties one queue: ready, delayed, in hand and dead', async ({ t, open }) => {
+  exam.ask('flush empties one queue: ready, delayed, unacked and dead', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueueMany(notes(3))
@@ -18,10 +18,10 @@ export function ending(exam: Exam): void {
     t.same(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
     t.match(await broker.stats('exam.other'), { ready: 1 })
     await broker.enqueue(note('new'))
-    t.equal(nameOf(await takeOne(consumer)), 'new', 'the queue goes on')
+    t.equal(nameOf(await takeOne(consumer)), 'new', 'the queue still works')
   })
 
-  exam.ask('a flushed delayed message never comes', async ({ t, open }) => {
+  exam.ask('a flushed delayed message is never delivered', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('never'), { delay: 10 })
@@ -39,7 +39,7 @@ export function ending(exam: Exam): void {
     t.match(await broker.stats('exam.other'), { ready: 0 })
   })
 
-  exam.ask('join waits until nothing is ready, delayed or in hand', async ({ t, open }) => {
+  exam.ask('join waits until nothing is ready, delayed or unacked', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.join(queueName, { timeout: '10s' })
@@ -68,7 +68,7 @@ export function ending(exam: Exam): void {
     await broker.join(queueName, { timeout: '10s' })
   })
 
-  exam.ask('join waits by a clock that nobody sets', async ({ t, open }) => {
+  exam.ask('the timeout of join is not affected by changes of the system clock', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('slow'))
@@ -80,32 +80,35 @@ export function ending(exam: Exam): void {
     await inTime(joined, 'join')
   })
 
-  exam.ask('join gives up after its timeout', async ({ t, open }) => {
+  exam.ask('join rejects after its timeout', async ({ t, open }) => {
     const broker = await open()
     await broker.enqueue(note('stays'))
     await t.rejects(broker.join(queueName, { timeout: 20 }), QueueJoinTimeout)
     await t.rejects(broker.join(queueName, { timeout: 20 }), new QueueJoinTimeout(queueName, 20))
   })
 
-  exam.ask('closing a consumer ends its waiting take; what it took can still be settled', async ({ t, open }) => {
-    const broker = await open()
-    const consumer = consume(broker)
-    await broker.enqueueMany(notes(2))
-    const [acknowledged, returned] = await take(consumer, 2)
-    if (!acknowledged || !returned) return void t.fail()
-    const waiting = consumer.take(1)
+  exam.ask(
+    'closing a consumer ends its waiting take; its unacked messages can still be settled',
+    async ({ t, open }) => {
+      const broker = await open()
+      const consumer = consume(broker)
+      await broker.enqueueMany(notes(2))
+      const [acknowledged, returned] = await take(consumer, 2)
+      if (!acknowledged || !returned) return void t.fail()
+      const waiting = consumer.take(1)
 
-    await consumer.close()
+      await consumer.close()
 
-    t.same(await inTime(waiting, 'the end of take'), [])
-    t.same(await inTime(consumer.take(1), 'a take after the end'), [])
-    await consumer.ack(acknowledged, [{ message: note('sent late') }])
-    await consumer.requeue(returned)
-    await consumer.close()
-    t.match(await broker.stats(queueName), { ready: 2, inFlight: 0 })
-  })
+      t.same(await inTime(waiting, 'the end of take'), [])
+      t.same(await inTime(consumer.take(1), 'a take after the end'), [])
+      await consumer.ack(acknowledged, [{ message: note('sent late') }])
+      await consumer.requeue(returned)
+      await consumer.close()
+      t.match(await broker.stats(queueName), { ready: 2, inFlight: 0 })
+    },
+  )
 
-  exam.ask('closing one consumer leaves the others their messages', async ({ t, open }) => {
+  exam.ask('closing one consumer does not affect the messages of the others', async ({ t, open }) => {
     const broker = await open()
     const [closed, other] = [consume(broker, 1), consume(broker, 1)]
     const ended = closed.take(1)
@@ -116,7 +119,7 @@ export function ending(exam: Exam): void {
     t.equal(nameOf(await waiting), 'for the other')
   })
 
-  exam.ask('a closed broker refuses everything, and says that it is closed', async ({ t, open }) => {
+  exam.ask('a closed broker rejects every call with BrokerClosed', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     const waiting = consumer.take(1)

@@ -1,5 +1,5 @@
 /**
- * How the exam is held: questions with a fresh broker each, and ways to wait for things instead of for time.
+ * Support for the contract tests: each test gets new brokers, and waits for conditions instead of sleeping.
  */
 import { type Test, t } from 'tap'
 import type { Broker, BrokerOptions } from '../../../lib/broker.js'
@@ -8,10 +8,10 @@ import { Message } from '../../../lib/message.js'
 
 type Awaitable<T> = T | Promise<T>
 
-/** Gives a broker on an empty store of its own. `test` is there for teardowns. */
+/** Makes a broker on its own empty store. `test` is for teardowns. */
 export type MakeBroker = (options: BrokerOptions, test: Test) => Awaitable<Broker>
 
-/** What a technology may not be able to do; questions about it are skipped, with that as the reason. */
+/** Features that a broker may lack. Tests of them are skipped, with that as the reason. */
 export type Feature =
   | 'priorities'
   | 'delivery counts'
@@ -23,18 +23,18 @@ export type Feature =
   | 'dead letters by id'
 
 export interface Capabilities {
-  /** What it can't do. */
+  /** The features that it lacks. */
   lacks?: readonly Feature[]
-  /** Another broker on the store of `broker`, as another process would have it. Absent where nobody else can reach it. */
+  /** Makes another broker on the store of `broker`, as in another process. Absent if no other process can reach it. */
   another?(broker: Broker, options: BrokerOptions): Awaitable<Broker>
   /**
-   * Lets `broker` die as `kill -9` would: it settles nothing, renews nothing, closes nothing in good order. Resolves
-   * when its heartbeat counts as expired, so that the next `take` of another broker may recover what it held.
+   * Makes `broker` die as with `kill -9`: it settles nothing, sends no heartbeat, and closes nothing cleanly. Resolves
+   * when its heartbeat counts as expired, so that the next `take` of another broker may requeue what it held.
    */
   crash?(broker: Broker): Awaitable<void>
 }
 
-/** How long anything may take before it counts as never: only a broken broker waits that long. */
+/** After this time, in milliseconds, a wait fails. Only a broken broker reaches it. */
 const patience = 15_000
 
 export class Exam {
@@ -44,17 +44,17 @@ export class Exam {
     readonly capabilities: Capabilities,
   ) {}
 
-  /** Asks one question, on brokers that are closed after it. */
+  /** Runs one test, and closes its brokers after it. */
   ask(title: string, answer: (question: Question) => Promise<void>): void {
     this.#ask(title, [], answer)
   }
 
-  /** Asks a question that needs a second broker on the same store. */
+  /** Runs a test that needs a second broker on the same store. */
   askTwo(title: string, answer: (question: Question) => Promise<void>): void {
     this.#ask(title, this.capabilities.another ? [] : ['another process that reaches it'], answer)
   }
 
-  /** Asks only where the broker has these. */
+  /** Skips tests if the broker lacks one of these features. */
   needs(...features: Feature[]): Pick<Exam, 'ask' | 'askTwo'> {
     const { capabilities } = this
     const missing = features.filter((feature) => capabilities.lacks?.includes(feature))
@@ -77,17 +77,17 @@ export class Question {
     readonly t: Test,
   ) {}
 
-  /** A broker on an empty store, with no middleware unless it is given. */
+  /** Opens a broker on an empty store, without middleware unless it is passed. */
   open = async (options: BrokerOptions = {}): Promise<Broker> => {
     const broker = await this.exam.make({ middleware: [], ...options }, this.t)
     this.t.teardown(() => broker.close())
     return broker
   }
 
-  /** A second broker on the store of the first. */
+  /** Opens a second broker on the store of the first. */
   openAnother = async (broker: Broker, options: BrokerOptions = {}): Promise<Broker> => {
     const { another } = this.exam.capabilities
-    if (!another) throw new Error('This broker has no second one.')
+    if (!another) throw new Error('This broker does not support a second one on its store.')
     const second = await another(broker, { middleware: [], ...options })
     this.t.teardown(() => second.close())
     return second
@@ -96,7 +96,7 @@ export class Question {
 
 export const queueName = 'exam'
 
-/** A message whose one argument names it. */
+/** A message whose only argument is its name. */
 export function note(name: unknown, options: Record<string, unknown> = {}, queue = queueName): Message {
   return new Message({ queueName: queue, actorName: 'note', args: [name], options })
 }
@@ -106,17 +106,17 @@ export function notes(count: number, options?: Record<string, unknown>): Message
   return Array.from({ length: count }, (_, index) => note(index + 1, options))
 }
 
-/** A consumer that may hold all that a question sends. */
+/** A consumer that may hold all messages of a test. */
 export function consume(broker: Broker, prefetch = 1000): Consumer {
   return broker.consume(queueName, { prefetch })
 }
 
-/** What the message in a delivery is named. */
+/** The name of the message in a delivery. */
 export function nameOf(delivery: Pick<Delivery, 'body'>): unknown {
   return Message.decode(delivery.body).args[0]
 }
 
-/** Takes until it has `count`. */
+/** Takes messages until there are `count`. */
 export async function take(consumer: Consumer, count: number): Promise<Delivery[]> {
   const taken: Delivery[] = []
   while (taken.length < count) {
@@ -126,16 +126,16 @@ export async function take(consumer: Consumer, count: number): Promise<Delivery[
   return taken
 }
 
-/** Takes one. */
+/** Takes one message. */
 export async function takeOne(consumer: Consumer): Promise<Delivery> {
   return (await take(consumer, 1))[0] as Delivery
 }
 
-/** The result of a promise that must settle. Keeps the process alive while it waits. */
+/** Waits for a promise that must settle, and keeps the process alive meanwhile. */
 export async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const never = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited in vain for ${what}.`)), patience)
+    timer = setTimeout(() => reject(new Error(`Timed out waiting for ${what}.`)), patience)
   })
   return Promise.race([promise, never]).finally(() => clearTimeout(timer))
 }
@@ -144,7 +144,7 @@ export async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
 export async function until(condition: () => Awaitable<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + patience
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited in vain for ${what}.`)
+    if (Date.now() > deadline) throw new Error(`Timed out waiting for ${what}.`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }

@@ -1,4 +1,4 @@
-/** What becomes of failures and of what follows a message, with a worker on the broker: nothing of it is held to a size. */
+/** Failures, and messages that follow a message, with a worker on the broker: none of them has a size limit. */
 import { actor } from '../../../lib/actor.js'
 import type { Broker } from '../../../lib/broker.js'
 import { getLogger, setLogger } from '../../../lib/logger.js'
@@ -10,7 +10,7 @@ import { consume, type Exam, nameOf, note, type Question, queueName, takeOne } f
 
 const chain = () => [new Callbacks(), new Pipelines(), new Retries({ maxRetries: 2, minBackoff: 1, maxBackoff: 1 })]
 
-/** A worker on the broker, and what it logs as errors. */
+/** Starts a worker on the broker, and collects the errors that it logs. */
 async function work(t: Question['t'], broker: Broker): Promise<string[]> {
   const logger = getLogger()
   const errors: string[] = []
@@ -26,7 +26,7 @@ async function work(t: Question['t'], broker: Broker): Promise<string[]> {
 }
 
 export function failing(exam: Exam): void {
-  exam.ask('what was stored before is under no limit of size when it is stored again', async ({ t, open }) => {
+  exam.ask('a message that was stored before has no size limit when it is stored again', async ({ t, open }) => {
     const broker = await open({ maxMessageSize: 2000 })
     const consumer = consume(broker)
     const big = note('x'.repeat(3000))
@@ -65,7 +65,7 @@ export function failing(exam: Exam): void {
     }
   })
 
-  exam.ask('what follows a message can’t undo what became of it', async ({ t, open }) => {
+  exam.ask('a following message that can’t be sent does not undo the settlement', async ({ t, open }) => {
     const broker = await open({ middleware: chain(), maxMessageSize: 2000 })
     const told: string[] = []
     const tell = actor((_message: object, result: unknown) => void told.push(String(result).slice(0, 5)), {
@@ -96,7 +96,7 @@ export function failing(exam: Exam): void {
 
     await sad.send('z'.repeat(1700))
     await broker.join(queueName, { timeout: '20s' })
-    t.equal(told.length, 3, 'what a callback is told of a failure was stored before')
+    t.equal(told.length, 3, 'the failure that a callback receives was stored before')
     t.match((await broker.deadLetters(queueName)).letters, [{ reason: 'Error: sad' }])
   })
 }

@@ -1,4 +1,4 @@
-/** What `enqueue` and its kin promise. */
+/** `enqueue` and `enqueueMany`. */
 import type { Body, WireMessage } from '../../../lib/encoder.js'
 import { getEncoder, setEncoder } from '../../../lib/encoder.js'
 import { DramatisError, InvalidName, MessageTooLarge } from '../../../lib/errors.js'
@@ -7,7 +7,7 @@ import type { Middleware } from '../../../lib/middleware.js'
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
 export function sending(exam: Exam): void {
-  exam.ask('what is sent arrives as it was', async ({ t, open }) => {
+  exam.ask('a message arrives unchanged', async ({ t, open }) => {
     const broker = await open()
     const sent = new Message({
       queueName,
@@ -23,7 +23,7 @@ export function sending(exam: Exam): void {
     const { options, ...fields } = Message.decode(delivery.body).toWire()
     const { options: sentOptions, ...sentFields } = sent.toWire()
     t.same(fields, sentFields)
-    t.match(options, sentOptions, 'a broker may add options of its own, and change none')
+    t.match(options, sentOptions, 'a broker may add options, and changes none')
     t.equal(delivery.queueName, queueName)
     t.equal(delivery.priority, 0)
     t.equal(delivery.deliveryCount, 1)
@@ -55,17 +55,17 @@ export function sending(exam: Exam): void {
     const messages = notes(600)
     t.same(await broker.enqueueMany(messages), messages)
     t.same((await take(consume(broker), 600)).map(nameOf), messages.map(nameOfMessage))
-    t.same(await broker.enqueueMany([]), [], 'nothing is fine as well')
+    t.same(await broker.enqueueMany([]), [], 'an empty list is allowed')
   })
 
-  exam.ask('queues are told apart', async ({ t, open }) => {
+  exam.ask('queues are separate', async ({ t, open }) => {
     const broker = await open()
     await broker.enqueueMany([note('here'), note('there', {}, 'exam.other')])
     t.equal(nameOf(await takeOne(broker.consume('exam.other'))), 'there')
     t.equal(nameOf(await takeOne(consume(broker))), 'here')
   })
 
-  exam.ask('a message over the size limit is refused, and says by how much', async ({ t, open }) => {
+  exam.ask('a message over the size limit is refused, with its size', async ({ t, open }) => {
     const broker = await open({ maxMessageSize: 2000 })
     const error = await rejection(broker.enqueue(note('ü'.repeat(1000))))
     t.ok(error instanceof MessageTooLarge)
@@ -73,17 +73,19 @@ export function sending(exam: Exam): void {
     t.ok((error as MessageTooLarge).size > 2000, 'bytes are counted, not characters')
     t.match(await broker.stats(queueName), { ready: 0, delayed: 0 })
     await broker.enqueue(note('ü'.repeat(500)))
-    t.match(await broker.stats(queueName), { ready: 1 }, 'its neighbours are not touched')
+    t.match(await broker.stats(queueName), { ready: 1 }, 'other messages are not affected')
   })
 
-  exam.needs('atomic batches').ask('many are stored all or, when one is refused, none', async ({ t, open }) => {
-    const broker = await open({ maxMessageSize: 2000 })
-    const messages = [...notes(3), note('x'.repeat(3000)), ...notes(3)]
-    t.ok((await rejection(broker.enqueueMany(messages))) instanceof MessageTooLarge)
-    t.match(await broker.stats(queueName), { ready: 0, delayed: 0 })
-  })
+  exam
+    .needs('atomic batches')
+    .ask('either all of many messages are stored or, if one is refused, none', async ({ t, open }) => {
+      const broker = await open({ maxMessageSize: 2000 })
+      const messages = [...notes(3), note('x'.repeat(3000)), ...notes(3)]
+      t.ok((await rejection(broker.enqueueMany(messages))) instanceof MessageTooLarge)
+      t.match(await broker.stats(queueName), { ready: 0, delayed: 0 })
+    })
 
-  exam.ask('one refused send spares those of the same turn', async ({ t, open }) => {
+  exam.ask('one refused send does not affect others of the same turn', async ({ t, open }) => {
     const broker = await open({ maxMessageSize: 2000 })
     const outcomes = await Promise.allSettled(
       [note('before'), note('x'.repeat(3000)), note('after')].map((message) => broker.enqueue(message)),
@@ -129,7 +131,7 @@ export function sending(exam: Exam): void {
       ])
     })
 
-  exam.ask('an essential hook that fails stops the send', async ({ t, open }) => {
+  exam.ask('a failing hook of an essential plugin rejects the send', async ({ t, open }) => {
     const guard: Middleware = {
       name: 'guard',
       essential: true,
@@ -142,7 +144,7 @@ export function sending(exam: Exam): void {
     t.match(await broker.stats(queueName), { ready: 0 })
   })
 
-  exam.ask('bytes of another encoder come back as they were', async ({ t, open }) => {
+  exam.ask('bytes of a custom encoder are returned unchanged', async ({ t, open }) => {
     const json = getEncoder()
     t.teardown(() => setEncoder(json))
     setEncoder({

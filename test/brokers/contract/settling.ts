@@ -1,4 +1,4 @@
-/** What `ack`, `requeue` and `begin` promise; dead letters have a file of their own. */
+/** `ack`, `requeue` and `begin`. Dead letters are tested in dead-letters.ts. */
 import { MessageTooLarge } from '../../../lib/errors.js'
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
@@ -13,7 +13,7 @@ export function settling(exam: Exam): void {
     t.match(await broker.stats(queueName), { ready: 0, inFlight: 0, dead: 0 })
   })
 
-  exam.ask('acknowledging stores what is sent with it, on whatever queue', async ({ t, open }) => {
+  exam.ask('an acknowledgement stores the messages sent with it, on any queue', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('first'))
@@ -29,7 +29,7 @@ export function settling(exam: Exam): void {
     t.equal(nameOf(await takeOne(broker.consume('exam.other'))), 'elsewhere')
   })
 
-  exam.ask('a retry keeps the message id and is a first delivery again', async ({ t, open }) => {
+  exam.ask('a retry keeps the message id, and its delivery count starts again', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     const message = note('again')
@@ -44,7 +44,7 @@ export function settling(exam: Exam): void {
 
   exam
     .needs('atomic acknowledgement')
-    .ask('an acknowledgement whose sends are refused leaves the message in hand', async ({ t, open }) => {
+    .ask('an acknowledgement whose sends are refused leaves the message unacked', async ({ t, open }) => {
       const broker = await open({ maxMessageSize: 2000 })
       const consumer = consume(broker)
       await broker.enqueue(note('parent'))
@@ -60,7 +60,7 @@ export function settling(exam: Exam): void {
 
   exam
     .needs('atomic acknowledgement')
-    .ask('an acknowledgement that comes too late does nothing, its sends included', async ({ t, open }) => {
+    .ask('an acknowledgement that is too late has no effect, and its sends are not stored', async ({ t, open }) => {
       const broker = await open()
       const consumer = consume(broker)
       await broker.enqueue(note('flushed'))
@@ -75,7 +75,7 @@ export function settling(exam: Exam): void {
       t.match(await broker.stats(queueName), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
     })
 
-  exam.needs('atomic acknowledgement').ask('settling twice is settling once', async ({ t, open }) => {
+  exam.needs('atomic acknowledgement').ask('settling twice has the effect of settling once', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueueMany(notes(2))
@@ -89,7 +89,7 @@ export function settling(exam: Exam): void {
 
   exam
     .needs('atomic acknowledgement')
-    .ask('a settlement of an earlier delivery does not touch the present one', async ({ t, open }) => {
+    .ask('a settlement of an earlier delivery does not affect the current one', async ({ t, open }) => {
       const broker = await open()
       const consumer = consume(broker)
       await broker.enqueue(note('twice'))
@@ -102,7 +102,7 @@ export function settling(exam: Exam): void {
       t.match(await broker.stats(queueName), { ready: 0, inFlight: 0 })
     })
 
-  exam.needs('uncounted requeue').ask('what goes back uncounted was never taken', async ({ t, open }) => {
+  exam.needs('uncounted requeue').ask('an uncounted requeue leaves no trace of the delivery', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueue(note('returned', { broker_priority: 4 }))
@@ -117,7 +117,7 @@ export function settling(exam: Exam): void {
 
   exam
     .needs('priorities', 'uncounted requeue', 'order after a requeue')
-    .ask('what goes back uncounted is the first of its priority again', async ({ t, open }) => {
+    .ask('a message that is requeued uncounted is the first of its priority again', async ({ t, open }) => {
       const broker = await open()
       const consumer = consume(broker)
       await broker.enqueueMany([...notes(3), note('urgent', { broker_priority: 9 })])
@@ -130,7 +130,7 @@ export function settling(exam: Exam): void {
 
   exam
     .needs('delivery counts', 'uncounted requeue')
-    .ask('what goes back counted says so at the next delivery', async ({ t, open }) => {
+    .ask('a counted requeue raises the delivery count of the next delivery', async ({ t, open }) => {
       const broker = await open()
       const consumer = consume(broker)
       await broker.enqueue(note('counted', { broker_priority: 3 }))
@@ -143,24 +143,26 @@ export function settling(exam: Exam): void {
       const last = await takeOne(consumer)
       t.equal(last.deliveryCount, 4)
       await consumer.requeue(last)
-      t.equal((await takeOne(consumer)).deliveryCount, 4, 'an uncounted return leaves the count as it was')
+      t.equal((await takeOne(consumer)).deliveryCount, 4, 'an uncounted requeue leaves the count unchanged')
     })
 
-  exam.needs('stats of delayed messages').ask('what goes back with a delay waits for it', async ({ t, open }) => {
-    const broker = await open()
-    const consumer = consume(broker)
-    await broker.enqueueMany([note('back'), note('for long'), note('other')])
-    const [back, long] = await take(consumer, 2)
-    if (!back || !long) return void t.fail()
-    await consumer.requeue(back, { counted: true, delay: 30 })
-    await consumer.requeue(long, { counted: true, delay: 3_600_000 })
-    t.same((await take(consumer, 2)).map(nameOf), ['other', 'back'])
-    t.match(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 2 })
-  })
+  exam
+    .needs('stats of delayed messages')
+    .ask('a message that is requeued with a delay waits for it', async ({ t, open }) => {
+      const broker = await open()
+      const consumer = consume(broker)
+      await broker.enqueueMany([note('back'), note('for long'), note('other')])
+      const [back, long] = await take(consumer, 2)
+      if (!back || !long) return void t.fail()
+      await consumer.requeue(back, { counted: true, delay: 30 })
+      await consumer.requeue(long, { counted: true, delay: 3_600_000 })
+      t.same((await take(consumer, 2)).map(nameOf), ['other', 'back'])
+      t.match(await broker.stats(queueName), { ready: 0, delayed: 1, inFlight: 2 })
+    })
 
   exam
     .needs('delivery counts', 'uncounted requeue')
-    .ask('what goes back uncounted may have a delay, too', async ({ t, open }) => {
+    .ask('an uncounted requeue may have a delay, too', async ({ t, open }) => {
       const broker = await open()
       const consumer = consume(broker)
       await broker.enqueueMany([note('back'), note('other')])
@@ -171,7 +173,7 @@ export function settling(exam: Exam): void {
       t.equal(back.deliveryCount, 1)
     })
 
-  exam.ask('a returned message wakes a waiting take', async ({ t, open }) => {
+  exam.ask('a requeued message wakes a waiting take', async ({ t, open }) => {
     const broker = await open()
     const [first, second] = [consume(broker, 1), consume(broker, 1)]
     await broker.enqueue(note('handed on'))
@@ -181,7 +183,7 @@ export function settling(exam: Exam): void {
     t.equal(nameOf(await waiting), 'handed on')
   })
 
-  exam.ask('hundreds of settlements of one turn each do their own', async ({ t, open }) => {
+  exam.ask('hundreds of settlements in one turn all take effect', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)
     await broker.enqueueMany(notes(300))

@@ -1,8 +1,8 @@
-/** What several brokers on one store promise each other, and what becomes of what a dead one held. */
+/** Several brokers on one store, and the recovery of messages that a dead one held. */
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne, until } from './exam.js'
 
 export function sharing(exam: Exam): void {
-  exam.askTwo('what one broker sends another takes', async ({ t, open, openAnother }) => {
+  exam.askTwo('a message sent by one broker is taken by another', async ({ t, open, openAnother }) => {
     const producer = await open()
     const worker = await openAnother(producer)
     const consumer = consume(worker)
@@ -17,7 +17,7 @@ export function sharing(exam: Exam): void {
 
   exam
     .needs('stats of delayed messages')
-    .askTwo('a delayed message is taken once, whoever promotes it', async ({ t, open, openAnother }) => {
+    .askTwo('a delayed message is taken once, whichever broker promotes it', async ({ t, open, openAnother }) => {
       const one = await open()
       const brokers = [one, await openAnother(one), await openAnother(one)]
       for (const message of notes(60)) await one.enqueue(message, { delay: 20 })
@@ -38,7 +38,7 @@ export function sharing(exam: Exam): void {
       t.match(await one.stats(queueName), { ready: 0, delayed: 0, inFlight: 0 })
     })
 
-  exam.askTwo('messages are shared out without doubles among brokers', async ({ t, open, openAnother }) => {
+  exam.askTwo('brokers share messages without duplicates', async ({ t, open, openAnother }) => {
     const one = await open()
     const brokers = [one, await openAnother(one)]
     const names: unknown[] = []
@@ -61,7 +61,7 @@ export function sharing(exam: Exam): void {
 
   exam
     .needs('atomic acknowledgement')
-    .askTwo('what one broker flushed, another can not settle', async ({ t, open, openAnother }) => {
+    .askTwo('a message that one broker flushed can not be settled by another', async ({ t, open, openAnother }) => {
       const one = await open()
       const two = await openAnother(one)
       const consumer = consume(two)
@@ -72,7 +72,7 @@ export function sharing(exam: Exam): void {
       t.match(await one.stats(queueName), { ready: 0, inFlight: 0, dead: 0 })
     })
 
-  exam.askTwo('what was stored outlives the broker that stored it', async ({ t, open, openAnother }) => {
+  exam.askTwo('stored messages outlive the broker that stored them', async ({ t, open, openAnother }) => {
     const first = await open()
     const second = await openAnother(first)
     await first.enqueueMany(notes(3))
@@ -85,22 +85,25 @@ export function sharing(exam: Exam): void {
 
   exam
     .needs('delivery counts')
-    .askTwo('a worker that died: its messages come back and are counted', async ({ t, open, openAnother }) => {
-      const doomed = await open()
-      const heir = await openAnother(doomed)
-      await doomed.enqueueMany(notes(3))
-      await take(consume(doomed), 2)
+    .askTwo(
+      'the messages of a dead worker are redelivered, and the delivery is counted',
+      async ({ t, open, openAnother }) => {
+        const doomed = await open()
+        const heir = await openAnother(doomed)
+        await doomed.enqueueMany(notes(3))
+        await take(consume(doomed), 2)
 
-      await crash(doomed)
+        await crash(doomed)
 
-      const deliveries = await take(consume(heir), 3)
-      const counts = Object.fromEntries(deliveries.map((delivery) => [nameOf(delivery), delivery.deliveryCount]))
-      t.same(counts, { 1: 2, 2: 2, 3: 1 })
-    })
+        const deliveries = await take(consume(heir), 3)
+        const counts = Object.fromEntries(deliveries.map((delivery) => [nameOf(delivery), delivery.deliveryCount]))
+        t.same(counts, { 1: 2, 2: 2, 3: 1 })
+      },
+    )
 
   exam
     .needs('atomic acknowledgement')
-    .askTwo('what the dead worker settles after all does nothing', async ({ t, open, openAnother }) => {
+    .askTwo('a late settlement by a worker that was declared dead has no effect', async ({ t, open, openAnother }) => {
       const doomed = await open()
       const heir = await openAnother(doomed)
       const ghost = consume(doomed)
@@ -110,7 +113,7 @@ export function sharing(exam: Exam): void {
       const consumer = consume(heir)
       const present = await takeOne(consumer)
 
-      // A process that only hung may wake up and settle; it may as well be refused.
+      // A process that only hung may continue and settle. The settlement may also be rejected.
       await ghost.ack(stale, [{ message: note('ghost') }]).catch(() => {})
 
       t.match(await heir.stats(queueName), { ready: 0, inFlight: 1 })
@@ -120,7 +123,7 @@ export function sharing(exam: Exam): void {
 
   exam
     .needs('delivery counts')
-    .askTwo('the message that was running when its worker died is told from its neighbours', async (question) => {
+    .askTwo('when a worker dies, its running message is distinguished from messages it only held', async (question) => {
       const { t, open, openAnother } = question
       const first = await open()
       const second = await openAnother(first)
@@ -138,17 +141,20 @@ export function sharing(exam: Exam): void {
 
       const deliveries = await take(consume(heir), 2)
       const counts = Object.fromEntries(deliveries.map((delivery) => [nameOf(delivery), delivery.deliveryCount]))
-      t.same(counts, { killer: 3, neighbour: 2 }, 'what only lay beside it is not counted again')
+      t.same(counts, { killer: 3, neighbour: 2 }, 'the message that was only held is not counted again')
     })
 
-  exam.askTwo('what nobody was there to recover waits for the next worker', async ({ t, open, openAnother }) => {
-    const doomed = await open()
-    await doomed.enqueue(note('orphan'))
-    await takeOne(consume(doomed))
-    await crash(doomed)
-    const late = await openAnother(doomed)
-    const delivery = await takeOne(consume(late))
-    t.equal(nameOf(delivery), 'orphan')
-    await until(async () => (await late.stats(queueName)).inFlight === 1, 'it to be in one hand only')
-  })
+  exam.askTwo(
+    'messages of a dead worker without any other worker wait for the next one',
+    async ({ t, open, openAnother }) => {
+      const doomed = await open()
+      await doomed.enqueue(note('orphan'))
+      await takeOne(consume(doomed))
+      await crash(doomed)
+      const late = await openAnother(doomed)
+      const delivery = await takeOne(consume(late))
+      t.equal(nameOf(delivery), 'orphan')
+      await until(async () => (await late.stats(queueName)).inFlight === 1, 'it to be in one hand only')
+    },
+  )
 }
