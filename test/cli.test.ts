@@ -1,4 +1,4 @@
-/** `dramatis`, the command, in a process of its own. */
+/** The `dramatis` command, in a separate process. */
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { type Child, type Scene, scene } from './support/processes/child.js'
@@ -12,7 +12,7 @@ function dramatis({ run }: Scene, ...args: string[]): Child {
   return run(command, ...args)
 }
 
-t.test('it runs the actors of a module on threads, and stops in good order', async (t) => {
+t.test('it runs the actors of a module on threads, and stops gracefully', async (t) => {
   const stage = scene(t)
   const where = await stage.actor<{ isMainThread: boolean }>('where').send()
   const worker = dramatis(stage, actors, '--threads', '2', '--concurrency', '3')
@@ -22,12 +22,12 @@ t.test('it runs the actors of a module on threads, and stops in good order', asy
   t.same(await worker.ended, [0, null])
   t.ok(
     worker.log.every(({ level, time, msg }) => level && time && msg),
-    'the log is JSON, a line each, on standard error',
+    'the log is JSON lines on standard error',
   )
   t.equal(worker.output, '')
 })
 
-t.test('--threads 0 runs them on the main thread, --queues those of some queues only', async (t) => {
+t.test('--threads 0 runs actors on the main thread, --queues limits the queues', async (t) => {
   const stage = scene(t)
   const worker = dramatis(stage, actors, '-t', '0', '-q', 'mail, mail')
   t.match(await worker.logged(/^Worker started/), { threads: 0, queues: ['mail'] })
@@ -38,7 +38,7 @@ t.test('--threads 0 runs them on the main thread, --queues those of some queues 
   t.same(await worker.ended, [0, null])
 })
 
-t.test('--help says what there is', async (t) => {
+t.test('--help lists the options', async (t) => {
   const help = dramatis(scene(t), '--help')
   t.same(await help.ended, [0, null])
   for (const flag of ['--threads', '--concurrency', '--queues', '--prefetch', '--shutdown-timeout', '--max-memory'])

@@ -1,5 +1,5 @@
 /**
- * More than one copy of the package in a process, as a monorepo, a bundle or a deployment that moves a symlink has it.
+ * More than one copy of the package in a process, as in a monorepo, in a bundle, or after a deployment by symlink.
  * Needs `dist/` (npm run build).
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
@@ -46,7 +46,7 @@ t.test('the version in the code is that of the package', async (t) => {
   t.equal(version, JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')).version)
 })
 
-t.test('two copies share the broker, the actors, the message in hand, the options and the log', async (t) => {
+t.test('two copies share the broker, the actors, the current message, the options and the log', async (t) => {
   const one = await copy('one')
   await copy('two')
   await writeFile(join(root, 'two', 'index.js'), `export * from 'dramatis'`)
@@ -85,10 +85,10 @@ t.test('two copies share the broker, the actors, the message in hand, the option
     { different: true, broker: true, message: true, current: true, plugins: true, log: true },
     err,
   )
-  t.notOk(existsSync(join(one, 'dramatis.db')), 'no other broker was made')
+  t.notOk(existsSync(join(one, 'dramatis.db')), 'no other broker was created')
 })
 
-t.test('a copy of a version that does not fit is refused, with both named', async (t) => {
+t.test('a copy of an incompatible version is refused, and the error names both', async (t) => {
   const old = await copy('old', '7.1.0')
   await copy('new', '8.0.0')
   await writeFile(join(root, 'new', 'index.js'), `export * from 'dramatis'`)
@@ -100,7 +100,7 @@ t.test('a copy of a version that does not fit is refused, with both named', asyn
 
   await copy('newer', '7.2.0')
   await writeFile(join(root, 'newer', 'index.js'), `export * from 'dramatis'`)
-  t.equal((await node(t, old, `import 'dramatis'; import '../newer/index.js'`)).code, 0, 'versions that fit share')
+  t.equal((await node(t, old, `import 'dramatis'; import '../newer/index.js'`)).code, 0, 'compatible versions share')
 })
 
 const actors = `
@@ -135,7 +135,7 @@ async function deploy(t: Test, name: string, versions: [string, string]) {
   return { worker, send }
 }
 
-t.test('after a deployment that moved a symlink a new thread serves with the copy it finds', async (t) => {
+t.test('after a deployment by symlink a new thread runs with the copy that it finds', async (t) => {
   const { worker, send } = await deploy(t, 'fits', [version, version])
   await send('await fall.send()')
   await until(() => worker.log().includes('is replaced'))
@@ -144,7 +144,7 @@ t.test('after a deployment that moved a symlink a new thread serves with the cop
   t.equal(await worker.stop(), 0)
 })
 
-t.test('where the copies do not fit, the worker stops and says why; what waits is kept', async (t) => {
+t.test('if the copies are incompatible, the worker stops with the reason, and waiting messages are kept', async (t) => {
   const { worker, send } = await deploy(t, 'differs', ['7.1.0', '8.0.0'])
   await send('await fall.send()')
   t.equal(await worker.ended, 1)

@@ -1,6 +1,6 @@
 /**
- * Every block of code in README.md, CONTRIBUTING.md and docs/ is run. What that takes stands in HTML comments, which
- * nobody sees on the rendered page; the convention is told in CONTRIBUTING.md, the reading of it is in docs/reader.ts.
+ * Every block of code in README.md, CONTRIBUTING.md and docs/ is run. Instructions for that are in HTML comments, which
+ * the rendered page doesn't show. CONTRIBUTING.md describes the convention, and docs/reader.ts parses it.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')
 )
 const documents = pages.map((page) => readDocument(page, readFileSync(join(root, page), 'utf8')))
 const blocks = documents.flatMap((document) => document.blocks)
-/** A page on which everything is wrong, to see that it is noticed. */
+/** A page with errors, which the tests must detect. */
 const faulty = readDocument(
   'faulty.md',
   [
@@ -39,17 +39,17 @@ t.test('every block is of a kind that is run or checked', async (t) => {
   for (const { problems } of documents) t.same(problems, [])
 })
 
-t.test('every program compiles, runs, ends well and prints what the page says', { timeout: 300_000 }, async (t) => {
+t.test('every program compiles, runs, exits with 0 and prints what the page shows', { timeout: 300_000 }, async (t) => {
   const workshop = new Workshop(root, [...blocks, ...faulty.blocks].filter(isProgram))
   t.teardown(() => workshop.close())
   await workshop.open()
   for (const { block, complaints } of await workshop.compile()) {
     if (block.document !== faulty.page) t.equal(complaints, '', `${block.where} compiles`)
-    else if (block.code.includes('number')) t.match(complaints, /not assignable/, 'what the types forbid is noticed')
+    else if (block.code.includes('number')) t.match(complaints, /not assignable/, 'a type error is detected')
   }
   await workshop.runAll()
   for (const { block, skipped, problem } of workshop.ends) {
-    if (block.document === faulty.page) t.match(problem, /^It (printed|ended)/, `${block.where} is noticed`)
+    if (block.document === faulty.page) t.match(problem, /^It (printed|ended)/, `${block.where} is detected`)
     else if (skipped) t.pass(`${block.where} runs`, { skip: skipped })
     else t.equal(problem, undefined, `${block.where} runs`)
   }
@@ -72,7 +72,7 @@ t.test('shell commands exist', async (t) => {
   }
   const told = read('docs/workers.md')
   for (const [flag] of help.matchAll(/--[a-z-]+/g)) {
-    if (flag !== '--help' && flag !== '--version') t.ok(told.includes(flag), `docs/workers.md tells of ${flag}`)
+    if (flag !== '--help' && flag !== '--version') t.ok(told.includes(flag), `docs/workers.md describes ${flag}`)
   }
 })
 
@@ -127,7 +127,7 @@ t.test('JSON and Python blocks can be read', async (t) => {
   }
 })
 
-t.test('files and folders that a page or a drawing names exist', async (t) => {
+t.test('files and folders named on a page or in a diagram exist', async (t) => {
   for (const page of ['CONTRIBUTING.md', 'docs/architecture.md', 'brokers/README.md']) {
     const paths = read(page).match(/\b(lib|middleware|brokers|test|bench|docs|scripts)\/[\w/.-]*\w/g) ?? []
     t.ok(paths.length > 3, `${page} names some`)
@@ -147,7 +147,7 @@ t.test('every link leads somewhere', async (t) => {
   }
 })
 
-// — Nothing is left out ——————————————————————————————————————————————————————————————————————————————————
+// — The lists are complete —————————————————————————————————————————————————————————————————————————————
 
 t.test('docs/brokers.md lists every scheme of DRAMATIS_URL', async (t) => {
   const schemes = [...read('lib/index.ts').matchAll(/^ {4}case '(\w+)':/gm)].map(([, name]) => name)
@@ -175,7 +175,7 @@ t.test('docs/middleware.md lists every hook, with its parameters and their types
   const signatures = [...hooks.matchAll(/^ {2}(\w+)\(([\s\S]*?)\): (?:Awaitable|Record)/gm)].map(([, name, list]) => {
     const parameters = [...(list as string).matchAll(/(\w+): ((?:[^,<(]|<[^>]*>|\(\))+)/g)]
     for (const [, parameter, type] of parameters) {
-      // The more special of two: a delay that may be absent.
+      // The more specific of two: a delay that may be absent.
       if (!types.get(parameter as string)?.includes('undefined'))
         types.set(parameter as string, (type as string).trim())
     }

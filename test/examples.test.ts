@@ -16,7 +16,7 @@ t.test('npm run quickstart', async (t) => {
   t.equal(err, '')
   const [, count] = /^(\d+) messages in [\d.]+ s, \d+ a second$/m.exec(out) ?? []
   t.ok(Number(count) > 500, 'some hundreds of messages')
-  t.match(out, `${count}/${count} messages\n`, 'progress is told in lines, for this is no terminal')
+  t.match(out, `${count}/${count} messages\n`, 'progress is printed in lines if the output is not a terminal')
   for (const kind of ['readme', 'licence', 'declarations']) {
     t.match(out, new RegExp(`│ ${kind} +│ +\\d+ │ +[\\d,]+ │ +[\\d,]+ KiB │ +\\d+ % │ \\w+`), kind)
   }

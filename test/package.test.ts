@@ -32,13 +32,13 @@ t.before(async () => {
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline']
   const install = await shell.run('npm', ['install', ...flags, `./${filename}`], { cwd: folder })
   if (install.code !== 0) throw new Error(`npm install failed:\n${install.err}`)
-  // What a user would install beside it; here it is built already.
+  // A package that a user would also install; here it is built already.
   link('tsx')
   link('@types/node')
   if (!process.getBuiltinModule?.('node:sqlite')) link('libsql')
 })
 
-t.test('the texts that modules read from source are in the modules: nothing lies beside them', async (t) => {
+t.test('the texts that modules read from source are embedded in the modules: there are no other files', async (t) => {
   const packed = readdirSync(join(installed, 'dist'), { recursive: true, withFileTypes: true })
   t.same(
     packed.filter((entry) => entry.isFile() && !/\.(js|d\.ts)$/.test(entry.name)).map(({ name }) => name),
@@ -55,7 +55,7 @@ t.test('the texts that modules read from source are in the modules: nothing lies
   for (const file of texts) t.ok(embedded.has(readFileSync(join(repository, 'brokers', file), 'utf8')), file)
 })
 
-t.test('every subpath of the exports is there, with types, and can be imported', async (t) => {
+t.test('every subpath of the exports exists, with types, and can be imported', async (t) => {
   const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
     exports: Record<string, { types: string; default: string } | string>
   }
@@ -116,7 +116,7 @@ t.test("a TypeScript entry runs under Node's own type stripping, threads include
 async function serviceWorks(t: Test, command: string[]): Promise<void> {
   const worker = shell.start(t, 'node', [...command, 'work'], { cwd: folder })
   const { out, err } = await shell.run('node', [...command, 'send'], { cwd: folder })
-  t.same(parse(out), { sum: 3, onThread: true }, 'the result came back', { err, log: worker.log() })
+  t.same(parse(out), { sum: 3, onThread: true }, 'the result arrived', { err, log: worker.log() })
   t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
 }
 

@@ -1,5 +1,5 @@
 /**
- * The types that users see: `test/types/*.ts` compile as they stand, every refusal in them says what was expected.
+ * The public types: `test/types/*.ts` compile, and every type error in them states what was expected.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const folder = join(root, 'test', 'types')
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 
-t.test('what the types infer and refuse is what the type tests say', { timeout: 60_000 }, async (t) => {
+t.test('the type tests compile', { timeout: 60_000 }, async (t) => {
   t.equal(await compile(t, { extends: '../../../tsconfig.json', include: ['../*.ts'] }), '')
 })
 
@@ -22,7 +22,7 @@ function folderOf(t: Test): string {
   return project
 }
 
-/** Compiles a project in a folder beside the type tests; gives what is said of the files whose names match. */
+/** Compiles a project in a folder next to the type tests; returns the errors in files whose names match. */
 async function compile(t: Test, config: object, files = /./, project = folderOf(t)): Promise<string> {
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(config))
   const { out } = await run(process.execPath, [compiler, '-p', project, '--noEmit', '--pretty', 'false'], { cwd: root })
@@ -33,16 +33,12 @@ async function compile(t: Test, config: object, files = /./, project = folderOf(
     .trim()
 }
 
-t.test(
-  'what may be left out may be undefined, where the compiler tells these apart',
-  { timeout: 60_000 },
-  async (t) => {
-    const exact = { extends: '../../../tsconfig.json', compilerOptions: { exactOptionalPropertyTypes: true } }
-    t.equal(await compile(t, { ...exact, include: ['../undefined.ts'] }, /^test\/types\//), '')
-  },
-)
+t.test('optional properties may be undefined under exactOptionalPropertyTypes', { timeout: 60_000 }, async (t) => {
+  const exact = { extends: '../../../tsconfig.json', compilerOptions: { exactOptionalPropertyTypes: true } }
+  t.equal(await compile(t, { ...exact, include: ['../undefined.ts'] }, /^test\/types\//), '')
+})
 
-/** Functions that can't be actors, each with what the compiler says of it. */
+/** Functions that can't be actors, each with the compiler's error. */
 const refusals: readonly (readonly [code: string, says: string])[] = [
   ['actor((when: Date) => {})', "args[0] is a Date: JSON can't carry it; send date.toISOString()."],
   ['actor((n: number, user: { born?: Date }) => {})', "args[1].born is a Date: JSON can't carry it"],
@@ -63,20 +59,24 @@ const refusals: readonly (readonly [code: string, says: string])[] = [
   ['actor(class { run() {} })', "A class can't be called: give a function."],
 ]
 
-t.test('what JSON can not carry, and what does nothing, is refused in words', { timeout: 60_000 }, async (t) => {
-  const lines = (
-    await compileEach(
-      t,
-      refusals.map(([code]) => code),
-    )
-  ).map((text) => text.split('\n').at(-1))
-  for (const [index, [code, says]] of refusals.entries()) {
-    t.match(lines[index], /^ {2}Type '.*' is not assignable to type '?"/, code)
-    t.ok(lines[index]?.includes(`"${says}`), `${code}: ${says}`, { found: lines[index] })
-  }
-})
+t.test(
+  'values that JSON can not represent, and functions that do nothing, are refused',
+  { timeout: 60_000 },
+  async (t) => {
+    const lines = (
+      await compileEach(
+        t,
+        refusals.map(([code]) => code),
+      )
+    ).map((text) => text.split('\n').at(-1))
+    for (const [index, [code, says]] of refusals.entries()) {
+      t.match(lines[index], /^ {2}Type '.*' is not assignable to type '?"/, code)
+      t.ok(lines[index]?.includes(`"${says}`), `${code}: ${says}`, { found: lines[index] })
+    }
+  },
+)
 
-/** Compiles each piece of code as a file of its own, and gives what is said of it. */
+/** Compiles each piece of code as a separate file, and returns its errors. */
 async function compileEach(t: Test, codes: readonly string[]): Promise<string[]> {
   const project = folderOf(t)
   for (const [index, code] of codes.entries()) {
@@ -97,7 +97,7 @@ async function compileEach(t: Test, codes: readonly string[]): Promise<string[]>
   return said
 }
 
-t.test('every @ts-expect-error says what should be', async (t) => {
+t.test('every @ts-expect-error states what is expected', async (t) => {
   for (const name of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
     const lines = readFileSync(join(folder, name), 'utf8').split('\n')
     for (const [index, line] of lines.entries()) {

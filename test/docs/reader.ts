@@ -4,11 +4,11 @@
  * The comments (see CONTRIBUTING.md):
  *
  *     <!-- file: actors.ts -->     the block below is this file; other blocks of the page may import it
- *     <!-- until: Worker started -->  the program below doesn't end by itself: it is asked to stop once it printed this
- *     <!-- beside: worker.ts -->   the program below runs while that file of the page runs as a process of its own
+ *     <!-- until: Worker started -->  the program below doesn't end by itself: it is stopped once it has printed this
+ *     <!-- beside: worker.ts -->   the program below runs while that file of the page runs as another process
  *     <!-- needs: redis -->        the program below needs this server
- *     <!-- setup … -->             code that stands before the block below, unseen
- *     <!-- finish … -->            code that stands after the block above, unseen
+ *     <!-- setup … -->             code before the block below, not shown
+ *     <!-- finish … -->            code after the block above, not shown
  *     <!-- prints -->              the text block below is what the program above prints
  *     <!-- not run: reason -->     the block below is shown only
  */
@@ -17,10 +17,10 @@
 export interface Block {
   readonly document: string
   readonly line: number
-  /** `docs/workers.md:42`, for people. */
+  /** `docs/workers.md:42`, for messages. */
   readonly where: string
   readonly language: string
-  /** As it stands on the page. */
+  /** As on the page. */
   readonly code: string
   file?: string
   until?: string
@@ -31,17 +31,17 @@ export interface Block {
   finish: string
   /** What it prints. */
   prints?: string
-  /** It is what another one prints. */
+  /** Whether it is the output of another block. */
   isOutput?: boolean
 }
 
-/** A page, taken apart. */
+/** A parsed page. */
 export interface Document {
   readonly page: string
   readonly blocks: readonly Block[]
   readonly links: readonly { readonly target: string; readonly line: number }[]
   readonly anchors: readonly string[]
-  /** Comments that mean nothing. */
+  /** Comments that aren't understood. */
   readonly problems: readonly string[]
 }
 
@@ -50,7 +50,7 @@ export function isProgram({ language, notRun }: Block): boolean {
   return (language === 'ts' || language === 'js') && notRun === undefined
 }
 
-/** Takes a page apart. */
+/** Parses a page. */
 export function readDocument(page: string, text: string): Document {
   const blocks: Block[] = []
   const problems: string[] = []
@@ -94,7 +94,7 @@ export function readDocument(page: string, text: string): Document {
   return { page, blocks, links, anchors, problems }
 }
 
-/** Says whether the comment meant something. */
+/** Returns whether the comment was understood. */
 function apply(comment: string, block: Block, before: readonly Block[]): boolean {
   if (comment.startsWith('setup\n')) {
     block.setup += comment.slice(6)
@@ -117,7 +117,7 @@ function apply(comment: string, block: Block, before: readonly Block[]): boolean
   return true
 }
 
-/** As GitHub makes them. */
+/** The anchor of a heading, as on GitHub. */
 function anchorOf(heading: string): string {
   return heading
     .replace(/^#+ /, '')

@@ -1,6 +1,6 @@
 /**
- * Where the programs of the pages are compiled and run: a temporary folder with a freshly built dramatis in its
- * `node_modules`, and a folder a page, in which that page's blocks are files.
+ * Compiles and runs the programs of the pages: in a temporary folder with a new build of dramatis in its
+ * `node_modules`, and one folder per page, with the page's blocks as files.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Block } from './reader.js'
 
-/** How a block came through. */
+/** The outcome of a block. */
 export interface End {
   readonly block: Block
   readonly skipped?: string
@@ -40,7 +40,7 @@ export class Workshop {
     }
     cpSync(join(this.root, 'package.json'), join(modules, 'dramatis', 'package.json'))
     const dist = join(modules, 'dramatis', 'dist')
-    // What doesn't compile is told by `npm run types`; here it is enough that it can be run.
+    // Type errors are reported by `npm run types`; here the code only has to run.
     await this.#tsc('-p', join(this.root, 'tsconfig.build.json'), '--outDir', dist)
     const brokers = join(this.root, 'brokers')
     cpSync(brokers, join(dist, 'brokers'), { recursive: true, filter: (path) => !path.endsWith('.ts') })
@@ -58,7 +58,7 @@ export class Workshop {
       if (this.#missing(block)) continue
       const file = join(this.#folder, 'pages', pathOf(block))
       mkdirSync(dirname(file), { recursive: true })
-      // What the compiler does for imports, for the names of modules.
+      // The same change that the compiler makes to imports, for the names of modules.
       const code = block.code.replaceAll(/(modules: \['[^']+)\.ts'/g, "$1.js'")
       const whole = `${block.setup}\n${code}\n${block.finish}\nexport {}\n`
       const server = this.#servers.get('redis')
@@ -122,7 +122,7 @@ export class Workshop {
     }
   }
 
-  /** Starts a program; one that doesn't end by itself until it has said what it is to say. */
+  /** Starts a program. One that doesn't end by itself is stopped once it has printed the expected text. */
   async #start(block: Block, store: string): Promise<{ end(): Promise<string> }> {
     const { until } = block
     const script = join(this.#folder, 'run', pathOf(block).replace(/\.ts$/, '.js'))
@@ -182,7 +182,7 @@ export class Workshop {
     })
   }
 
-  /** What the compiler has to say. */
+  /** The output of the compiler. */
   #tsc(...args: string[]): Promise<string> {
     const home = dirname(createRequire(join(this.root, 'package.json')).resolve('typescript/package.json'))
     return new Promise((resolve) => {
@@ -193,7 +193,7 @@ export class Workshop {
   }
 }
 
-/** Where a block lies, under its page's folder. */
+/** The path of a block in the folder of its page. */
 function pathOf({ document, file, line, language }: Block): string {
   return join(document.replaceAll(/[^\w-]/g, '_'), file ?? `line-${line}.${language}`)
 }

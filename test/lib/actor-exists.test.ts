@@ -1,4 +1,4 @@
-/** Two functions of one name: which of them is refused, when, and what is said. */
+/** Two functions of one name: which of them is refused, when, and with which error. */
 import t from 'tap'
 import { type Actor, ActorExists, actor } from '../../lib/index.js'
 import { as, evaluate, file, serve, source, type Work } from '../support/evaluating.js'
@@ -10,7 +10,7 @@ t.beforeEach(() => {
   delete process.env.NODE_ENV
 })
 
-t.test('another function of the same name is refused, and both places are named', async (t) => {
+t.test('another function of the same name is refused, and the error names both places', async (t) => {
   const { worker } = serve(t)
   const one = await evaluate('one.mjs', source('clash', 'one'))
   const two = await evaluate('two.mjs', source('clash', 'two'))
@@ -23,7 +23,7 @@ t.test('another function of the same name is refused, and both places are named'
   await t.rejects(worker.start(), refusal)
 })
 
-t.test('two of one name in one module are refused', async (t) => {
+t.test('two actors of one name in one module are refused', async (t) => {
   serve(t)
   const work = await evaluate(
     file(),
@@ -42,7 +42,7 @@ t.test('a function that is called twice and declares the same name is refused', 
   t.throws(() => actor(() => 'three', { actorName: 'made', broker }), ActorExists)
 })
 
-t.test('in production nothing is replaced', async (t) => {
+t.test('in production no actor is replaced', async (t) => {
   as(t, 'production')
   const { worker } = serve(t)
   const name = file()

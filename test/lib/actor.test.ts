@@ -1,13 +1,13 @@
-/** What can be an actor, and how one behaves as the function it was made of. */
+/** Which values can be an actor, and how an actor behaves when it is called as a function. */
 import { mock } from 'node:test'
 import t from 'tap'
 import { actor, current } from '../../lib/index.js'
 import { stage } from '../support/memory.js'
 
-// biome-ignore lint/suspicious/noExplicitAny: what isn't a function for the compiler
+// biome-ignore lint/suspicious/noExplicitAny: values that aren't functions for the compiler
 const anything = (value: unknown): any => value
 
-t.test('what does nothing when it is called is refused, with what it is', async (t) => {
+t.test('a value that does no work when it is called is refused, with its kind', async (t) => {
   class Mailer {
     *parts(): Generator<number> {
       yield 1
@@ -41,7 +41,7 @@ t.test('what does nothing when it is called is refused, with what it is', async 
   }
 })
 
-t.test('whatever does its work when it is called is taken', async (t) => {
+t.test('every function that does its work when it is called is accepted', async (t) => {
   const object = {
     async method(n: number) {
       return n
@@ -57,7 +57,7 @@ t.test('whatever does its work when it is called is taken', async (t) => {
   }
 })
 
-/** What a generator function returns that was compiled for a JavaScript without generators. */
+/** The return value of a generator function that was compiled to JavaScript without generators. */
 function compiledGenerator(method: symbol): object {
   const generator = {
     next: () => ({ value: 1, done: false }),
@@ -69,7 +69,7 @@ function compiledGenerator(method: symbol): object {
 }
 
 t.test(
-  'a generator function that looks like another one is found out by what it returns, and not retried',
+  'a generator function that looks like another function is recognised by its return value, and not retried',
   async (t) => {
     const { broker, actor, work } = stage(t)
     const walk = actor(() => compiledGenerator(Symbol.iterator) as never, { actorName: 'walk' })
@@ -89,7 +89,7 @@ t.test(
   },
 )
 
-t.test('an actor that asks for the message in hand can be called like any function', async (t) => {
+t.test('an actor that uses current() can be called like any function', async (t) => {
   const inner = actor(async (n: number) => current().message.args[0] === n, { actorName: 'direct' })
   const outer = actor(
     async (_text: string, options?: { deep: boolean }) => {
@@ -110,7 +110,7 @@ t.test('an actor that asks for the message in hand can be called like any functi
   t.throws(() => current(), /current\(\) is only there while an actor runs/)
 })
 
-t.test('an actor that another one calls sees the message of that one', async (t) => {
+t.test('an actor called by another one sees the message of the caller', async (t) => {
   const { actor, work } = stage(t)
   const inner = actor(async () => current().message.messageId, { actorName: 'inner' })
   const outer = actor(async () => inner(), { actorName: 'outer', storeResults: true })
@@ -119,7 +119,7 @@ t.test('an actor that another one calls sees the message of that one', async (t)
   t.equal(await message.result(), message.messageId)
 })
 
-t.test('how an actor sends can be replaced, and put back, by whatever mocks methods', async (t) => {
+t.test('send of an actor can be mocked and restored', async (t) => {
   const { actor } = stage(t)
   const add = actor((a: number, b: number) => a + b, { actorName: 'add' })
   for (const name of ['send', 'sendWithOptions', 'sendMany', 'message', 'messageWithOptions', 'fn'] as const) {

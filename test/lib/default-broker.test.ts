@@ -1,4 +1,4 @@
-/** Which broker is meant when none is named, and what is said of it. */
+/** The broker that is used when none is given, and what is logged about it. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { actor, getBroker, remoteActor, setBroker, Worker } from '../../lib/index.js'
 import { captureLog } from '../support/log.js'
 
-t.test('the log names the broker that was made because none was set', async (t) => {
+t.test('the log names the broker that was created because none was set', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'dramatis-default-'))
   const before = process.cwd()
   process.chdir(folder)
@@ -26,7 +26,7 @@ t.test('the log names the broker that was made because none was set', async (t) 
   await getBroker().close()
 })
 
-t.test('a broker that was set is named at debug when it is first used, and by a worker that starts', async (t) => {
+t.test('a broker that was set is logged at debug on first use, and by a worker that starts', async (t) => {
   const log = captureLog()
   const broker = new MemoryBroker()
   setBroker(broker)
@@ -45,7 +45,7 @@ t.test('a broker that was set is named at debug when it is first used, and by a 
   )
 })
 
-t.test('a broker says where it is, and no password', async (t) => {
+t.test('the location of a broker contains no password', async (t) => {
   const where = async (broker: RedisBroker | SQLiteBroker): Promise<string> => {
     await broker.close()
     return broker.location

@@ -4,7 +4,7 @@ import { checkSerializable, type Encoder, getEncoder, JSONEncoder, setEncoder } 
 import { DecodeError, NotSerializable } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 
-t.test('what JSON carries unharmed passes', async (t) => {
+t.test('values that JSON represents unchanged are accepted', async (t) => {
   const shared = { a: 1 }
   const bare = Object.assign(Object.create(null) as object, { a: 1 })
   const deep = Array.from({ length: 100 }).reduce<unknown>((inner) => [inner], 1)
@@ -27,7 +27,7 @@ t.test('what JSON carries unharmed passes', async (t) => {
   for (const value of fine) t.doesNotThrow(() => checkSerializable([value], 'args'))
 })
 
-t.test('what JSON would lose or change is refused, with the path to it', async (t) => {
+t.test('values that JSON would lose or change are refused, with their path', async (t) => {
   const cycle: Record<string, unknown> = { name: 'loop' }
   cycle.self = { again: cycle }
   class Point {
@@ -50,7 +50,7 @@ t.test('what JSON would lose or change is refused, with the path to it', async (
     [[new Point()], 'args[0]', /Point/],
     [[new Error('x')], 'args[0]', /Error/],
     [[cycle], 'args[0].self.again', /cycle/],
-    // biome-ignore lint/suspicious/noSparseArray: a hole is what is asked about
+    // biome-ignore lint/suspicious/noSparseArray: this tests a hole
     [[[1, , 3]], 'args[0][1]', /undefined/],
   ]
   for (const [value, path, message] of cases) {
@@ -61,7 +61,7 @@ t.test('what JSON would lose or change is refused, with the path to it', async (
   }
 })
 
-t.test('a culprit deeper than the quick check looks is found as well', async (t) => {
+t.test('an invalid value deeper than the quick check is found as well', async (t) => {
   const deep = Array.from({ length: 60 }).reduce<unknown>((inner) => ({ inner }), 1n)
   t.match(
     thrown(() => checkSerializable(deep, 'kwargs')),

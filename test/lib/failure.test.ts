@@ -7,20 +7,20 @@ import { classNames, cut } from '../../lib/thrown.js'
 
 const crossed = (thrown: unknown): Error => unpackError(structuredClone(packError(thrown)))
 
-t.test('a text is cut by its bytes, splits no character, and says how much is missing', async (t) => {
+t.test('a text is truncated by its bytes, splits no character, and states how much is missing', async (t) => {
   t.equal(cut('x'.repeat(8192)), 'x'.repeat(8192))
   t.equal(cut('x'.repeat(8193)), `${'x'.repeat(8192)}… (1 more characters)`)
   t.equal(cut('ü'.repeat(5), 5), 'üü… (3 more characters)')
   t.equal(cut('😀'.repeat(3), 9), '😀😀… (2 more characters)')
   for (let most = 1; most < 14; most++) t.notMatch(cut('a😀b😀c', most), /\p{Cs}/u, `${most} bytes`)
-  t.match(cut('a\ud83d'.repeat(9000)), /more characters\)$/, 'halves of characters cut no worse')
+  t.match(cut('a\ud83d'.repeat(9000)), /more characters\)$/, 'unpaired surrogates are allowed')
   t.equal(cut(''), '')
   const once = cut('x'.repeat(9000))
-  t.equal(cut(once), once, 'what was cut stays so')
-  t.equal(cut(once, 100), `${'x'.repeat(100)}… (8900 more characters)`, 'and what is missing is told in all')
+  t.equal(cut(once), once, 'a truncated text is not truncated again')
+  t.equal(cut(once, 100), `${'x'.repeat(100)}… (8900 more characters)`, 'the total of missing characters is stated')
 })
 
-t.test('the same error comes out as went in, as far as it is plain', async (t) => {
+t.test('an error is copied with all of its plain data', async (t) => {
   const error = Object.assign(new RangeError('no', { cause: new Error('inner') }), {
     code: 5,
     none: undefined,
@@ -32,23 +32,23 @@ t.test('the same error comes out as went in, as far as it is plain', async (t) =
   t.ok(copy instanceof RangeError)
   t.equal(copy.stack, error.stack)
   t.match(copy, { message: 'no', code: 5, big: 1n, deep: { list: [1, { a: null }] }, cause: { message: 'inner' } })
-  t.notOk(Object.keys(copy).includes('cause'), 'what wasn’t enumerable isn’t')
+  t.notOk(Object.keys(copy).includes('cause'), 'a property that was not enumerable still isn’t')
   t.same(Object.keys(copy.deep as object), ['list'])
   t.equal((copy.evil as { polluted?: boolean }).polluted, undefined)
 })
 
-t.test('a class that can’t travel leaves its name on the error and in its chain', async (t) => {
+t.test('the name of a class that can’t be copied is kept on the error and in its prototype chain', async (t) => {
   class Refused extends Error {}
   class CardRefused extends Refused {}
   const copy = crossed(new CardRefused('no'))
   t.equal(copy.name, 'CardRefused')
   t.equal(copy.constructor.name, 'CardRefused')
   t.same(classNames(copy), ['CardRefused', 'Refused', 'Error'])
-  t.equal(crossed(new CardRefused('no')).constructor, copy.constructor, 'one class for all of a name')
+  t.equal(crossed(new CardRefused('no')).constructor, copy.constructor, 'one class for all errors of a name')
 })
 
 t.test(
-  'every class of ours has its mark, crosses as itself, and is known by another copy of this package',
+  'every error class of dramatis has a mark, is copied as itself, and is recognised by another copy of the package',
   async (t) => {
     const copy = (await import(`../../lib/errors.js?${'another'}`)) as typeof errors
     t.not(copy.SkipMessage, errors.SkipMessage)
@@ -69,7 +69,7 @@ t.test(
   },
 )
 
-t.test('one of ours with a long message is cut like any, and still says what it wants', async (t) => {
+t.test('a dramatis error with a long message is truncated like any other, and keeps its fields', async (t) => {
   const again = new errors.Retry({ message: 'x'.repeat(1e5), delay: '5s' })
   const skip = new errors.SkipMessage('x'.repeat(1e5), { fail: true })
   for (const read of [toError, crossed]) {
@@ -79,7 +79,7 @@ t.test('one of ours with a long message is cut like any, and still says what it 
   }
 })
 
-t.test('a class of the same name is none of ours', async (t) => {
+t.test('another class of the same name is not recognised', async (t) => {
   class SkipMessage extends Error {}
   for (const error of [new SkipMessage('no'), crossed(new SkipMessage('no'))]) {
     t.notOk(error instanceof errors.SkipMessage)
@@ -88,7 +88,7 @@ t.test('a class of the same name is none of ours', async (t) => {
   }
 })
 
-t.test('a summary doesn’t say twice what a message tells of its cause', async (t) => {
+t.test('a summary doesn’t repeat a cause that the message contains', async (t) => {
   const cause = new Error('disk full')
   t.equal(summary(new TypeError(`could not write: disk full`, { cause })), 'TypeError: could not write: disk full')
   t.equal(
@@ -102,7 +102,7 @@ t.test('a summary doesn’t say twice what a message tells of its cause', async 
   t.match(textOf(many), /^no\. 0; .*no\. 9; and 40 more$/)
 })
 
-t.test('a traceback of many, of long or of no frames ends with the error, and is never over 8 KiB', async (t) => {
+t.test('a traceback of many, of long or of no frames ends with the error, and never exceeds 8 KiB', async (t) => {
   const error = toError(new Error('y'.repeat(1e6)))
   error.stack = `Error: y\n${`    at ${'deep/'.repeat(40)}file.js:1:1\n`.repeat(200)}`
   error.cause = new AggregateError(Array.from({ length: 10 }, () => new Error('z'.repeat(9000))))

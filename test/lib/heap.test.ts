@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Heap } from '../../lib/heap.js'
 
-t.test('the lowest comes out first; of equals, the one that went in first', async (t) => {
+t.test('the lowest item is removed first; of equal items the one added first', async (t) => {
   const heap = new Heap<string>()
   t.equal(heap.peek(), undefined)
   t.equal(heap.pop(), undefined)
@@ -20,9 +20,9 @@ t.test('the lowest comes out first; of equals, the one that went in first', asyn
   t.same(drain(heap), ['a1', 'a2', 'a3', 'b', 'c'])
 })
 
-t.test('thousands come out sorted, whatever was swept out between', async (t) => {
+t.test('thousands of items are returned in order, even if some are removed in between', async (t) => {
   const heap = new Heap<{ rank: number; index: number }>()
-  // A fixed sequence that looks random: no run differs from another.
+  // A fixed pseudorandom sequence, so that every run is the same.
   let seed = 1
   for (let index = 0; index < 5000; index++) {
     seed = (seed * 48_271) % 2_147_483_647

@@ -9,20 +9,20 @@ import { getLogger, isDebugEnabled, type Logger, setLogger } from '../../lib/log
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const logger = pathToFileURL(join(root, 'lib/logger.ts')).href
-/** `script` gives a program a terminal; its arguments are those of util-linux. */
+/** `script` runs a program on a terminal; the arguments are those of util-linux. */
 const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0
 const skip = hasTerminal ? false : 'there is no script (util-linux) here'
 
 const environment = { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', DRAMATIS_LOG_LEVEL: 'info' }
 
-/** A folder of an application, outside of this package and of what is installed for it. */
+/** The folder of an application, outside this package and its node_modules. */
 function application(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'dramatis-log-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   return folder
 }
 
-/** What a program in that folder logs: on a terminal, or to a pipe. */
+/** The log of a program in that folder, on a terminal or to a pipe. */
 function log(t: Test, cwd: string, onTerminal: boolean, before = ''): string {
   const program = `${before}\nimport { getLogger } from '${logger}'\ngetLogger().info({ threads: 2 }, 'Worker started')\n`
   writeFileSync(join(cwd, 'program.mts'), program)
@@ -36,25 +36,25 @@ function log(t: Test, cwd: string, onTerminal: boolean, before = ''): string {
   return stdout + stderr
 }
 
-t.test('on a terminal the log is readable where pino-pretty is installed', { skip }, async (t) => {
+t.test('on a terminal the log is formatted for reading if pino-pretty is installed', { skip }, async (t) => {
   const project = application(t)
   mkdirSync(join(project, 'node_modules'))
   symlinkSync(join(root, 'node_modules/pino-pretty'), join(project, 'node_modules/pino-pretty'))
   t.match(log(t, project, true), /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: Worker started \{"threads":2\}\s*$/)
-  t.match(JSON.parse(log(t, project, false)), { msg: 'Worker started', threads: 2 }, 'elsewhere it is JSON')
+  t.match(JSON.parse(log(t, project, false)), { msg: 'Worker started', threads: 2 }, 'otherwise it is JSON')
 })
 
 t.test('without pino-pretty the log is JSON on a terminal, too', { skip }, async (t) => {
   t.match(JSON.parse(log(t, application(t), true)), { msg: 'Worker started', threads: 2 })
 })
 
-t.test('where a supervisor has replaced the write of standard error, the log goes through that', async (t) => {
+t.test('if a supervisor replaced the write function of standard error, the log uses it', async (t) => {
   const replaced = 'process.stderr.write = (text) => process.stdout.write("captured " + text)'
   t.match(log(t, application(t), false, replaced), /^captured \{.*"Worker started"/)
 })
 
-t.test('what is logged last, before a process ends, is waited for there', async (t) => {
-  // As PM2 does it: by a stream that writes to a file, one chunk after the other.
+t.test('the process waits there for its last log lines before it ends', async (t) => {
+  // As in PM2: a stream that writes to a file, one chunk after the other.
   const slowly = `process.stderr.write = (text, encoding, done) => setTimeout(() => { process.stdout.write(text); done?.() }, 50)
     process.on('exit', () => console.log('ended'))
     const { flushLog } = await import('${logger}')
@@ -62,7 +62,7 @@ t.test('what is logged last, before a process ends, is waited for there', async 
   t.match(log(t, application(t), false, slowly), /"Worker started".*\n.*ended/)
 })
 
-t.test('whether debug is written is known without asking the logger each time', async (t) => {
+t.test('whether debug is enabled is known without a call to the logger each time', async (t) => {
   const before = getLogger()
   t.teardown(() => setLogger(before))
   const nowhere = { write() {} }
@@ -70,14 +70,14 @@ t.test('whether debug is written is known without asking the logger each time', 
   setLogger(quiet)
   t.equal(isDebugEnabled(), false)
   quiet.level = 'debug'
-  t.equal(isDebugEnabled(), true, 'pino says when its level changes')
+  t.equal(isDebugEnabled(), true, 'pino reports when its level changes')
   setLogger(pino({ level: 'silent' }, nowhere))
   quiet.level = 'trace'
-  t.equal(isDebugEnabled(), false, 'a logger that was replaced has no say')
+  t.equal(isDebugEnabled(), false, 'a replaced logger has no effect')
   const nothing = (): void => {}
   const small: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing }
   setLogger(small)
-  t.equal(isDebugEnabled(), true, 'a logger that does not say is told everything')
+  t.equal(isDebugEnabled(), true, 'a logger without isLevelEnabled gets every line')
   setLogger({ ...small, isLevelEnabled: (level) => level !== 'debug' })
   t.equal(isDebugEnabled(), false)
 })

@@ -19,20 +19,20 @@ interface MalformedCase {
 const encoding = readVectors<EncodingCase>('redis-message-encoding').cases
 const malformed = readVectors<MalformedCase>('redis-malformed').cases
 
-/** Python writes NaN and the infinities as no JSON knows them. */
+/** Python writes NaN and the infinities, which JSON doesn't allow. */
 const notJSON = ['nan_inf']
 
 for (const { name, what, message } of encoding.filter(({ name }) => !notJSON.includes(name))) {
   t.test(`Python's message is read and written again unchanged: ${name} (${what})`, async (t) => {
     const decoded = Message.decode(message.raw)
-    // Field order and white space are Python's, too; only characters that it escapes are written as they are.
+    // Field order and white space are Python's, too; only characters that Python escapes are written unescaped.
     t.equal(decoded.encode(), JSON.stringify(JSON.parse(message.raw)))
     if (message.json) t.same(JSON.parse(decoded.encode() as string), message.json)
     t.same(Message.decode(Buffer.from(message.raw)), decoded, 'from bytes as from text')
   })
 }
 
-t.test('what Python writes that is not JSON is refused', async (t) => {
+t.test('values that Python writes but JSON does not allow are refused', async (t) => {
   for (const name of notJSON) {
     const raw = encoding.find((each) => each.name === name)?.message.raw as string
     t.match(raw, 'NaN')
@@ -49,7 +49,7 @@ t.test('integers beyond 2^53 lose their last digits, as they do everywhere in Ja
   t.ok(Object.is(args[8], -0))
 })
 
-t.test('Python without ids, with another order, with white space, with raw UTF-8: read all the same', async (t) => {
+t.test('messages of Python without ids, in another order, with white space or with raw UTF-8 are read', async (t) => {
   for (const name of ['baseline', 'without_ids', 'key_order_and_spaces', 'raw_utf8', 'retries_null', 'throws_string']) {
     const { messages } = malformed.find((each) => each.name === name) as MalformedCase
     for (const body of messages.map(asText)) {
@@ -62,14 +62,14 @@ t.test('Python without ids, with another order, with white space, with raw UTF-8
 })
 
 for (const name of ['not_json', 'extra_field', 'missing_kwargs', 'args_null']) {
-  t.test(`what poisons Python's worker is refused as a DecodeError: ${name}`, async (t) => {
+  t.test(`a body that breaks Python's worker is refused with a DecodeError: ${name}`, async (t) => {
     const [bad] = (malformed.find((each) => each.name === name) as MalformedCase).messages
     t.throws(() => Message.decode(asText(bad as string)), DecodeError)
     t.throws(() => Message.decode(Buffer.from(asText(bad as string))), DecodeError)
   })
 }
 
-t.test('a DecodeError says what is wrong with the body', async (t) => {
+t.test('a DecodeError states what is wrong with the body', async (t) => {
   const wire = new Message({ queueName: 'default', actorName: 'add', args: [] }).toWire()
   const { kwargs: _, ...withoutKwargs } = wire
   const cases: [unknown, RegExp][] = [
@@ -84,7 +84,7 @@ t.test('a DecodeError says what is wrong with the body', async (t) => {
   ]
   for (const [body, message] of cases) t.throws(() => Message.decode(JSON.stringify(body)), { message })
   t.throws(() => Message.decode('{"queue_name":'), { name: 'DecodeError', message: /not a message/ })
-  t.throws(() => Message.decode(Buffer.from([0x22, 0xff, 0x22])), DecodeError, 'bytes that are no UTF-8')
+  t.throws(() => Message.decode(Buffer.from([0x22, 0xff, 0x22])), DecodeError, 'bytes that are not UTF-8')
   t.throws(() => Message.decode('{"__proto__":1}'), DecodeError)
 })
 
@@ -97,7 +97,7 @@ t.test('a message is a frozen value', async (t) => {
   t.not(message.messageId, new Message({ queueName: 'default', actorName: 'add', args: [1] }).messageId)
 })
 
-t.test('with() makes a changed copy, ids and all', async (t) => {
+t.test('with() makes a changed copy, including ids', async (t) => {
   const message = new Message({ queueName: 'default', actorName: 'add', args: [1], options: { retries: 1 } })
   const copy = message.with({ args: [2], options: { own: 1 } })
   t.same(message.args, [1])
@@ -107,7 +107,7 @@ t.test('with() makes a changed copy, ids and all', async (t) => {
   t.equal(copy.messageTimestamp, message.messageTimestamp)
 })
 
-t.test('a message nests in JSON in its wire form', async (t) => {
+t.test('a message inside JSON has its wire format', async (t) => {
   const message = new Message({ queueName: 'default', actorName: 'add', args: [1] })
   t.same(JSON.parse(JSON.stringify({ pipe_target: message })), { pipe_target: message.toWire() })
   t.same(Message.fromWire(JSON.parse(JSON.stringify(message))), message)
@@ -120,7 +120,7 @@ t.test('only messages can be sent', async (t) => {
   }
 })
 
-t.test('result() asks the broker that the message was made for, else the default one', async (t) => {
+t.test('result() uses the broker that the message was created for, otherwise the default one', async (t) => {
   const broker = new MemoryBroker()
   const other = new MemoryBroker({ middleware: [] })
   t.teardown(() => Promise.all([broker.close(), other.close()]))

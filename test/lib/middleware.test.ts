@@ -9,7 +9,7 @@ import type { Middleware } from '../../lib/middleware.js'
 const broker = {} as Broker
 const message = new Message({ queueName: 'default', actorName: 'add', args: [] })
 
-/** What is logged while a test runs. */
+/** The lines that are logged while a test runs. */
 function listen(t: { teardown(done: () => void): void }): { fields: object; text: string }[] {
   const logged: { fields: object; text: string }[] = []
   const logger = getLogger()
@@ -19,7 +19,7 @@ function listen(t: { teardown(done: () => void): void }): { fields: object; text
   return logged
 }
 
-/** A chain of plugins, each of which writes down when its hooks are called. */
+/** A chain of plugins that record the calls of their hooks. */
 function recorded(names: readonly string[], isAsync = false): { chain: Chain; log: string[] } {
   const chain = new Chain()
   const log: string[] = []
@@ -52,7 +52,7 @@ for (const isAsync of [false, true]) {
   })
 }
 
-t.test('hooks that nobody implements, and hooks that are sync, give nothing to wait for', async (t) => {
+t.test('hooks that no plugin implements, and sync hooks, return no promise', async (t) => {
   const { chain } = recorded(['a'])
   t.equal(chain.emit('beforeEnqueue', message, undefined, broker), undefined)
   t.equal(chain.has('beforeEnqueue'), false)
@@ -62,7 +62,7 @@ t.test('hooks that nobody implements, and hooks that are sync, give nothing to w
   t.ok(recorded(['a'], true).chain.emit('beforeAck', message, broker) instanceof Promise)
 })
 
-t.test('an async hook is waited for before the next is called', async (t) => {
+t.test('an async hook has ended before the next is called', async (t) => {
   const log: string[] = []
   const chain = new Chain()
   chain.add({
@@ -79,12 +79,12 @@ t.test('an async hook is waited for before the next is called', async (t) => {
 t.test('aroundProcess nests, the plugin added first outermost', async (t) => {
   const { chain, log } = recorded(['a', 'b'])
   const result = await chain.around(message, async () => log.push('run'), broker)
-  t.equal(result, 3, 'what the actor returned comes through')
+  t.equal(result, 3, 'the return value of the actor is passed on')
   t.same(log, ['into a', 'into b', 'run', 'out of b', 'out of a'])
   t.equal(await new Chain().around(message, async () => 'bare', broker), 'bare')
 })
 
-t.test('what the actor throws comes through every aroundProcess as it is', async (t) => {
+t.test('an error of the actor passes through every aroundProcess unchanged', async (t) => {
   const { chain } = recorded(['a', 'b'])
   const error = new Error('from the actor')
   await t.rejects(
@@ -96,12 +96,12 @@ t.test('what the actor throws comes through every aroundProcess as it is', async
   await t.rejects(
     chain.around(message, () => Promise.reject(error), broker),
     error,
-    'a watcher can not swallow it',
+    'a plugin that is not essential can not suppress it',
   )
   t.same(seen, [error])
 })
 
-t.test('calling next twice is a mistake, and the actor runs once', async (t) => {
+t.test('calling next twice is an error, and the actor runs once', async (t) => {
   const logged = listen(t)
   const chain = new Chain()
   chain.add({
@@ -116,13 +116,13 @@ t.test('calling next twice is a mistake, and the actor runs once', async (t) => 
   t.match(logged, [{ text: /aroundProcess of doubler failed/, fields: { err: { message: /more than once/ } } }])
 })
 
-t.test('a watcher that forgets next does not keep the actor from running', async (t) => {
+t.test('the actor runs even if a plugin that is not essential does not call next', async (t) => {
   const chain = new Chain()
   chain.add({ aroundProcess: () => 'instead' })
   t.equal(await chain.around(message, async () => 'result', broker), 'result')
 })
 
-t.test("a watcher's failure is logged with its name and goes no further", async (t) => {
+t.test('the failure of a plugin that is not essential is logged with its name and has no effect', async (t) => {
   const logged = listen(t)
   class Watcher implements Middleware {
     beforeAck(): void {
@@ -152,7 +152,7 @@ t.test("a watcher's failure is logged with its name and goes no further", async 
   )
 })
 
-t.test("an essential plugin's failure stops what was going on", async (t) => {
+t.test('the failure of an essential plugin aborts the operation', async (t) => {
   listen(t)
   const cause = new Error('no connection')
   const fail = (): never => {
@@ -190,7 +190,7 @@ t.test('an essential aroundProcess that fails after the actor ran stops the ackn
   )
 })
 
-t.test('SkipMessage and Retry are no failures, whoever throws them', async (t) => {
+t.test('SkipMessage and Retry are not failures, whichever plugin throws them', async (t) => {
   const logged = listen(t)
   const chain = new Chain()
   chain.add({
@@ -202,7 +202,7 @@ t.test('SkipMessage and Retry are no failures, whoever throws them', async (t) =
   t.same(logged, [])
 })
 
-t.test('plugins find their place: before, after, in place of their twin, at the end', async (t) => {
+t.test('plugins are added before or after another, instead of one of their class, or at the end', async (t) => {
   class A implements Middleware {}
   class B implements Middleware {}
   class C implements Middleware {}
@@ -224,11 +224,11 @@ t.test('plugins find their place: before, after, in place of their twin, at the 
   t.same(order(), ['A', 'C', 'D', 'B'])
 
   chain.add(new A(), { before: A })
-  t.same(order(), ['A', 'C', 'D', 'B'], 'beside its own twin means in its place')
+  t.same(order(), ['A', 'C', 'D', 'B'], 'before or after its own class means in its place')
 
   chain.add({ name: 'plain' })
   chain.add({ name: 'plain' })
-  t.equal(chain.plugins.length, 6, 'plain objects are nobody’s twins')
+  t.equal(chain.plugins.length, 6, 'plain objects replace no other plugin')
 
   class Absent implements Middleware {}
   t.throws(() => chain.add(new A(), { before: Absent }), { constructor: DramatisError, message: /There is no Absent/ })
@@ -242,11 +242,11 @@ t.test('options of a new message pass through every plugin', async (t) => {
   t.same(chain.updateOptions({ own: 0 }, {} as never, broker), { own: 0, one: 1, two: 1 })
 })
 
-t.test('a hook may give back any thenable, and is waited for', async (t) => {
+t.test('a hook may return any thenable, which is awaited', async (t) => {
   const chain = new Chain()
   let asked = 0
   const query = {
-    // biome-ignore lint/suspicious/noThenProperty: it is what this is about
+    // biome-ignore lint/suspicious/noThenProperty: this tests a thenable
     then(_resolve: unknown, reject: (error: Error) => void) {
       asked++
       reject(new Error('no connection'))

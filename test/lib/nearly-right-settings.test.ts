@@ -1,4 +1,4 @@
-/** Constructors that are given settings which are nearly right: each says what it expected and what came. */
+/** Constructors with settings that are nearly right: each error states what was expected and what was passed. */
 import t from 'tap'
 import { MemoryBroker, MemoryRateLimits, MemoryResults } from '../../brokers/memory/index.js'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'

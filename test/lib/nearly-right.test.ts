@@ -1,6 +1,6 @@
 /**
- * Every public function is given what is nearly right: a string for a list, an empty list, an object of another class, a
- * number in a string, `null`. Each says what it expected and what came, and nothing is stored.
+ * Every public function with arguments that are nearly right: a string for a list, an empty list, an object of another
+ * class, a number in a string, `null`. Each error states what was expected and what was passed, and nothing is stored.
  */
 import t, { type Test } from 'tap'
 import { MemoryBroker, MemoryResults } from '../../brokers/memory/index.js'
@@ -132,10 +132,10 @@ t.test('use', async (t) => {
     [{ before: Retries, after: Retries }, /^Expected "before" or "after"; got both/],
   ])
   const own = { beforeCommit() {}, afterAll() {}, beforeAck() {} }
-  t.equal(new MemoryBroker().use(own).middleware.at(-1), own, 'methods of its own are no mistake')
+  t.equal(new MemoryBroker().use(own).middleware.at(-1), own, 'additional methods are allowed')
 })
 
-t.test('what a broker is asked', async (t) => {
+t.test('methods of a broker', async (t) => {
   const fields = { queueName: 'default', actorName: 'add', args: [] }
   const noMessage = /^Expected a Message; got .*Make one with actor\.message\(…\) or new Message\({ … }\)\.$/
   await refuses(

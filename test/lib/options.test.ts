@@ -16,14 +16,14 @@ import {
   readMessageOptions,
 } from '../../lib/options.js'
 
-// As a middleware does; named so that no real option is near.
+// As a middleware does; the names are unlike any real option.
 declareOptions({
   flavourLimit: { wire: 'flavour_limit', read: nullable(count) },
   flavourDelay: { wire: 'flavour_delay', read: duration },
   flavourWhen: { read: callback },
 })
 
-t.test('an unknown option names the nearest known one, and where it was written', async (t) => {
+t.test('the error for an unknown option names the nearest known one, and where it was set', async (t) => {
   const cases: [object, RegExp][] = [
     [{ flavourLimt: 1 }, /Unknown option "flavourLimt", did you mean "flavourLimit"\? \(on actor "add"\)/],
     [{ flavour_limit: 1 }, /did you mean "flavourLimit"/],
@@ -40,7 +40,7 @@ t.test('an unknown option names the nearest known one, and where it was written'
   t.throws(() => readActorOptions({ constructor: 1 }, 'x'), InvalidOption)
 })
 
-t.test('the nearest name is one that could be meant', async (t) => {
+t.test('the nearest name is a plausible one', async (t) => {
   const names = ['maxRetries', 'minBackoff', 'maxBackoff', 'timeLimit']
   t.equal(nearest('maxRetry', names), 'maxRetries')
   t.equal(nearest('max_retries', names), 'maxRetries')
@@ -48,42 +48,45 @@ t.test('the nearest name is one that could be meant', async (t) => {
   t.equal(nearest('timelimit', names), 'timeLimit')
   t.equal(nearest('throws', names), undefined)
   t.equal(nearest('x', []), undefined)
-  t.equal(nearest('ttl', ['url', 'redis']), undefined, 'of three letters one remains')
+  t.equal(nearest('ttl', ['url', 'redis']), undefined, 'only one of three letters matches')
 })
 
-t.test("an actor's options come in normal form, frozen", async (t) => {
+t.test("an actor's options are normalised and frozen", async (t) => {
   const options = readActorOptions({ flavourDelay: '2s', flavourLimit: null, priority: 3, flavourWhen: undefined }, 'x')
   t.same(options, { flavourDelay: 2000, flavourLimit: null, priority: 3 })
   t.ok(Object.isFrozen(options))
 })
 
-t.test("a message's options come as they travel", async (t) => {
+t.test("a message's options are in wire format", async (t) => {
   const wire = readMessageOptions({ flavourDelay: '2s', flavourLimit: null, priority: 3 }, 'a message')
   t.same(wire, { flavour_delay: 2000, flavour_limit: null, broker_priority: 3 })
   t.throws(() => readMessageOptions({ flavourWhen: () => true }, 'a message'), { message: /belongs on the actor/ })
   t.throws(() => readMessageOptions({ prio: 1 }, 'a message'), InvalidOption)
 })
 
-t.test('values of the wrong kind are refused, saying what was expected and what came', async (t) => {
-  const cases: [(value: unknown, name: string) => unknown, unknown, RegExp][] = [
-    [count, -1, /whole number from 0 up; got -1/],
-    [count, 1.5, /got 1\.5/],
-    [count, '3', /got "3"/],
-    [flag, 'yes', /true or false; got "yes"/],
-    [callback, 7, /a function; got 7/],
-    [actorReference, {}, /an actor or the name of one; got an object \(Object\)/],
-    [actorReference, '', /got ""/],
-    [nullable(count), undefined, /got undefined/],
-  ]
-  for (const [read, value, message] of cases) {
-    t.throws(() => read(value, 'thing'), { constructor: InvalidOption, option: 'thing', message })
-  }
-  for (const priority of [-1, 10, 1.5, '5', null]) {
-    t.throws(() => readActorOptions({ priority }, 'x'), { message: /"priority".*0 to 9/ })
-  }
-  t.equal(actorReference({ actorName: 'add' }, 'onSuccess'), 'add')
-  t.equal(nullable(count)(null, 'x'), null)
-})
+t.test(
+  'values of the wrong kind are refused, and the error states what was expected and what was passed',
+  async (t) => {
+    const cases: [(value: unknown, name: string) => unknown, unknown, RegExp][] = [
+      [count, -1, /whole number from 0 up; got -1/],
+      [count, 1.5, /got 1\.5/],
+      [count, '3', /got "3"/],
+      [flag, 'yes', /true or false; got "yes"/],
+      [callback, 7, /a function; got 7/],
+      [actorReference, {}, /an actor or the name of one; got an object \(Object\)/],
+      [actorReference, '', /got ""/],
+      [nullable(count), undefined, /got undefined/],
+    ]
+    for (const [read, value, message] of cases) {
+      t.throws(() => read(value, 'thing'), { constructor: InvalidOption, option: 'thing', message })
+    }
+    for (const priority of [-1, 10, 1.5, '5', null]) {
+      t.throws(() => readActorOptions({ priority }, 'x'), { message: /"priority".*0 to 9/ })
+    }
+    t.equal(actorReference({ actorName: 'add' }, 'onSuccess'), 'add')
+    t.equal(nullable(count)(null, 'x'), null)
+  },
+)
 
 t.test('settings of a constructor are checked the same way', async (t) => {
   refuseUnknown({ threads: 1 }, ['threads', 'queues'], 'a worker')
@@ -96,7 +99,7 @@ t.test('settings of a constructor are checked the same way', async (t) => {
   })
 })
 
-t.test("what holds: the message's own, else the actor's, else the fallback", async (t) => {
+t.test("the option of the message takes precedence, then the actor's, then the fallback", async (t) => {
   const message = (options: Record<string, unknown>): Message =>
     new Message({ queueName: 'default', actorName: 'add', args: [], options })
   const actor = { options: { maxRetries: 3 } }

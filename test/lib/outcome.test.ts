@@ -6,11 +6,11 @@ import { Outcome } from '../../lib/outcome.js'
 import { Retries } from '../../middleware/retries.js'
 import { stage } from '../support/memory.js'
 
-/** What a plugin may do, one a plugin, in the order in which they are called. */
+/** The calls that plugins may make, one per plugin, in order. */
 const steps = ['retry a', 'retry b', 'give up r', 'give up s', 'send m'] as const
 type Step = (typeof steps)[number]
 
-/** Every order of one to three of them. */
+/** Every sequence of one to three of them. */
 function orders(): Step[][] {
   const all: Step[][] = []
   const extend = (begun: Step[]): void => {
@@ -21,7 +21,7 @@ function orders(): Step[][] {
   return all
 }
 
-/** The table in docs/middleware.md: the last decision counts, and what is sent besides is sent. */
+/** The table in docs/middleware.md: the last decision counts, and messages passed to send() are sent as well. */
 function expected(order: Step[], fails: boolean): { ran: string[]; reasons: string[]; result: unknown } {
   const last = order.findLast((step) => step !== 'send m')
   const sent = order.includes('send m') ? ['m'] : []
@@ -42,7 +42,7 @@ function expected(order: Step[], fails: boolean): { ran: string[]; reasons: stri
   return { ran: [...first, ...sent, ...own].toSorted(), reasons, result: fails ? 'failed: Error no' : 'first' }
 }
 
-/** Three plugins that each do what the message says, the first of them first. */
+/** Three plugins that each make the call that the message contains, in order. */
 function plugins(other: (name: string) => Message): Middleware[] {
   return [2, 1, 0].map((index) => ({
     name: `plugin ${index}`,
@@ -103,7 +103,7 @@ for (const position of ['before', 'after'] as const) {
   })
 }
 
-t.test('a plugin that gives up what Retries would retry gives it up once', async (t) => {
+t.test('a message that a plugin dead-letters instead of Retries is dead-lettered once', async (t) => {
   for (const where of [{ before: Retries }, { after: Retries }]) {
     const s = stage(t, new MemoryBroker())
     let runs = 0
@@ -120,11 +120,11 @@ t.test('a plugin that gives up what Retries would retry gives it up once', async
     await s.broker.join('default', { timeout: '10s' })
     const { letters } = await s.broker.deadLetters('default')
     t.match(letters, [{ reason: 'hopeless' }])
-    t.equal(runs, 1, 'Retries decides only where nobody did')
+    t.equal(runs, 1, 'Retries decides only if no other plugin did')
   }
 })
 
-t.test('onRetryExhausted isn’t called for what another plugin retries all the same', async (t) => {
+t.test('onRetryExhausted isn’t called for a message that another plugin retries', async (t) => {
   const s = stage(t, new MemoryBroker())
   let told = 0
   const tell = s.actor(() => void told++, { actorName: 'tell' })
@@ -148,7 +148,7 @@ t.test('onRetryExhausted isn’t called for what another plugin retries all the 
   t.equal((await s.broker.stats('default')).dead, 0)
 })
 
-t.test('once it is decided nobody decides any more, but may still send', async (t) => {
+t.test('once the decision is final, plugins may no longer decide, but may send', async (t) => {
   const message = new Message({ queueName: 'default', actorName: 'job', args: [] })
   const outcome = new Outcome(message, 1, undefined)
   outcome.conclude()
@@ -159,7 +159,7 @@ t.test('once it is decided nobody decides any more, but may still send', async (
   t.equal(outcome.decision, 'ack')
 })
 
-t.test('what is sent too late is refused, rather than left out without a word', async (t) => {
+t.test('a send that is too late throws, instead of being ignored', async (t) => {
   const s = stage(t, new MemoryBroker())
   const next = s.actor(() => {}, { actorName: 'next' })
   const job = s.actor((_kind: string) => {}, { actorName: 'job' })

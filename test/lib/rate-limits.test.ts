@@ -10,7 +10,7 @@ interface LimitCase {
   redis_after: Record<string, { type: string; pttl: number; value: string | string[] }>
 }
 
-/** Keeps what it is told in the plainest way, and how long it would be kept. */
+/** A minimal backend that records values, times to live and waits. */
 class Notebook implements RateLimitBackend {
   time = 0
   readonly values: Record<string, number> = {}
@@ -121,7 +121,7 @@ t.test("barrier: its count, its events and their time to live are Dramatiq's", a
   }
 })
 
-t.test('a barrier waits at its events: as long as it is told, else for ever', async (t) => {
+t.test('a barrier waits for its events: until its timeout, otherwise without a limit', async (t) => {
   const notebook = new Notebook()
   const barrier = new Barrier(notebook, 'b')
   await barrier.create(9)
@@ -132,7 +132,7 @@ t.test('a barrier waits at its events: as long as it is told, else for ever', as
   t.equal(notebook.waits.length, 3, 'round after round, until an event comes')
 })
 
-t.test('settings that make no sense are refused', async (t) => {
+t.test('invalid settings are refused', async (t) => {
   const notebook = new Notebook()
   const bad: [() => unknown, RegExp][] = [
     [() => new ConcurrentRateLimiter(notebook, ''), /"key"/],
@@ -152,7 +152,7 @@ t.test('settings that make no sense are refused', async (t) => {
   await t.rejects(new ConcurrentRateLimiter(notebook, 'k').acquire(5 as never), InvalidOption)
 })
 
-t.test('a slot that can not be given back does not undo what was done in it', async (t) => {
+t.test('a slot that can not be released does not affect the result of its function', async (t) => {
   const notebook = new Notebook()
   notebook.decr = async () => {
     throw new Error('gone')
@@ -164,7 +164,7 @@ function caseOf(cases: readonly LimitCase[], name: string): LimitCase {
   return cases.find((each) => each.name === name) as LimitCase
 }
 
-/** Compares the notebook with what was in Redis; a list of events counts by its length, a time to live had begun to run. */
+/** Compares the notebook with Redis: a list of events by its length, a time to live as far as it has passed. */
 function sameAs(t: Test, notebook: Notebook, { redis_after }: LimitCase): void {
   const values = Object.entries(redis_after).map(([key, { value }]) => [
     key,

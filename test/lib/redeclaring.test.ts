@@ -1,4 +1,4 @@
-/** Modules that are evaluated again, and brokers that are made again, as development servers and test runners do. */
+/** Modules that are evaluated again, and brokers that are created again, as by development servers and test runners. */
 import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ t.beforeEach(() => {
   delete process.env.NODE_ENV
 })
 
-t.test('a module that is evaluated again replaces its actors, in a worker that runs, too', async (t) => {
+t.test('a module that is evaluated again replaces its actors, in a running worker, too', async (t) => {
   const { broker, worker } = serve(t)
   const name = file()
   const before = await evaluate(name, source('reloaded', 'before'))
@@ -25,11 +25,11 @@ t.test('a module that is evaluated again replaces its actors, in a worker that r
   const after = await evaluate(name, `\n\n${source('reloaded', 'after')}`)
   t.equal(broker.actors.get('reloaded'), after)
   t.equal(await (await after.send()).result(), 'after')
-  t.equal(await (await before.send()).result(), 'after', 'what another module still holds goes on sending')
+  t.equal(await (await before.send()).result(), 'after', 'references in other modules can still send')
   t.equal(broker.actors.get('reloaded'), after)
 })
 
-t.test('one that was not used yet is replaced as well, and used for the first time it sends', async (t) => {
+t.test('an actor that was not used yet is replaced as well, and can send', async (t) => {
   const { broker, worker } = serve(t)
   const name = file()
   const before = await evaluate(name, source('unused', 'before'))
@@ -67,7 +67,7 @@ t.test('under a development server the last bundle of a module wins', async (t) 
   await broker.join('default')
 })
 
-t.test('actors that were given no broker go with the default one: a broker a test', async (t) => {
+t.test('actors without a broker use the default one: a broker per test', async (t) => {
   const shared = actor((n: number) => n + 1, { actorName: 'shared', storeResults: true })
   const remote = remoteActor('elsewhere', { queueName: 'python' })
   for (const n of [1, 2]) {
@@ -83,7 +83,7 @@ t.test('actors that were given no broker go with the default one: a broker a tes
   }
 })
 
-t.test('an actor that was given a broker stays with it', async (t) => {
+t.test('an actor with a broker keeps it', async (t) => {
   const own = new MemoryBroker()
   const pinned = actor(() => {}, { actorName: 'pinned', broker: own })
   const { broker } = serve(t)
@@ -93,7 +93,7 @@ t.test('an actor that was given a broker stays with it', async (t) => {
   await own.close()
 })
 
-t.test('a worker on a broker without actors says where they are', async (t) => {
+t.test('the error of a worker on a broker without actors states where the actors are', async (t) => {
   serve(t)
   const other = new MemoryBroker()
   const worker = new Worker(other, { threads: 0 })

@@ -20,7 +20,7 @@ interface ResultCase {
   get_result_raised?: { type: string; message: string }
 }
 
-/** A backend of one result, to see what it is asked for. */
+/** A backend with one result, which records the keys it reads. */
 class OneResult extends ResultBackend {
   stored: StoredResult | undefined
   asked: string[] = []
@@ -80,7 +80,7 @@ t.test("a failure is stored as Dramatiq's, and read with its type and its text",
   }
 })
 
-t.test('storing and getting use the same key, whatever name the queue goes by', async (t) => {
+t.test('storing and reading use the same key for all names of a queue', async (t) => {
   const backend = new OneResult()
   const message = new Message({ queueName: 'default.DQ', actorName: 'add', args: [] })
   await backend.storeResult(message, { sum: 3 }, 1000)
@@ -88,13 +88,13 @@ t.test('storing and getting use the same key, whatever name the queue goes by', 
   t.equal(new Set(backend.asked).size, 1)
 })
 
-t.test('a timeout that can not be read is refused', async (t) => {
+t.test('an invalid timeout is refused', async (t) => {
   const message = new Message({ queueName: 'default', actorName: 'add', args: [] })
   await t.rejects(new OneResult().get(message, { timeout: 'soon' as never }), InvalidOption)
   t.throws(() => encodeSuccess({ a: new Map() }), NotSerializable)
 })
 
-t.test('numbers that Python writes though JSON has none such are read; what is no JSON at all is told', async (t) => {
+t.test('NaN and infinities of Python are read; other invalid JSON is an error', async (t) => {
   t.same(decodeResult('{"a": [NaN, -Infinity, Infinity, 1.5], "b": "NaN, \\"Infinity"}'), {
     a: [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1.5],
     b: 'NaN, "Infinity',

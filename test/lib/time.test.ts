@@ -27,7 +27,7 @@ const { cases } = readVectors<BackoffCase>('backoff')
 t.test("backoff: every delay lies within the bounds of Dramatiq's curve", async (t) => {
   for (const { attempts, factor, max_backoff: max, observed_min, observed_max } of cases) {
     const base = factor * 2 ** Math.min(attempts, 32)
-    // What overshoots is drawn from the upper half below the maximum; on the edge both can happen.
+    // A delay above the maximum is random in its upper half; at the boundary both can happen.
     const low = base * 2 > max ? Math.min(base, Math.trunc(max / 2)) : base
     const high = Math.min(base * 2, max)
     for (let draw = 0; draw < 2000; draw++) {
@@ -39,7 +39,7 @@ t.test("backoff: every delay lies within the bounds of Dramatiq's curve", async 
   }
 })
 
-t.test('backoff: the ends of the draw give the ends of the range', async (t) => {
+t.test('backoff: the lowest and highest random values give the bounds of the range', async (t) => {
   for (const { attempts, factor, max_backoff: max, without_jitter } of cases) {
     const base = factor * 2 ** Math.min(attempts, 32)
     const least = backoff(attempts, { factor, max, random: () => 0 })
@@ -61,7 +61,7 @@ t.test('backoff: the exponent stops at 32, the delay at the maximum', async (t) 
   t.equal(longestBackoff, parseDuration('7d', 'max'))
 })
 
-t.test('durations: milliseconds and what ms reads', async (t) => {
+t.test('durations: milliseconds and strings that ms parses', async (t) => {
   const readable: [unknown, number][] = [
     [0, 0],
     [1500, 1500],
@@ -76,7 +76,7 @@ t.test('durations: milliseconds and what ms reads', async (t) => {
   for (const [value, milliseconds] of readable) t.equal(parseDuration(value, 'delay'), milliseconds)
 })
 
-t.test('durations: what can not be read is refused, by the name it has where it was written', async (t) => {
+t.test('durations: an invalid value is refused, with the name of its option', async (t) => {
   const unreadable = ['', 'soon', '-5s', -1, Number.NaN, Number.POSITIVE_INFINITY, null, undefined, {}, [], true, 5n]
   for (const value of [...unreadable, `${'9'.repeat(101)}`]) {
     t.throws(() => parseDuration(value, 'minBackoff'), { constructor: InvalidOption, message: /"minBackoff"/ })
@@ -84,7 +84,7 @@ t.test('durations: what can not be read is refused, by the name it has where it 
   t.throws(() => parseDuration('soon', 'minBackoff'), { message: /"minBackoff".*"15s".*got "soon"/ })
 })
 
-t.test('values are shown shortly, their type made plain', async (t) => {
+t.test('values are shown in short form, with their type', async (t) => {
   const shown: [unknown, string][] = [
     ['5', '"5"'],
     [5, '5'],
@@ -100,13 +100,13 @@ t.test('values are shown shortly, their type made plain', async (t) => {
   for (const [value, text] of shown) t.equal(show(value), text)
 })
 
-/** Node's timers, as far as they are needed, on a time that a test moves. */
+/** Node's timers, as far as they are needed, with a time that the test sets. */
 function fakeTimers(t: { teardown(ends: () => void): void }): { readonly now: number; runAll(): void } {
   const { setTimeout: real } = globalThis
   let now = 0
   const waiting: { due: number; callback: () => void }[] = []
   globalThis.setTimeout = ((callback: () => void, delay: number) => {
-    // As Node does with a delay that it can't count.
+    // As Node does with a delay that is too long.
     const wait = delay > 0 && delay <= 2 ** 31 - 1 ? Math.trunc(delay) : 1
     const start = (): number => waiting.push({ due: now + wait, callback })
     start()
@@ -146,12 +146,12 @@ t.test('a timer may be of any length', async (t) => {
     }, delay)
     time.runAll()
     t.equal(fired, 1)
-    // It may be early by what the parts it is made of are rounded down.
+    // It may be early, because its parts are rounded down.
     t.ok(Math.abs(time.now - begun - delay) < 20, `${time.now - begun} of ${delay}`)
   }
 })
 
-t.test('durations without bound are as long as any', async (t) => {
+t.test('unlimited durations are longer than any other', async (t) => {
   const longest = parseDuration(Number.MAX_SAFE_INTEGER, 'delay')
   t.equal(parseDuration(Number.MAX_VALUE, 'delay'), longest)
   t.ok(longest > 1000 * parseDuration('10y', 'delay'))
@@ -168,7 +168,7 @@ t.test('durations without bound are as long as any', async (t) => {
   }
 })
 
-t.test('an interval longer than the longest timer is as long as that', async (t) => {
+t.test('an interval longer than the longest timer is as long as the longest timer', async (t) => {
   let times = 0
   const interval = startInterval(
     () => {
@@ -181,13 +181,13 @@ t.test('an interval longer than the longest timer is as long as that', async (t)
   t.equal(times, 0)
 })
 
-t.test('what takes too long is left behind; what fails in time is told', async (t) => {
+t.test('atMost stops waiting after its time, and passes on an earlier failure', async (t) => {
   t.equal(await atMost(parseDuration('365d', 'patience'), Promise.resolve()), true)
   t.equal(await atMost(1, new Promise(() => {})), false)
   await t.rejects(atMost(1000, Promise.reject(new Error('no'))), { message: 'no' })
 })
 
-t.test("the system's clock keeps timers longer than Node's, and lets go of them", async (t) => {
+t.test("the system clock supports timers longer than Node's, and clears them", async (t) => {
   let fired = false
   const timer = systemClock.setTimeout(() => {
     fired = true

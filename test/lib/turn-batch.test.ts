@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TurnBatch } from '../../lib/turn-batch.js'
 
-t.test('what is added in one turn is done in one go, in order', async (t) => {
+t.test('items added in one turn are processed in one batch, in order', async (t) => {
   const batches: number[][] = []
   const batch = new TurnBatch<number>((items) => void batches.push(items))
   const first = batch.add(1)
@@ -15,7 +15,7 @@ t.test('what is added in one turn is done in one go, in order', async (t) => {
   t.same(batches, [[1, 2, 3], [4]])
 })
 
-t.test('a batch that is full goes at once', async (t) => {
+t.test('a full batch is processed immediately', async (t) => {
   const batches: number[][] = []
   const batch = new TurnBatch<number>((items) => void batches.push(items), { most: 2 })
   const promises = [1, 2, 3].map((item) => batch.add(item))
@@ -25,7 +25,7 @@ t.test('a batch that is full goes at once', async (t) => {
   t.same(batches, [[1, 2], [3]])
 })
 
-t.test('everybody in a batch shares its fate, and nobody else', async (t) => {
+t.test('the failure of a batch rejects all of its items, and no others', async (t) => {
   for (const fail of [
     (): never => {
       throw new Error('at once')
@@ -44,7 +44,7 @@ t.test('everybody in a batch shares its fate, and nobody else', async (t) => {
   }
 })
 
-t.test('idle waits for what was begun, well or badly', async (t) => {
+t.test('idle waits for batches that have started, until they succeed or fail', async (t) => {
   let release = (): void => {}
   const held = new Promise<void>((resolve) => {
     release = resolve
@@ -66,7 +66,7 @@ t.test('idle waits for what was begun, well or badly', async (t) => {
 })
 
 t.test(
-  'an eager batch goes before the turn is over when none is on its way, with all that was added at once',
+  'an eager batch starts before the end of the turn if none is being processed, with all items added so far',
   async (t) => {
     const batches: number[][] = []
     let answer = (): void => {}
@@ -84,7 +84,7 @@ t.test(
     t.same([turns, batches], [0, [[1, 2]]])
     const third = batch.add(3)
     await new Promise<void>((resolve) => process.nextTick(resolve))
-    t.same(batches, [[1, 2]], 'while one is on its way the next is gathered for a whole turn')
+    t.same(batches, [[1, 2]], 'while one is being processed, the next is collected for a whole turn')
     await turn
     await new Promise(setImmediate)
     t.same(batches, [[1, 2], [3]])
@@ -93,7 +93,7 @@ t.test(
   },
 )
 
-t.test('a batch is no heavier than it may be, unless one item is', async (t) => {
+t.test('a batch never exceeds its maximum weight, unless a single item does', async (t) => {
   const batches: number[][] = []
   const batch = new TurnBatch<number>((items) => void batches.push(items), { most: 10, weigh: (item) => item })
   await Promise.all([4, 5, 2, 12, 1].map((item) => batch.add(item)))

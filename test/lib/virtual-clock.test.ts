@@ -11,8 +11,8 @@ t.test('it runs with real time', async (t) => {
   t.ok(clock.now() >= before + 5 - 1)
 })
 
-t.test('advance fires timers in order of due time, each at its own moment', async (t) => {
-  // The clock runs on with real time, which must not pass between the look at it and the setting of a timer.
+t.test('advance fires timers in order of due time, each at its own time', async (t) => {
+  // The clock follows real time, which must not pass between reading it and setting a timer.
   const { now } = Date
   const standing = now()
   Date.now = () => standing
@@ -45,7 +45,7 @@ t.test('advance fires timers in order of due time, each at its own moment', asyn
   t.equal(fired.at(-1)?.[0], 'day')
 })
 
-t.test('what a timer sets going comes to rest before the next fires', async (t) => {
+t.test('work that a timer starts finishes before the next timer fires', async (t) => {
   const clock = new VirtualClock()
   const log: string[] = []
   clock.setTimeout(async () => {
@@ -58,7 +58,7 @@ t.test('what a timer sets going comes to rest before the next fires', async (t) 
   t.same(log, ['the consequence', 'in between', 'the next'])
 })
 
-t.test('a chain of timers runs through in one move', async (t) => {
+t.test('a chain of timers fires in one advance', async (t) => {
   const clock = new VirtualClock()
   const start = clock.now()
   const at: number[] = []
@@ -76,7 +76,7 @@ t.test('a chain of timers runs through in one move', async (t) => {
   t.same(gaps, [1000, 2000, 4000, 8000, 16_000, 32_000])
 })
 
-t.test('real time stands still while it is moved', async (t) => {
+t.test('real time is not added during an advance', async (t) => {
   const clock = new VirtualClock()
   let fired = false
   clock.setTimeout(() => {
@@ -84,7 +84,7 @@ t.test('real time stands still while it is moved', async (t) => {
   }, 20)
   const seen: number[] = []
   clock.setTimeout(async () => {
-    // Real time enough for the other timer to be due, were it running.
+    // Enough real time for the other timer to be due, if it were counted.
     while (seen.length < 5) {
       seen.push(clock.now())
       await new Promise(setImmediate)
@@ -95,7 +95,7 @@ t.test('real time stands still while it is moved', async (t) => {
   t.notOk(fired)
 })
 
-t.test('moves queue up', async (t) => {
+t.test('concurrent advances run one after the other', async (t) => {
   const clock = new VirtualClock()
   const log: string[] = []
   clock.setTimeout(() => log.push('first'), 1000)
@@ -106,7 +106,7 @@ t.test('moves queue up', async (t) => {
   t.same(log, ['first', 'one', 'second', 'two'])
 })
 
-t.test('it waits for what is under way elsewhere, as long as there are signs of life', async (t) => {
+t.test('it waits for work elsewhere as long as that reports activity', async (t) => {
   let steps = 0
   let busy = true
   const clock = new VirtualClock({ progress: () => steps, busy: () => busy })
@@ -124,7 +124,7 @@ t.test('it waits for what is under way elsewhere, as long as there are signs of 
   t.same(log, ['done', 'next'])
 })
 
-t.test('it does not wait for ever for what gives no sign', async (t) => {
+t.test('it stops waiting for work that reports no activity', async (t) => {
   const clock = new VirtualClock({ progress: () => 0, busy: () => true })
   let fired = false
   clock.setTimeout(() => {
@@ -134,7 +134,7 @@ t.test('it does not wait for ever for what gives no sign', async (t) => {
   t.ok(fired)
 })
 
-t.test('timers that are set and cancelled by the thousand leave nothing behind', async (t) => {
+t.test('thousands of timers that are set and cancelled leave no memory in use', async (t) => {
   const clock = new VirtualClock()
   let fired = 0
   for (let count = 0; count < 10_000; count++) clock.clearTimeout(clock.setTimeout(() => fired++, 600_000))
@@ -145,7 +145,7 @@ t.test('timers that are set and cancelled by the thousand leave nothing behind',
   clock.clearTimeout(undefined)
 })
 
-t.test('what a timer throws rejects the move; the clock goes on', async (t) => {
+t.test('an error in a timer rejects the advance; the clock keeps working', async (t) => {
   const clock = new VirtualClock()
   clock.setTimeout(() => {
     throw new Error('in a timer')

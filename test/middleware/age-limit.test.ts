@@ -30,7 +30,7 @@ for (const [what, own, actorOptions, plugin, runs] of [
   })
 }
 
-t.test('a retry is as old as the message was first', async (t) => {
+t.test('the age of a retry counts from the first send', async (t) => {
   const { actor, broker, work } = stage(t)
   let runs = 0
   const job = actor(

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { failure, stage } from '../support/memory.js'
 
-t.test('a callback to an actor that nobody has is logged, and harms nobody', async (t) => {
+t.test('a callback to an unknown actor is logged, and does not affect the message', async (t) => {
   const { actor, broker, log, work } = stage(t)
   const job = actor((fail: boolean) => (fail ? Promise.reject(new Error('no')) : 7), {
     actorName: 'job',
@@ -22,27 +22,30 @@ t.test('a callback to an actor that nobody has is logged, and harms nobody', asy
   t.match(await broker.stats('default'), { ready: 0, dead: 1 })
 })
 
-t.test('the message names its callbacks over the actor; a callback gets null for nothing', async (t) => {
-  const { actor, broker, work } = stage(t)
-  const calls: unknown[] = []
-  const noteOne = actor(async (_message: object, result: unknown) => void calls.push(['one', result]), {
-    actorName: 'one',
-  })
-  const noteTwo = actor(async (_message: object, result: unknown) => void calls.push(['two', result]), {
-    actorName: 'two',
-  })
-  const job = actor(async () => {}, { actorName: 'job', onSuccess: noteOne })
-  await work({ concurrency: 1 })
-  await job.send()
-  await job.sendWithOptions({ onSuccess: noteTwo })
-  await broker.join('default')
-  t.same(calls, [
-    ['one', null],
-    ['two', null],
-  ])
-})
+t.test(
+  'callbacks of the message take precedence over those of the actor; a callback gets null if there is no result',
+  async (t) => {
+    const { actor, broker, work } = stage(t)
+    const calls: unknown[] = []
+    const noteOne = actor(async (_message: object, result: unknown) => void calls.push(['one', result]), {
+      actorName: 'one',
+    })
+    const noteTwo = actor(async (_message: object, result: unknown) => void calls.push(['two', result]), {
+      actorName: 'two',
+    })
+    const job = actor(async () => {}, { actorName: 'job', onSuccess: noteOne })
+    await work({ concurrency: 1 })
+    await job.send()
+    await job.sendWithOptions({ onSuccess: noteTwo })
+    await broker.join('default')
+    t.same(calls, [
+      ['one', null],
+      ['two', null],
+    ])
+  },
+)
 
-t.test('a result that can not be told to the callback fails the message', async (t) => {
+t.test('a result that can not be passed to the callback fails the message', async (t) => {
   const { actor, broker, work } = stage(t)
   const note = actor(async () => {}, { actorName: 'note' })
   const job = actor(() => new Map(), { actorName: 'job', onSuccess: note })
@@ -52,7 +55,7 @@ t.test('a result that can not be told to the callback fails the message', async 
   t.match((await broker.deadLetters('default')).letters, [{ reason: /result is a Map/ }])
 })
 
-t.test('a skipped message calls nobody', async (t) => {
+t.test('a skipped message has no callbacks', async (t) => {
   const { actor, broker, work } = stage(t)
   let calls = 0
   const note = actor(async () => void calls++, { actorName: 'note' })

@@ -3,7 +3,7 @@ import { stage, until } from '../support/memory.js'
 
 for (const target of ['a text', 5, [], { queue_name: 'default' }, { nonsense: true }]) {
   t.test(
-    `a pipe_target that is no message (${JSON.stringify(target)}) dead-letters the step, with the reason`,
+    `a pipe_target that is not a message (${JSON.stringify(target)}) dead-letters the step, with the reason`,
     async (t) => {
       const { actor, broker, work } = stage(t)
       const job = actor(() => 1, { actorName: 'job' })
@@ -17,7 +17,7 @@ for (const target of ['a text', 5, [], { queue_name: 'default' }, { nonsense: tr
   )
 }
 
-t.test('a target that is null is none', async (t) => {
+t.test('a target of null counts as no target', async (t) => {
   const { actor, broker, work } = stage(t)
   const job = actor(() => 1, { actorName: 'job', storeResults: true })
   await work()
@@ -25,7 +25,7 @@ t.test('a target that is null is none', async (t) => {
   t.match(await broker.stats('default'), { dead: 0 })
 })
 
-t.test('a target on a queue with a name that can not be dead-letters the step', async (t) => {
+t.test('a target with an invalid queue name dead-letters the step', async (t) => {
   const { actor, broker, work } = stage(t)
   const job = actor(() => 1, { actorName: 'job' })
   await work()
@@ -48,7 +48,7 @@ t.test('the next step waits for its own delay, and has its own id', async (t) =>
   t.same(ran, [['first'], ['next', null]])
 })
 
-t.test('a failure ends the pipeline; a retry that works goes on with it', async (t) => {
+t.test('a failure ends the pipeline; a successful retry continues it', async (t) => {
   const { actor, broker, work } = stage(t)
   let runs = 0
   const flaky = actor(

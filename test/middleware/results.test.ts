@@ -4,7 +4,7 @@ import { ResultBackend, type StoredResult } from '../../lib/results/backend.js'
 import { Results } from '../../middleware/results.js'
 import { failure, stage } from '../support/memory.js'
 
-t.test('nothing is kept unless it is asked for: by the message, the actor or the plugin, in that order', async (t) => {
+t.test('a result is stored only if the message, the actor or the plugin requests it, in that order', async (t) => {
   const { actor, broker, work } = stage(t)
   broker.use(new Results({ backend: new MemoryResults({ clock: broker.clock }), storeResults: true }))
   const kept = actor(() => 1, { actorName: 'kept' })
@@ -39,7 +39,7 @@ t.test('a result is kept for resultTtl, and no longer', async (t) => {
   await t.rejects(long.result({ timeout: 0 }), { name: 'ResultMissing' })
 })
 
-t.test('between retries there is no result; only the last failure is one', async (t) => {
+t.test('between retries there is no result; only the last failure is stored', async (t) => {
   const { actor, broker, work } = stage(t)
   let runs = 0
   const job = actor(
@@ -56,19 +56,16 @@ t.test('between retries there is no result; only the last failure is one', async
   await t.rejects(message.result({ timeout: 0 }), failure('Error', 'attempt 2'))
 })
 
-t.test(
-  'a message for an actor that nobody has fails for the one who waits, where the message asks for results',
-  async (t) => {
-    const { actor, broker, work } = stage(t)
-    actor(() => 1, { actorName: 'other' })
-    const { remoteActor } = await import('../../lib/actor.js')
-    await work()
-    const message = await remoteActor('nobody', { broker }).sendWithOptions({ storeResults: true } as never)
-    await t.rejects(message.result(), failure('ActorNotFound'))
-  },
-)
+t.test('result() of a message for an unknown actor rejects, if the message requests a result', async (t) => {
+  const { actor, broker, work } = stage(t)
+  actor(() => 1, { actorName: 'other' })
+  const { remoteActor } = await import('../../lib/actor.js')
+  await work()
+  const message = await remoteActor('nobody', { broker }).sendWithOptions({ storeResults: true } as never)
+  await t.rejects(message.result(), failure('ActorNotFound'))
+})
 
-/** A backend that is away for a while. */
+/** A backend that is unreachable for some calls. */
 class Away extends ResultBackend {
   readonly kept = new Map<string, StoredResult>()
   failures = 1
@@ -85,7 +82,7 @@ class Away extends ResultBackend {
   protected async wait(): Promise<undefined> {}
 }
 
-t.test('a backend that is replaced is closed, unless it stays in use', async (t) => {
+t.test('a replaced backend is closed, unless it is still used', async (t) => {
   const { broker } = stage(t)
   class Counted extends Away {
     closed = 0
@@ -101,7 +98,7 @@ t.test('a backend that is replaced is closed, unless it stays in use', async (t)
   t.same([first.closed, second.closed], [1, 0])
 })
 
-t.test('while results are away no message is acknowledged whose result is wanted', async (t) => {
+t.test('while the results backend is unreachable, no message with a requested result is acknowledged', async (t) => {
   const { actor, broker, work } = stage(t)
   const backend = new Away()
   broker.use(new Results({ backend }))
@@ -114,7 +111,7 @@ t.test('while results are away no message is acknowledged whose result is wanted
   t.match(await broker.stats('default'), { dead: 0 })
 })
 
-t.test('a callback or a next step that can’t be sent leaves the result as it is', async (t) => {
+t.test('a callback or a next step that can’t be sent does not affect the result', async (t) => {
   const { actor, broker, work, log } = stage(t)
   const tell = actor((_message: object, _result: unknown) => {}, { actorName: 'tell' })
   const long = actor(() => 'x'.repeat(broker.maxMessageSize), {

@@ -16,7 +16,7 @@ class CardRefused extends Refused {
 
 const attempt = { retries: 3 }
 
-/** What a chain with such a Retries does with a message of such an actor that failed. */
+/** The decision of a chain with such a Retries on a failed message of such an actor. */
 function decide(
   stage: Stage,
   error: Error,
@@ -31,7 +31,7 @@ function decide(
 
 const delayOf = (outcome: Outcome): number | undefined => outcome.sends[0]?.delay
 
-t.test('the wait doubles with each retry, drawn between once and twice that', async (t) => {
+t.test('the wait doubles with each retry, times a random factor between 1 and 2', async (t) => {
   const s = stage(t)
   for (const [retries, base] of [
     [0, 1000],
@@ -50,7 +50,7 @@ t.test('the wait doubles with each retry, drawn between once and twice that', as
   }
 })
 
-t.test('over maxBackoff it is drawn from the upper half of that; without jitter it is exact', async (t) => {
+t.test('above maxBackoff the wait is random in its upper half; without jitter it is exact', async (t) => {
   const s = stage(t)
   const plugin = { minBackoff: 1000, maxBackoff: 4000 }
   const delays = Array.from(
@@ -79,7 +79,7 @@ t.test('no wait is longer than seven days', async (t) => {
   t.equal(delayOf(outcome), 7 * 24 * 3_600_000)
 })
 
-t.test('the option of the message goes before that of the actor, and that before the plugin’s', async (t) => {
+t.test('an option of the message takes precedence over that of the actor, and that over the plugin’s', async (t) => {
   const s = stage(t)
   const decision = (own: object, actor: ActorOptions, plugin: RetriesOptions): string =>
     decide(s, new Error('no'), { own: { ...attempt, ...own }, actor, plugin }).decision
@@ -90,7 +90,7 @@ t.test('the option of the message goes before that of the actor, and that before
   t.equal(decision({ max_retries: 0 }, { maxRetries: 9 }, {}), 'dead-letter')
 })
 
-t.test('null is no limit, wherever it stands; 0 is no retry', async (t) => {
+t.test('null means no limit, wherever it is set; 0 means no retry', async (t) => {
   const s = stage(t)
   const own = { retries: 1_000_000 }
   t.equal(decide(s, new Error('no'), { own, plugin: { maxRetries: null } }).decision, 'retry')
@@ -100,7 +100,7 @@ t.test('null is no limit, wherever it stands; 0 is no retry', async (t) => {
   t.match(once, { decision: 'dead-letter', reason: 'Error: no' })
 })
 
-t.test('throws knows classes, their subclasses, and names', async (t) => {
+t.test('throws accepts classes, their subclasses, and names', async (t) => {
   const s = stage(t)
   for (const throws of [Refused, CardRefused, 'Refused', 'CardRefused', [TypeError, 'Refused']]) {
     t.match(decide(s, new CardRefused('card'), { actor: { throws } }), {
@@ -113,26 +113,23 @@ t.test('throws knows classes, their subclasses, and names', async (t) => {
   }
 })
 
-t.test(
-  'what is sent again carries the count, the traceback and the time; the message itself is as it was',
-  async (t) => {
-    const s = stage(t)
-    const { message, sends } = decide(s, new TypeError('no'), { own: { retries: 1, mine: 'kept' } })
-    t.equal(sends.length, 1)
-    t.equal(sends[0]?.message, message)
-    t.match(message.options, { retries: 2, mine: 'kept', traceback: /TypeError: no\n$/ })
-    t.type(message.options.requeue_timestamp, 'number')
-  },
-)
+t.test('the retry has the count, the traceback and the time; the message itself is unchanged', async (t) => {
+  const s = stage(t)
+  const { message, sends } = decide(s, new TypeError('no'), { own: { retries: 1, mine: 'kept' } })
+  t.equal(sends.length, 1)
+  t.equal(sends[0]?.message, message)
+  t.match(message.options, { retries: 2, mine: 'kept', traceback: /TypeError: no\n$/ })
+  t.type(message.options.requeue_timestamp, 'number')
+})
 
-t.test('a count that is none starts from 0', async (t) => {
+t.test('an invalid count of retries is read as 0', async (t) => {
   const s = stage(t)
   for (const retries of ['3', -1, 1.5, null]) {
     t.equal(decide(s, new Error('no'), { own: { retries } }).message.options.retries, 1)
   }
 })
 
-t.test('a Retry with a time that is none waits as usual, and says so', async (t) => {
+t.test('a Retry with an invalid delay waits as usual, and this is logged', async (t) => {
   const s = stage(t)
   const outcome = decide(s, new Retry({ delay: 'soon' as never }), { plugin: { minBackoff: 7000, jitter: false } })
   t.equal(delayOf(outcome), 7000)
@@ -146,7 +143,7 @@ t.test('a Retry counts against maxRetries like any failure', async (t) => {
   t.equal(decide(stage(t), new Retry({ delay: 1 }), { own: attempt, actor: { maxRetries: 3 } }).decision, 'dead-letter')
 })
 
-t.test('retryWhen that throws stops the acknowledgement, and the message comes again', async (t) => {
+t.test('if retryWhen throws, the message is not acknowledged but redelivered', async (t) => {
   const { actor, broker, log, work } = stage(t)
   const job = actor(
     async () => {
@@ -165,7 +162,7 @@ t.test('retryWhen that throws stops the acknowledgement, and the message comes a
   t.ok(log.some(({ fields }) => fields.plugin === 'Retries' && (fields.err as Error).message === 'undecided'))
 })
 
-t.test('an option that makes no sense is refused when the plugin or the actor is made', async (t) => {
+t.test('an invalid option is refused when the plugin or the actor is created', async (t) => {
   const { actor } = stage(t, new MemoryBroker())
   t.throws(() => new Retries({ maxRetries: -1 }), { message: /Expected "maxRetries" to be a whole number/ })
   t.throws(() => new Retries({ minBackoff: 'soon' as never }), { message: /Expected "minBackoff" to be a duration/ })

@@ -4,7 +4,7 @@ import { Shutdown } from '../../lib/errors.js'
 import { ShutdownNotifications } from '../../middleware/shutdown-notifications.js'
 import { stage, until } from '../support/memory.js'
 
-t.test('with notifyShutdown an actor is told at once; what it returns then counts', async (t) => {
+t.test('with notifyShutdown the signal of an actor aborts immediately; what it then returns counts', async (t) => {
   const { actor, broker, work } = stage(t)
   const job = actor(
     async () => {
@@ -32,32 +32,29 @@ for (const [what, fail, stats] of [
   ['an AbortError', () => new DOMException('aborted', 'AbortError'), { ready: 1, dead: 0 }],
   ['an error of its own', () => new TypeError('a real one'), { ready: 0, dead: 1 }],
 ] as const) {
-  t.test(
-    `an actor that is told and throws ${what} ${stats.ready ? 'goes back, uncounted' : 'has failed'}`,
-    async (t) => {
-      const { actor, broker, work } = stage(t)
-      const job = actor(
-        async () => {
-          const { signal } = current()
-          await new Promise((resolve) => signal.addEventListener('abort', resolve))
-          throw fail(signal)
-        },
-        { actorName: 'job', maxRetries: 0 },
-      )
-      broker.use(new ShutdownNotifications({ notifyShutdown: true }))
-      const worker = await work()
-      await job.send()
-      await until(() => [...worker.messages].length === 1)
-      await worker.stop({ timeout: '1h' })
-      t.match(await broker.stats('default'), { ...stats, inFlight: 0 })
-      if (stats.ready === 0) return
-      const consumer = broker.consume('default')
-      t.match(await consumer.take(1), [{ deliveryCount: 1 }])
-    },
-  )
+  t.test(`a notified actor that throws ${what} ${stats.ready ? 'is requeued, uncounted' : 'fails'}`, async (t) => {
+    const { actor, broker, work } = stage(t)
+    const job = actor(
+      async () => {
+        const { signal } = current()
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        throw fail(signal)
+      },
+      { actorName: 'job', maxRetries: 0 },
+    )
+    broker.use(new ShutdownNotifications({ notifyShutdown: true }))
+    const worker = await work()
+    await job.send()
+    await until(() => [...worker.messages].length === 1)
+    await worker.stop({ timeout: '1h' })
+    t.match(await broker.stats('default'), { ...stats, inFlight: 0 })
+    if (stats.ready === 0) return
+    const consumer = broker.consume('default')
+    t.match(await consumer.take(1), [{ deliveryCount: 1 }])
+  })
 }
 
-t.test('without it an actor is told only at the end of the shutdown', async (t) => {
+t.test('without it the signal of an actor aborts only at the end of the shutdown', async (t) => {
   const { actor, work } = stage(t)
   let told = false
   let end: () => void = () => {}

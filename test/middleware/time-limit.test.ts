@@ -29,7 +29,7 @@ for (const [what, own, actorOptions, plugin, limit] of [
   })
 }
 
-t.test('null is no limit; 0, in which nothing can be done, is refused', async (t) => {
+t.test('null means no limit; 0 is refused', async (t) => {
   const { actor, broker, work } = stage(t)
   let end: (value: string) => void = () => {}
   const long = actor(
@@ -49,7 +49,7 @@ t.test('null is no limit; 0, in which nothing can be done, is refused', async (t
   t.throws(() => new TimeLimit({ timeLimit: 0 }), { message: /a duration over 0, or null/ })
 })
 
-t.test('an actor that swallows the abortion and returns has failed all the same', async (t) => {
+t.test('an actor that ignores the abort and returns still fails', async (t) => {
   const { actor, broker, work } = stage(t)
   const stubborn = actor(
     async () => {

@@ -1,5 +1,5 @@
 /**
- * The one exam that every rate limit backend sits: its counters, and the limiters and the barrier over them.
+ * The contract tests that every rate limit backend must pass: its counters, and the limiters and the barrier on them.
  */
 import { type Test, t } from 'tap'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
@@ -9,24 +9,24 @@ import { limiters } from './limiters.js'
 type Awaitable<T> = T | Promise<T>
 
 export interface RateLimitsCapabilities {
-  /** Another backend on the store of `backend`, as another process would have it. */
+  /** Makes another backend on the store of `backend`, as in another process. */
   another?(backend: RateLimitBackend): Awaitable<RateLimitBackend>
 }
 
-/** Gives a backend on an empty store of its own; `test` is there for teardowns, and the backend's end is one. */
+/** Makes a backend on its own empty store. `test` is for teardowns, which include closing the backend. */
 export type MakeRateLimits = (test: Test) => Awaitable<RateLimitBackend>
 
 export type Ask = (title: string, answer: (test: Test, backend: RateLimitBackend) => Promise<void>) => void
 
 const ttl = 60_000
 
-/** Examines a rate limit backend. */
+/** Runs the contract tests on a rate limit backend. */
 export function testRateLimits(name: string, make: MakeRateLimits, { another }: RateLimitsCapabilities = {}): void {
   const ask: Ask = (title, answer) => {
     t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => answer(test, await make(test)))
   }
 
-  ask('add sets what is absent, and nothing else', async (t, backend) => {
+  ask('add sets a key only if it is absent', async (t, backend) => {
     t.equal(await backend.add('key', 3, ttl), true)
     t.equal(await backend.add('key', 9, ttl), false)
     t.equal(await backend.incr('key', 1, 4, ttl), true, 'it was 3')
@@ -52,7 +52,7 @@ export function testRateLimits(name: string, make: MakeRateLimits, { another }: 
     t.equal(await backend.add('none', 1, ttl), true, 'and stays absent when refused')
   })
 
-  ask('incrAndSum looks at the sum as well', async (t, backend) => {
+  ask('incrAndSum checks the sum as well', async (t, backend) => {
     await backend.add('window@1', 2, ttl)
     const keys = ['window@3', 'window@2', 'window@1']
     t.equal(await backend.incrAndSum('window@3', keys, 1, 4, ttl), true)
@@ -63,20 +63,20 @@ export function testRateLimits(name: string, make: MakeRateLimits, { another }: 
     t.equal(await backend.incrAndSum('window@3', [], 2, 4, ttl), true)
   })
 
-  ask('read gives the values of keys, 0 for what is absent', async (t, backend) => {
+  ask('read returns the values of keys, 0 if absent', async (t, backend) => {
     await backend.add('one', 3, ttl)
     await backend.incr('other', 2, 5, ttl)
     t.same(await backend.read?.(['other', 'none', 'one']), [2, 0, 3])
   })
 
-  ask('what is over its time to live counts as never set', async (_, backend) => {
+  ask('a key past its time to live counts as absent', async (_, backend) => {
     await backend.add('added', 1, 30)
     await until(() => backend.add('added', 1, ttl), 'the end of what was added')
     await backend.incr('raised', 5, 5, 30)
     await until(() => backend.incr('raised', 1, 5, ttl), 'the end of what was raised')
   })
 
-  ask('a change sets the time to live anew', async (t, backend) => {
+  ask('a change renews the time to live', async (t, backend) => {
     await backend.add('longer', 1, 30)
     t.equal(await backend.incr('longer', 1, 5, ttl), true)
     await backend.add('shorter', 1, ttl)
@@ -85,14 +85,14 @@ export function testRateLimits(name: string, make: MakeRateLimits, { another }: 
     t.equal(await backend.add('longer', 1, ttl), false)
   })
 
-  ask('many at once never exceed the maximum', async (t, backend) => {
+  ask('many concurrent calls never exceed the maximum', async (t, backend) => {
     const grants = await Promise.all(Array.from({ length: 60 }, () => backend.incr('key', 1, 10, ttl)))
     t.equal(grants.filter(Boolean).length, 10)
     const sums = await Promise.all(Array.from({ length: 60 }, () => backend.incrAndSum('sum', ['sum'], 1, 7, ttl)))
     t.equal(sums.filter(Boolean).length, 7)
   })
 
-  ask('notify wakes all who wait, and those who come later', async (t, backend) => {
+  ask('notify wakes all current and later waits', async (t, backend) => {
     const waiting = Promise.all([backend.wait('event', 10_000), backend.wait('event', 10_000)])
     await backend.notify('event', ttl)
     t.same(await waiting, [true, true])
@@ -101,19 +101,19 @@ export function testRateLimits(name: string, make: MakeRateLimits, { another }: 
     t.equal(await backend.wait('event', 10_000), true, 'twice notified')
   })
 
-  ask('a wait that nobody answers ends', async (t, backend) => {
+  ask('a wait without a notification ends', async (t, backend) => {
     t.equal(await backend.wait('silence', 30), false)
     await backend.notify('elsewhere', ttl)
     t.equal(await backend.wait('silence', 30), false)
   })
 
-  ask('a notification is gone after its time to live', async (_, backend) => {
+  ask('a notification expires after its time to live', async (_, backend) => {
     await backend.notify('brief', 30)
     await until(async () => !(await backend.wait('brief', 10)), 'the end of the notification')
   })
 
-  ask('it knows what time it is', async (t, backend) => {
-    // A minute of grace: the clock may be another machine's.
+  ask('now() returns the current time', async (t, backend) => {
+    // A tolerance of a minute: the clock may be that of another machine.
     t.ok(Math.abs(backend.now() - Date.now()) < 60_000)
   })
 

@@ -1,4 +1,4 @@
-/** The limiters and the barrier, over whatever backend; asked by the exam in `contract.ts`. */
+/** Tests of the limiters and the barrier on any backend; part of the contract tests in `contract.ts`. */
 import { RateLimitExceeded } from '../../lib/errors.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import {
@@ -12,7 +12,7 @@ import { inTime, until } from '../brokers/contract/exam.js'
 import type { Ask } from './contract.js'
 
 export function limiters(ask: Ask): void {
-  ask('a concurrent limiter lets so many at it, and others when they are done', async (t, backend) => {
+  ask('a concurrent limiter grants its limit of slots, and more once slots are released', async (t, backend) => {
     const limiter = new ConcurrentRateLimiter(backend, 'pair', { limit: 2 })
     const first = await limiter.acquire()
     const second = await limiter.acquire()
@@ -22,13 +22,13 @@ export function limiters(ask: Ask): void {
     await first.release()
     const third = await limiter.tryAcquire()
     t.ok(third)
-    t.equal(await limiter.tryAcquire(), undefined, 'released twice is released once')
+    t.equal(await limiter.tryAcquire(), undefined, 'a second release has no effect')
     await second.release()
     await third?.release()
     t.ok(await limiter.tryAcquire())
   })
 
-  ask('acquire runs a function in its slot and gives the slot back', async (t, backend) => {
+  ask('acquire runs a function in its slot and releases the slot', async (t, backend) => {
     const mutex = new ConcurrentRateLimiter(backend, 'mutex')
     const result = await mutex.acquire(async () => {
       await t.rejects(
@@ -45,14 +45,14 @@ export function limiters(ask: Ask): void {
     t.equal(await mutex.acquire(() => 'free again'), 'free again')
   })
 
-  ask('of many who want the mutex at once one gets it', async (t, backend) => {
+  ask('of many concurrent attempts on a mutex one succeeds', async (t, backend) => {
     const slots = await Promise.all(
       Array.from({ length: 20 }, () => new ConcurrentRateLimiter(backend, 'mutex').tryAcquire()),
     )
     t.equal(slots.filter(Boolean).length, 1)
   })
 
-  ask('a bucket lets so many through, then the next bucket does', async (t, backend) => {
+  ask('a bucket grants its limit of slots, and so does the next bucket', async (t, backend) => {
     const clock = at(backend, 1_795_414_007_986)
     const limiter = new BucketRateLimiter(clock, 'bucket', { limit: 2, bucket: '1m' })
     t.same(await granted(limiter, 3), [true, true, false])
@@ -63,7 +63,7 @@ export function limiters(ask: Ask): void {
     t.same(await granted(limiter, 3), [true, true, false])
   })
 
-  ask('a window looks back from every moment', async (t, backend) => {
+  ask('a window ends at the current time', async (t, backend) => {
     const clock = at(backend, 1_795_414_007_900)
     const limiter = new WindowRateLimiter(clock, 'window', { limit: 3, window: '1m' })
     t.same(await granted(limiter, 2), [true, true])
@@ -72,10 +72,10 @@ export function limiters(ask: Ask): void {
     clock.time += 20_000
     t.same(await granted(limiter, 1), [false])
     clock.time += 20_000
-    t.same(await granted(limiter, 3), [true, true, false], 'the first two are out of sight')
+    t.same(await granted(limiter, 3), [true, true, false], 'the first two have left the window')
   })
 
-  ask('who finds no slot learns when there may be one', async (t, backend) => {
+  ask('RateLimitExceeded contains the time until a slot may be free', async (t, backend) => {
     const clock = at(backend, 1_795_414_007_900)
     const bucket = new BucketRateLimiter(clock, 'minutely', { bucket: '1m' })
     await bucket.acquire()
@@ -85,45 +85,45 @@ export function limiters(ask: Ask): void {
     await window.acquire()
     clock.time += 20_000
     await window.acquire()
-    t.equal(await retryAfter(window), 39_100, 'when the first one is out of sight')
+    t.equal(await retryAfter(window), 39_100, 'when the first one leaves the window')
     clock.time += 39_100
     await window.acquire()
-    t.equal(await retryAfter(window), 20_000, 'when the second one is')
+    t.equal(await retryAfter(window), 20_000, 'when the second one does')
 
     const mutex = new ConcurrentRateLimiter(clock, 'mutex')
     await mutex.acquire()
-    t.equal(await retryAfter(mutex), undefined, 'whoever has it may give it back at any time')
+    t.equal(await retryAfter(mutex), undefined, 'the slot may be released at any time')
   })
 
-  ask('keys are told apart', async (t, backend) => {
+  ask('keys are separate', async (t, backend) => {
     const one = new ConcurrentRateLimiter(backend, 'one')
     const other = new ConcurrentRateLimiter(backend, 'other')
     t.ok(await one.tryAcquire())
     t.ok(await other.tryAcquire())
   })
 
-  ask('a barrier lets through when everybody is there', async (t, backend) => {
+  ask('a barrier opens when all parties have arrived', async (t, backend) => {
     const barrier = new Barrier(backend, 'barrier')
     t.equal(await barrier.create(3), true)
-    t.equal(await barrier.create(3), false, 'it stands already')
+    t.equal(await barrier.create(3), false, 'it exists already')
     t.equal(await barrier.wait({ block: false }), false)
     t.equal(await barrier.wait({ block: false }), false)
     t.equal(await barrier.wait({ block: false }), true)
-    t.equal(await barrier.wait({ block: false }), true, 'so do those who come twice')
+    t.equal(await barrier.wait({ block: false }), true, 'so does a party that arrives twice')
   })
 
-  ask('who waits at a barrier is woken by the last one', async (t, backend) => {
+  ask('the last party wakes those that wait at a barrier', async (t, backend) => {
     const barrier = new Barrier(backend, 'barrier')
     await barrier.create(3)
     const waiting = Promise.all([barrier.wait({ timeout: '10s' }), barrier.wait()])
-    // Raised by nothing, it stays at or under 1 only once both have arrived.
+    // Nothing raises the count, so it stays at 1 or less once both have arrived.
     await until(() => backend.incr('barrier', 0, 1, 60_000), 'the two to arrive')
     t.equal(await barrier.wait({ block: false }), true)
     t.same(await waiting, [true, true])
   })
 
   ask(
-    'a wait at a barrier, and what a limiter keeps, may be longer than the longest timer of Node',
+    'a wait at a barrier, and the ttl of a limiter, may be longer than the longest timer of Node',
     async (t, backend) => {
       for (const long of ['365d', Number.MAX_SAFE_INTEGER] as const) {
         const barrier = new Barrier(backend, `barrier-${long}`, { ttl: long })
@@ -138,32 +138,32 @@ export function limiters(ask: Ask): void {
     },
   )
 
-  ask('a wait at a barrier gives up after its timeout', async (t, backend) => {
+  ask('a wait at a barrier ends after its timeout', async (t, backend) => {
     const barrier = new Barrier(backend, 'barrier')
     await barrier.create(2)
     t.equal(await barrier.wait({ timeout: 30 }), false)
   })
 
-  ask('a barrier that is not there any more lets everybody through', async (t, backend) => {
+  ask('a barrier that no longer exists is open', async (t, backend) => {
     t.equal(await new Barrier(backend, 'gone').wait({ block: false }), true)
   })
 }
 
-/** What is said to somebody who finds no slot. */
+/** The `retryAfter` of an attempt that finds no slot. */
 async function retryAfter(limiter: RateLimiter): Promise<number | undefined> {
   const error: unknown = await limiter.acquire().catch((reason: unknown) => reason)
   if (error instanceof RateLimitExceeded) return error.retryAfter
   throw new Error('There was a slot.')
 }
 
-/** Whether each of some acquisitions in a row is granted. */
+/** Whether each of some attempts in a row gets a slot. */
 async function granted(limiter: RateLimiter, times: number): Promise<boolean[]> {
   const results: boolean[] = []
   for (let count = 0; count < times; count++) results.push((await limiter.tryAcquire()) !== undefined)
   return results
 }
 
-/** The backend, in a moment of our choice: what names windows and buckets. */
+/** The backend with a fixed time, which determines the names of windows and buckets. */
 function at(backend: RateLimitBackend, time: number): RateLimitBackend & { time: number } {
   return {
     time,

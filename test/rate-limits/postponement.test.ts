@@ -1,4 +1,4 @@
-/** What becomes of a message whose actor, or a plugin before it, throws `RateLimitExceeded`. */
+/** Messages whose actor, or a plugin before it, throws `RateLimitExceeded`. */
 import t from 'tap'
 import { MemoryBroker, MemoryRateLimits } from '../../brokers/memory/index.js'
 import type { ActorOptions } from '../../lib/actor-options.js'
@@ -12,7 +12,7 @@ import { type Stage, stage, until } from '../support/memory.js'
 
 const exceeded = new RateLimitExceeded('api', { retryAfter: 5000 })
 
-/** What `Retries` does with a message of such an actor that found no slot. */
+/** The decision of `Retries` on a message of such an actor that found no slot. */
 function decide(
   s: Stage,
   actor: ActorOptions = {},
@@ -25,17 +25,17 @@ function decide(
   return outcome
 }
 
-t.test('it waits as long as the limiter says, and somewhat longer the more often it waited in vain', async (t) => {
+t.test('the wait is that of the limiter, plus a time that grows with each unsuccessful attempt', async (t) => {
   const least = (): number => 0
   const most = (): number => 1
   t.equal(waitingTime(0, 5000, least), 5000)
   t.equal(waitingTime(0, 5000, most), 5500)
   t.equal(waitingTime(3, 5000, most), 9000)
-  t.equal(waitingTime(1000, 5000, most), 35_000, 'up to a bound')
+  t.equal(waitingTime(1000, 5000, most), 35_000, 'up to a maximum')
   t.equal(waitingTime(0, 0, least), 0)
 })
 
-t.test('where nobody knows when there will be a slot it waits longer and longer, up to half a minute', async (t) => {
+t.test('without a retryAfter the wait grows with each attempt, up to half a minute', async (t) => {
   for (const unknown of [undefined, Number.NaN, -1]) {
     t.equal(
       waitingTime(0, unknown, () => 0),
@@ -50,8 +50,8 @@ t.test('where nobody knows when there will be a slot it waits longer and longer,
   }
 })
 
-t.test('a hundred messages that wait for one slot make no storm', async (t) => {
-  // Each is refused time and again: how often a second, once they have waited for a while?
+t.test('a hundred messages that wait for one slot make few attempts', async (t) => {
+  // Each is refused repeatedly. How often per second, after several waits?
   const average = (waits: number): number =>
     Array.from({ length: 100 }, () => waitingTime(waits, undefined)).reduce((sum, one) => sum + one, 0) / 100
   t.ok(100 / (average(8) / 1000) < 10, 'less than 10 attempts a second')
@@ -62,7 +62,7 @@ for (const [name, options] of Object.entries<ActorOptions>({
   'with maxRetries: 0': { maxRetries: 0 },
   'whatever retryWhen says': {
     retryWhen: () => {
-      throw new Error('is not asked')
+      throw new Error('must not be called')
     },
   },
 })) {
@@ -76,7 +76,7 @@ for (const [name, options] of Object.entries<ActorOptions>({
   })
 }
 
-t.test('how often it waited is counted, and from the start again after an attempt', async (t) => {
+t.test('the number of waits is counted, and starts again after an attempt', async (t) => {
   const s = stage(t)
   t.equal(decide(s, {}, { rate_limit_waits: 7 }).message.options.rate_limit_waits, 8)
   t.equal(decide(s, {}, { rate_limit_waits: 'often' }).message.options.rate_limit_waits, 1)
@@ -84,7 +84,7 @@ t.test('how often it waited is counted, and from the start again after an attemp
   t.match(failed.options, { retries: 1, rate_limit_waits: undefined })
 })
 
-t.test('an actor may have it counted, or count it among what is hopeless', async (t) => {
+t.test('an actor can let it count as a failure, or exclude it from retries with throws', async (t) => {
   const s = stage(t)
   t.match(decide(s, { countRateLimitExceeded: true, maxRetries: 1 }), { decision: 'retry', postponed: false })
   const last = decide(s, { countRateLimitExceeded: true, maxRetries: 1 }, { retries: 1 })
@@ -95,7 +95,7 @@ t.test('an actor may have it counted, or count it among what is hopeless', async
   t.match(decide(s, { throws: RateLimitExceeded }), { decision: 'dead-letter', reason: /not to be retried/ })
 })
 
-t.test('nobody is told of a failure while a message waits; maxAge ends the waiting', async (t) => {
+t.test('no failure is reported while a message waits; maxAge ends the waiting', async (t) => {
   const broker = new MemoryBroker()
   const s = stage(t, broker)
   const settled: unknown[] = []
@@ -134,7 +134,7 @@ t.test('nobody is told of a failure while a message waits; maxAge ends the waiti
   )
 })
 
-t.test('a plugin before the actor may ask for a slot', async (t) => {
+t.test('a plugin may acquire a slot before the actor runs', async (t) => {
   const broker = new MemoryBroker()
   const s = stage(t, broker)
   for (const hook of ['beforeProcessMessage', 'aroundProcess', 'aroundActor'] as const) {
@@ -158,11 +158,11 @@ t.test('a plugin before the actor may ask for a slot', async (t) => {
   t.same(
     s.log.filter(({ level }) => level === 'error'),
     [],
-    'it is no failure of the plugin',
+    'it is not a failure of the plugin',
   )
 })
 
-t.test('a backend that can not be read has the whole window waited for', async (t) => {
+t.test('if the backend can not be read, the wait is the whole window', async (t) => {
   const memory = new MemoryRateLimits({ name: 'unreadable' })
   const { read: _, ...others } = Object.fromEntries(
     (['add', 'incr', 'decr', 'incrAndSum', 'read', 'wait', 'notify', 'now'] as const).map((name) => [

@@ -3,7 +3,7 @@ import { RedisRateLimits } from '../../brokers/redis/index.js'
 import { withRedis } from '../support/redis-server.js'
 import { testRateLimits } from './contract.js'
 
-// A server of its own: the keys of rate limiters have no namespace.
+// A separate server, because the keys of rate limiters have no namespace.
 await withRedis((server) => {
   const { url } = server
   const client = server.client()

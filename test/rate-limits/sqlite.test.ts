@@ -1,4 +1,4 @@
-/** SQLite sits the exam of rate limit backends. */
+/** The contract tests of rate limit backends on SQLite. */
 import { SQLiteRateLimits } from '../../brokers/sqlite/index.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import { detour, makePath } from '../support/sqlite-files.js'

@@ -7,7 +7,7 @@ import { withRedis } from '../support/redis-server.js'
 import { makePath } from '../support/sqlite-files.js'
 
 const log = captureLog()
-// They wait most of the time; the brokers can do so together.
+// They wait most of the time, so the brokers can run at the same time.
 t.jobs = 3
 process.env.DRAMATIS_LOG_LEVEL = 'silent'
 const patience = { timeout: '60s' } as const
@@ -15,7 +15,7 @@ const patience = { timeout: '60s' } as const
 type Module = typeof import('../support/actors/limited.js')
 
 function testWaiting(kind: string, address: (t: Test) => string): void {
-  t.test(`messages that wait for a slot are all done, and none has failed (${kind})`, { buffered: true }, async (t) => {
+  t.test(`all messages that wait for a slot are processed, and none fails (${kind})`, { buffered: true }, async (t) => {
     const at = encodeURIComponent(address(t))
     const url = new URL(`../support/actors/limited.ts?at=${at}`, import.meta.url).href
     const { broker, backend, exclusive, limited, told }: Module = await import(url)
@@ -43,14 +43,14 @@ function testWaiting(kind: string, address: (t: Test) => string): void {
         .filter(({ level, text }) => level === 'info' && text.startsWith('Postponed by '))
         .map(({ fields }) => fields.messageId)
         .filter((id) => ids.has(id))
-      t.ok(waits.length >= 4, 'those that waited say so')
+      t.ok(waits.length >= 4, 'each wait is logged')
       t.equal(new Set(waits).size, waits.length, 'once each')
       const { messageId } = await told.send()
       const its = (): (typeof log)[0] | undefined =>
         log.find(({ fields }) => fields.messageId === messageId && fields.delay)
       await until(() => its() !== undefined, 'the line of the message that waits a minute')
       const delay = its()?.fields.delay as number
-      t.ok(delay >= 60_000 && delay <= 60_500, `what the error says of the time arrives: ${delay}`)
+      t.ok(delay >= 60_000 && delay <= 60_500, `the retryAfter of the error arrives: ${delay}`)
       await worker.stop({ timeout: 0 })
       await broker.flushAll()
     }

@@ -1,5 +1,5 @@
 /**
- * The one exam that every results backend sits.
+ * The contract tests that every results backend must pass.
  */
 import { type Test, t } from 'tap'
 import { NotSerializable, ResultFailure, ResultMissing, ResultTimeout } from '../../lib/errors.js'
@@ -11,20 +11,20 @@ import { inTime, until } from '../brokers/contract/exam.js'
 type Awaitable<T> = T | Promise<T>
 
 export interface ResultsCapabilities {
-  /** Another backend on the store of `backend`, as another process would have it. */
+  /** Makes another backend on the store of `backend`, as in another process. */
   another?(backend: ResultBackend, options: ResultBackendOptions): Awaitable<ResultBackend>
 }
 
-/** Gives a backend on an empty store of its own. `test` is there for teardowns. */
+/** Makes a backend on its own empty store. `test` is for teardowns. */
 export type MakeResults = (options: ResultBackendOptions, test: Test) => Awaitable<ResultBackend>
 
 const ttl = 600_000
 const traceback = 'Traceback (most recent call first):\n    at “there” (ü.js:1:2)\nError: x\n'
 
 /**
- * Examines a results backend.
+ * Runs the contract tests on a results backend.
  *
- * @param make Gives one on an empty store of its own. The exam closes it.
+ * @param make Makes a backend on its own empty store. The test closes it.
  */
 export function testResults(name: string, make: MakeResults, { another }: ResultsCapabilities = {}): void {
   const ask = (title: string, answer: (test: Test, backend: ResultBackend) => Promise<void>): void => {
@@ -42,7 +42,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.test(`${name}: ${title}`, { skip: `${name} can't be reached by another process` }, async () => {})
   }
 
-  ask('what was stored comes back, as often as it is asked for', async (t, backend) => {
+  ask('a stored result can be read any number of times', async (t, backend) => {
     const values = [42, 1.5, 'hé 世界 😀', '', null, true, false, 0, [], {}, [1, 'a', null], { a: { b: [1] } }]
     for (const value of values) {
       const message = run()
@@ -52,20 +52,20 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     }
   })
 
-  ask('nothing returned reads as null', async (t, backend) => {
+  ask('the result of an actor that returns nothing is null', async (t, backend) => {
     const message = run()
     await backend.storeResult(message, undefined, ttl)
     t.equal(await backend.get(message, { timeout: 0 }), null)
   })
 
-  ask('a large result comes back', async (t, backend) => {
+  ask('a large result can be read', async (t, backend) => {
     const message = run()
     const value = { text: 'ü'.repeat(500_000) }
     await backend.storeResult(message, value, ttl)
     t.same(await backend.get(message), value)
   })
 
-  ask('a failure is thrown, saying what was thrown', async (t, backend) => {
+  ask('a failure is thrown, with the type and message of the original error', async (t, backend) => {
     const message = run()
     await backend.storeFailure(message, { type: 'TypeError', message: 'no “such” thing' }, ttl)
     const error = await backend.get(message).catch((error: unknown) => error)
@@ -73,7 +73,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.match(error, { type: 'TypeError', reason: 'no “such” thing' })
   })
 
-  ask('a failure is thrown with its own traceback, whether it was there or is waited for', async (t, backend) => {
+  ask('a failure is thrown with its own traceback, with and without waiting', async (t, backend) => {
     const message = run()
     const caught = (timeout: number): Promise<unknown> => backend.get(message, { timeout }).catch((error) => error)
     const waiting = caught(10_000)
@@ -85,12 +85,12 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.match(await caught(0), { reason: 'y', traceback: undefined }, 'not the traceback of an earlier one')
   })
 
-  ask('no result: missing when asked once, a timeout when waited for', async (t, backend) => {
+  ask('without a result: ResultMissing if read once, ResultTimeout after waiting', async (t, backend) => {
     await t.rejects(backend.get(run(), { timeout: 0 }), ResultMissing)
     await t.rejects(backend.get(run(), { timeout: 30 }), ResultTimeout)
   })
 
-  ask('a result that comes while it is waited for is given to all who wait', async (t, backend) => {
+  ask('a result stored during waits is returned to all of them', async (t, backend) => {
     const message = run()
     const waiting = Promise.all([1, 2, 3].map(() => backend.get(message, { timeout: '10s' })))
     await backend.storeResult(message, 'at last', ttl)
@@ -108,7 +108,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     }
   })
 
-  ask('a failure that comes while it is waited for is thrown', async (t, backend) => {
+  ask('a failure stored during a wait is thrown', async (t, backend) => {
     const message = run()
     const waiting = backend.get(message, { timeout: '10s' }).catch((error: unknown) => error)
     await backend.storeFailure(message, { type: 'Error', message: 'late' }, ttl)
@@ -122,14 +122,14 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.equal(await backend.get(message), 'second')
   })
 
-  ask('a result is gone after its time to live', async (_, backend) => {
+  ask('a result expires after its time to live', async (_, backend) => {
     const message = run()
     await backend.storeResult(message, 'brief', 30)
     const gone = (): Promise<boolean> => backend.get(message, { timeout: 0 }).then(() => false, isMissing)
     await until(gone, 'the end of the result')
   })
 
-  ask('results are told apart by queue, actor and message, not by which name of the queue', async (t, backend) => {
+  ask('results are identified by queue, actor and message, whichever name of the queue is used', async (t, backend) => {
     const message = run()
     await backend.storeResult(message, 'mine', ttl)
     await t.rejects(backend.get(message.with({ actorName: 'other' }), { timeout: 0 }), ResultMissing)
@@ -138,7 +138,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.equal(await backend.get(message.with({ queueName: 'default.DQ' }), { timeout: 0 }), 'mine')
   })
 
-  ask('what JSON can not carry is refused, with the path to it', async (t, backend) => {
+  ask('a value that JSON can not represent is refused, with its path', async (t, backend) => {
     const message = run()
     const error = await backend.storeResult(message, { deep: [1n] }, ttl).catch((error: unknown) => error)
     t.ok(error instanceof NotSerializable)
@@ -146,7 +146,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     await t.rejects(backend.get(message, { timeout: 0 }), ResultMissing)
   })
 
-  ask('what is forgotten is gone, its traceback too, and can be waited for anew', async (t, backend) => {
+  ask('a forgotten result is deleted with its traceback, and can be waited for again', async (t, backend) => {
     const [message, other] = [run(), run()]
     await backend.storeFailure(message, { type: 'Error', message: 'x', traceback }, ttl)
     await backend.storeResult(other, 'other', ttl)
@@ -159,7 +159,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.equal(await inTime(waiting, 'the result'), 'second')
   })
 
-  ask('hundreds of waits at once each get their own', async (t, backend) => {
+  ask('hundreds of simultaneous waits each get their own result', async (t, backend) => {
     const messages = Array.from({ length: 300 }, run)
     const waiting = Promise.all(messages.map((message) => backend.get(message, { timeout: '30s' })))
     await Promise.all(messages.map((message, index) => backend.storeResult(message, index, ttl)))
@@ -169,7 +169,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     )
   })
 
-  askTwo('what one process stored another gets', async (t, backend, open) => {
+  askTwo('a result stored by one process is read by another', async (t, backend, open) => {
     const other = await open(backend, {})
     t.teardown(() => other.close())
     const [before, after] = [run(), run()]
@@ -191,7 +191,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.match(await other.get(message, { timeout: 0 }).catch((error: unknown) => error), expected)
   })
 
-  askTwo('namespaces are told apart', async (t, backend, open) => {
+  askTwo('namespaces are separate', async (t, backend, open) => {
     const other = await open(backend, { namespace: 'elsewhere' })
     t.teardown(() => other.close())
     const message = run()

@@ -1,4 +1,4 @@
-/** SQLite sits the exam of results backends; and a thousand waits cost one poll. */
+/** The contract tests of results backends on SQLite, and: a thousand waits cost one poll. */
 import t from 'tap'
 import { SQLiteResults } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
@@ -19,7 +19,7 @@ testResults(
   { another: (backend, options) => new SQLiteResults({ ...options, path: detour(paths.get(backend) as string) }) },
 )
 
-t.test('a thousand waits for what another process stores end together', async (t) => {
+t.test('a thousand waits for a result of another process end together', async (t) => {
   const path = makePath(t)
   const [here, there] = [new SQLiteResults({ path }), new SQLiteResults({ path: detour(path) })]
   t.teardown(() => Promise.all([here.close(), there.close()]))
@@ -41,7 +41,7 @@ t.test('closing ends the waits', async (t) => {
   await Promise.all([t.rejects(waiting, /No result/), results.close()])
 })
 
-t.test('what has expired is purged by those who write', async (t) => {
+t.test('expired results are purged by writes', async (t) => {
   const path = makePath(t)
   const results = new SQLiteResults({ path })
   t.teardown(() => results.close())
@@ -51,7 +51,7 @@ t.test('what has expired is purged by those who write', async (t) => {
   for (let index = 0; index < 600; index++) void store(0)
   await store(60_000)
   t.same(count(), { rows: 601 })
-  // Purging is due every half minute, by a clock that nobody sets; a later one makes it due now.
+  // A purge is due every half minute, by the monotonic clock; a later clock makes it due now.
   const { now } = performance
   performance.now = () => now.call(performance) + 31_000
   t.teardown(() => {
