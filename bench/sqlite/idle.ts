@@ -1,43 +1,75 @@
 /**
- * What an idle worker's broker costs, and how soon it notices what another connection sends.
+ * What an idle worker costs, and how soon it starts what another process sends: with one queue and with 300.
  *
  * $ node --import=tsx bench/sqlite/idle.ts [seconds]
  */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { fork } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
 
-const seconds = Number(process.argv[2] ?? 10)
-const folder = mkdtempSync(join(tmpdir(), 'dramatis-bench-'))
-mkdirSync(join(folder, 'real'))
-// By another path a broker gets a connection of its own, as in another process.
-symlinkSync(join(folder, 'real'), join(folder, 'link'))
-const worker = new SQLiteBroker({ path: join(folder, 'real', 'queue.db'), middleware: [] })
-const producer = new SQLiteBroker({ path: join(folder, 'link', 'queue.db'), middleware: [] })
-const consumer = worker.consume('default')
+const pause = 20
+/** The same in every process of a machine, in milliseconds. */
+const now = (): number => performance.timeOrigin + performance.now()
 
-const delays: number[] = []
-for (let round = 0; round < 100; round++) {
-  const waiting = consumer.take(1)
-  await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 20))
-  await producer.enqueue(new Message({ queueName: 'default', actorName: 'noop', args: [] }))
-  const start = performance.now()
-  const [delivery] = await waiting
-  delays.push(performance.now() - start)
-  if (delivery) await consumer.ack(delivery, [])
+if (process.argv[2] === 'producer') await produce(process.argv[3] as string, Number(process.argv[4]))
+else
+  for (const queues of [1, 300]) console.log(`${queues} queues:`, await measure(queues, Number(process.argv[2] ?? 10)))
+
+/** Sends a message every 20 ms, to each queue in turn, until its parent is gone. */
+async function produce(path: string, queues: number): Promise<void> {
+  process.once('disconnect', () => process.exit())
+  const broker = new SQLiteBroker({ path, middleware: [] })
+  for (let sent = 0; ; sent++) {
+    await wait(pause)
+    const queueName = `q${sent % queues}`
+    await broker.enqueue(new Message({ queueName, actorName: 'noop', args: [now()] }))
+  }
 }
-delays.sort((a, b) => a - b)
 
-const before = process.cpuUsage()
-const start = performance.now()
-while (performance.now() - start < seconds * 1000) await consumer.take(1)
-const { user, system } = process.cpuUsage(before)
-console.log({
-  noticed: `${delays[50]?.toFixed(1)} ms in the median, ${delays[99]?.toFixed(1)} ms at most, of 100`,
-  idle: `${(((user + system) / 1000 / (performance.now() - start)) * 100).toFixed(2)} % of a core`,
-})
-await worker.close()
-await producer.close()
-rmSync(folder, { recursive: true })
+async function measure(queues: number, seconds: number): Promise<Record<string, string>> {
+  const folder = mkdtempSync(join(tmpdir(), 'dramatis-bench-'))
+  const path = join(folder, 'queue.db')
+  const broker = new SQLiteBroker({ path, middleware: [] })
+  const delays: number[] = []
+  for (let index = 0; index < queues; index++) void consume(broker, `q${index}`, delays)
+  await wait(1000)
+  const idle = await busyFor(seconds)
+  const producer = fork(fileURLToPath(import.meta.url), ['producer', path, `${queues}`], { execArgv: ['--import=tsx'] })
+  await wait(2000)
+  delays.length = 0
+  const busy = await busyFor(seconds)
+  producer.disconnect()
+  await broker.close()
+  rmSync(folder, { recursive: true })
+  delays.sort((a, b) => a - b)
+  const percentile = (part: number): string => `${delays[Math.floor(delays.length * part)]?.toFixed(1)} ms`
+  return {
+    idle: `${idle} % of a core`,
+    'send to start': `p50 ${percentile(0.5)}, p99 ${percentile(0.99)} of ${delays.length}`,
+    [`with ${1000 / pause} sends a second`]: `${busy} % of a core`,
+  }
+}
+
+async function consume(broker: SQLiteBroker, queueName: string, delays: number[]): Promise<void> {
+  const consumer = broker.consume(queueName)
+  while (!broker.closed) {
+    for (const delivery of await consumer.take(10)) {
+      delays.push(now() - (Message.decode(delivery.body).args[0] as number))
+      await consumer.ack(delivery, [])
+    }
+  }
+}
+
+/** How much of a core this process used in that time, in percent. */
+async function busyFor(seconds: number): Promise<string> {
+  const before = process.cpuUsage()
+  const start = performance.now()
+  await wait(seconds * 1000)
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) / 10 / (performance.now() - start)).toFixed(2)
+}

@@ -129,7 +129,7 @@ export class SQLiteBroker extends Broker {
   #wake(rows: readonly NewRow[]): void {
     let last: string | undefined
     for (const { queueName } of rows) {
-      if (queueName !== last) this.#connection.watcher.wake(queueName)
+      if (queueName !== last) this.#connection.queueWaits.wake(queueName)
       last = queueName
     }
   }
@@ -218,7 +218,7 @@ export class SQLiteBroker extends Broker {
       if (then === 'requeue') statements.insertMessage.run(letter.queue, letter.priority, this.revive(letter.body))
       return letter.queue
     })
-    if (queueName !== undefined) this.#connection.watcher.wake(queueName)
+    if (queueName !== undefined) this.#connection.queueWaits.wake(queueName)
     return queueName !== undefined
   }
 

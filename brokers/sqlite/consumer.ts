@@ -1,21 +1,20 @@
 /**
  * One queue, as a worker of this process consumes it: takes in batches, settles those of one turn of the event loop
- * together, and sleeps until somebody sends or something is due.
+ * together, and waits until somebody sends or something is due.
  */
 import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
-import { startTimer } from '../../lib/time.js'
 import type { Connection } from './connection/connection.js'
 import { Write } from './connection/write.js'
 import { codeOf } from './driver/driver.js'
-import { insertRows, isIdle, type NewRow, nextDue, type ReadyRow, takeRows } from './rows.js'
+import { insertRows, isIdle, type NewRow, type ReadyRow, takeRows } from './rows.js'
 import type { Statements } from './statements.js'
 import type { Lease } from './workers/lease.js'
 
-/** After so many milliseconds a `take` that found nothing looks again by itself: no wake-up is missed for longer. */
-const longestWait = 5000
+/** How long a take waits for the lock, in milliseconds. */
+const lockTimeout = 5000
 
 const done = Promise.resolve()
 
@@ -47,9 +46,6 @@ export interface ConsumerContext {
 export class SQLiteConsumer implements Consumer {
   readonly #context: ConsumerContext
   #closed = false
-  /** What makes a waiting `take` look again. */
-  readonly #sleepers = new Set<() => void>()
-  readonly #stopWatching: () => void
   #acks: { job: Write<void>; deliveries: SQLiteDelivery[] } | undefined
 
   constructor(
@@ -57,17 +53,15 @@ export class SQLiteConsumer implements Consumer {
     context: ConsumerContext,
   ) {
     this.#context = context
-    this.#stopWatching = context.connection.watcher.watchQueue(queueName, () => this.#wake())
   }
 
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
 
   async take(limit: number): Promise<readonly Delivery[]> {
-    const deadline = performance.now() + longestWait
     while (!this.#closed && limit > 0) {
       const deliveries = await this.#tryToTake(limit)
-      if (deliveries.length > 0 || this.#closed || performance.now() >= deadline) return deliveries
-      await this.#sleep(deadline)
+      if (deliveries.length > 0 || this.#closed) return deliveries
+      await this.#context.connection.queueWaits.wait(this.queueName)
     }
     return []
   }
@@ -88,7 +82,7 @@ export class SQLiteConsumer implements Consumer {
       .write(run, {
         isIdle: (statements) => this.#closed || isIdle(statements, this.queueName),
         idleValue: [],
-        lockTimeout: longestWait,
+        lockTimeout,
       })
       .catch((error) => {
         // On a full disk many rows may not fit into the index of those held where one does; and taking is what frees space.
@@ -103,32 +97,6 @@ export class SQLiteConsumer implements Consumer {
     return rows.map(
       (row) => new SQLiteDelivery(this.queueName, row.body, row.deliveries + 1, row.priority, row.id, holder),
     )
-  }
-
-  /** Until a message was put on the queue, by us or (perhaps) by others, until one is due, the deadline, or the end. */
-  async #sleep(deadline: number): Promise<void> {
-    const { connection } = this.#context
-    const due = await connection.read((statements) => ({
-      at: nextDue(statements, this.queueName),
-      idle: isIdle(statements, this.queueName),
-    }))
-    if (this.#closed || !due.idle) return
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer)
-        stop()
-        this.#sleepers.delete(wake)
-        resolve()
-      }
-      // This timer keeps the process alive, as a connection to a server would: somebody awaits work.
-      const timer = startTimer(wake, Math.max(1, Math.min(due.at - Date.now(), deadline - performance.now())))
-      const stop = connection.watcher.watchOthers(wake)
-      this.#sleepers.add(wake)
-    })
-  }
-
-  #wake(): void {
-    for (const wake of this.#sleepers) wake()
   }
 
   // — Settling ———————————————————————————————————————————————————————————————————————————————————————————
@@ -167,7 +135,7 @@ export class SQLiteConsumer implements Consumer {
       statements.postpone.run(counted ? 0 : 1, dueAt, id, holder)
       return statements.remove.run(id, holder)
     })
-    this.#context.connection.watcher.wake(this.queueName)
+    this.#context.connection.queueWaits.wake(this.queueName)
   }
 
   /** Runs what settles a delivery and, if it was still held, stores `sends`, in one transaction. */
@@ -224,8 +192,7 @@ export class SQLiteConsumer implements Consumer {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#stopWatching()
-    this.#wake()
+    this.#context.connection.queueWaits.wake(this.queueName)
     this.#context.closed(this)
   }
 }

@@ -1,4 +1,4 @@
-/** Results in the same file as the messages; those who wait are told at once by this process, within 50 ms by others. */
+/** Results in the same file as the messages. A wait ends as soon as this process, or another one, has stored the result. */
 import { refuseUnknown } from '../../lib/checks.js'
 import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import type { Connection } from './connection/connection.js'

@@ -24,6 +24,22 @@ const sql = {
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
   hasReady: 'SELECT 1 FROM messages WHERE queue = ? AND holder = 2147483647 LIMIT 1',
   nextDue: 'SELECT due_at FROM delayed WHERE queue = ? ORDER BY due_at LIMIT 1',
+  // Every queue with messages that no worker holds, and when the first may be taken. One step in the index per queue:
+  // DISTINCT would read all messages.
+  queuesWithMessages: `
+    WITH RECURSIVE
+      ready (queue) AS (
+        SELECT min(queue) FROM messages WHERE holder = 2147483647
+        UNION ALL
+        SELECT (SELECT min(queue) FROM messages WHERE holder = 2147483647 AND queue > ready.queue)
+        FROM ready WHERE queue IS NOT NULL),
+      later (queue) AS (
+        SELECT min(queue) FROM delayed
+        UNION ALL
+        SELECT (SELECT min(queue) FROM delayed WHERE queue > later.queue) FROM later WHERE queue IS NOT NULL)
+    SELECT queue, 0 AS dueAt FROM ready WHERE queue IS NOT NULL
+    UNION ALL
+    SELECT queue, (SELECT min(due_at) FROM delayed WHERE queue = later.queue) FROM later WHERE queue IS NOT NULL`,
   // Due messages line up behind those that are ready, in the order of their times; some at a time, lest a heap of
   // them stop the world.
   promote: `

@@ -1,54 +1,53 @@
 /**
- * Notices what changes in the file: at once what this process does, and within some 20 ms what others do, by asking
- * SQLite for `PRAGMA data_version`. It asks only while somebody waits.
+ * Detects commits of other processes and threads. The operating system reports writes to the write-ahead log, and
+ * `PRAGMA data_version` tells whether there was a commit. Where writes aren't reported (network file systems, Windows),
+ * and behind the reports, `data_version` is polled. Works only while there are waits.
  */
-import { startInterval, startTimer } from '../../../lib/time.js'
+import { type FSWatcher, realpathSync, watch } from 'node:fs'
+import { getLogger } from '../../../lib/logger.js'
+import { startTimer } from '../../../lib/time.js'
 import type { Statements } from '../statements.js'
 
 /**
- * How often others' commits are looked for, in milliseconds. While somebody waits this costs some 0.7 % of a core, of which
- * 0.5 % are the timer's alone (`bench/sqlite/idle.ts`); while nobody waits, nothing.
+ * How often `data_version` is polled, in milliseconds: behind reports, and without them. A poll costs 0.2 ms of a core, most
+ * of it to wake the process (`bench/sqlite/idle.ts`).
  */
-const pollInterval = 20
+const pollInterval = { withReports: 100, withoutReports: 20 }
 
 export class ChangeWatcher {
+  readonly #path: string
   readonly #statements: () => Statements | undefined
   readonly #onForeign = new Set<() => void>()
   readonly #onAny = new Set<() => void>()
-  readonly #onQueue = new Map<string, Set<() => void>>()
+  #log: FSWatcher | undefined
   #timer: NodeJS.Timeout | undefined
   #version: number | undefined
+  /** Whether this process has committed since the last report. */
+  #committed = false
 
-  /** @param statements Those of the open file; nothing while it isn't open. */
-  constructor(statements: () => Statements | undefined) {
+  /**
+   * @param path The database.
+   * @param statements The statements of the open file; nothing while it isn't open.
+   */
+  constructor(path: string, statements: () => Statements | undefined) {
+    this.#path = path
     this.#statements = statements
   }
 
-  /** Calls back whenever another process or thread has written, until the function it gives back is called. */
+  /** Calls a listener whenever another process or thread has committed. Returns a function that ends that. */
   watchOthers(listener: () => void): () => void {
     this.#onForeign.add(listener)
     if (!this.#timer) {
       this.#version = this.#readVersion()
-      this.#timer = startInterval(() => this.#poll(), pollInterval).unref()
+      this.#watchLog()
+      this.#pollAfter(this.#pollInterval)
     }
     return () => {
       this.#onForeign.delete(listener)
-      if (this.#onForeign.size > 0) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
     }
   }
 
-  /** Calls back whenever this process has put a message on a queue. */
-  watchQueue(queueName: string, listener: () => void): () => void {
-    const listeners = this.#onQueue.get(queueName) ?? new Set()
-    this.#onQueue.set(queueName, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-    }
-  }
-
-  /** Resolves when anybody has written, this process included, or after `pause` milliseconds. */
+  /** Resolves when any process has committed, this one included, or after `pause` milliseconds. */
   anyChange(pause: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
@@ -63,40 +62,92 @@ export class ChangeWatcher {
     })
   }
 
-  /** To be told when messages were put on a queue. */
-  wake(queueName: string): void {
-    for (const listener of this.#onQueue.get(queueName) ?? []) listener()
-  }
-
-  /** To be told when messages were put on queues, one doesn't know which. */
-  wakeAll(): void {
-    for (const queueName of this.#onQueue.keys()) this.wake(queueName)
-  }
-
-  /** To be told of every commit of this process. */
+  /** Call it after every commit of this process. */
   committed(): void {
+    this.#committed = true
     for (const listener of this.#onAny) listener()
   }
 
+  /** Call it when the file was opened: it may be another file than before. */
+  opened(): void {
+    if (this.#timer) this.#watchLog()
+  }
+
   close(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#stop()
     this.#onForeign.clear()
     for (const done of this.#onAny) done()
   }
 
-  #poll(): void {
+  #stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#log?.close()
+    this.#log = undefined
+  }
+
+  /** Watches the log and not the database: where a watch opens the file, closing it would release SQLite's locks on it. */
+  #watchLog(): void {
+    this.#log?.close()
+    this.#log = undefined
+    this.#committed = false
+    // Windows reports a write when it reaches the disk, which is too late.
+    if (!this.#statements() || process.platform === 'win32') return
+    try {
+      this.#log = watch(`${realpathSync(this.#path)}-wal`, { persistent: false }, () => this.#onReport())
+      this.#log.on('error', (error) => this.#onWatchError(error))
+    } catch (error) {
+      this.#onWatchError(error)
+    }
+  }
+
+  #onWatchError(error: unknown): void {
+    this.#log?.close()
+    this.#log = undefined
+    getLogger().debug(
+      { err: error, path: this.#path },
+      `The system does not report writes to this SQLite database; polling every ${pollInterval.withoutReports} ms`,
+    )
+  }
+
+  /** A write is reported before its commit, so one poll may be too early. A commit of our own needs no second one. */
+  #onReport(): void {
+    const own = this.#committed
+    this.#committed = false
+    if (this.#onForeign.size > 0) this.#poll(own ? this.#pollInterval : 1)
+  }
+
+  get #pollInterval(): number {
+    return this.#log ? pollInterval.withReports : pollInterval.withoutReports
+  }
+
+  /** Polls now; if nothing has changed, again after `pause` milliseconds, then after twice that time, and so on. */
+  #poll(pause: number): void {
+    const changed = this.#hasChanged()
+    this.#pollAfter(changed ? this.#pollInterval : Math.min(pause, this.#pollInterval))
+    if (changed) for (const listener of this.#onForeign) listener()
+  }
+
+  #pollAfter(pause: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = startTimer(() => {
+      if (this.#onForeign.size === 0) this.#stop()
+      else this.#poll(2 * pause)
+    }, pause).unref()
+  }
+
+  #hasChanged(): boolean {
     const version = this.#readVersion()
-    if (version === undefined || version === this.#version) return
+    if (version === undefined || version === this.#version) return false
     this.#version = version
-    for (const listener of this.#onForeign) listener()
+    return true
   }
 
   #readVersion(): number | undefined {
     try {
       return (this.#statements()?.dataVersion.get() as { data_version: number } | undefined)?.data_version
     } catch {
-      // Busy, or the file is gone; whoever reads next will say so.
+      // Busy, or the file is gone; the next read reports it.
       return undefined
     }
   }

@@ -14,6 +14,7 @@ import type { Statements } from '../statements.js'
 import { ChangeWatcher } from './change-watcher.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
 import { diskFull, explain, isDiskTrouble } from './failures.js'
+import { type QueueDue, QueueWaits } from './queue-waits.js'
 import { Write, type WriteOptions } from './write.js'
 
 /**
@@ -32,7 +33,8 @@ const reservedSpace = 8 * 1024 * 1024
 const connections = new Map<string, Connection>()
 
 export class Connection {
-  readonly watcher = new ChangeWatcher(() => this.#open?.statements)
+  readonly watcher: ChangeWatcher
+  readonly queueWaits: QueueWaits
   readonly #driver = loadDriver()
   #users = 0
   #synchronous: Synchronous = 'normal'
@@ -43,7 +45,12 @@ export class Connection {
   #purgedAt = performance.now()
   #whenIdle: (() => void)[] = []
 
-  private constructor(readonly path: string) {}
+  private constructor(readonly path: string) {
+    this.watcher = new ChangeWatcher(path, () => this.#open?.statements)
+    this.queueWaits = new QueueWaits(this.watcher, () =>
+      this.read((statements) => statements.queuesWithMessages.all() as QueueDue[]),
+    )
+  }
 
   /**
    * The connection of this process to a file. Each caller must call `release()`.
@@ -260,7 +267,10 @@ export class Connection {
       this.#open.database.close()
       this.#open = undefined
     }
-    this.#open ??= openDatabase(this.#driver, this.path, this.#synchronous)
+    if (!this.#open) {
+      this.#open = openDatabase(this.#driver, this.path, this.#synchronous)
+      this.watcher.opened()
+    }
     return this.#open
   }
 

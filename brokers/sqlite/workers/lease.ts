@@ -102,7 +102,7 @@ export class Lease {
       statements.dismiss.run(id)
     }
     await this.#connection.write(leave, { lockTimeout })
-    this.#connection.watcher.wakeAll()
+    this.#connection.queueWaits.wakeAll()
   }
 
   /** Ends as if the process had died: what is held stays so until others recover it. */
@@ -157,6 +157,6 @@ export class Lease {
     this.#liveness.buried(path, lost)
     if (recovered === 0) return
     getLogger().warn({ workers: lost, recovered }, 'What lost workers held went back to its queues')
-    this.#connection.watcher.wakeAll()
+    this.#connection.queueWaits.wakeAll()
   }
 }
