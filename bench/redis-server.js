@@ -1,4 +1,4 @@
-/** A redis-server for the benchmark: on a free port, in a temporary folder, with nothing written to disk. */
+/** A redis-server for the benchmark: on a free port, in a temporary folder, without persistence. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,11 +1,11 @@
 /**
- * Measures dramatis beside bare loops and its peers: every contender a process of its own, all of them in turn, so many
- * rounds; medians, and ratios taken within each round.
+ * Compares dramatis with bare loops and its peers. Each contender runs in a separate process, all in turn, for several
+ * rounds. Prints medians, and the ratios within each round.
  *
  * - `memory`, `sqlite`, `redis`: messages that do nothing are sent, and then processed
  * - `idle`: one message at a time to an idle worker of a new process, with Redis; `cold` are its first 400 messages
- * - `isolated`: messages that do nothing on two threads, with Redis, beside BullMQ's sandboxed processors
- * - `cpu`: messages of 5 ms of work on two threads, with Redis, beside two bare threads with the same work
+ * - `isolated`: messages that do nothing on two threads, with Redis, compared with BullMQ's sandboxed processors
+ * - `cpu`: messages of 5 ms of work on two threads, with Redis, compared with two bare threads with the same work
  *
  * $ npm run bench -- [memory] [sqlite] [redis] [idle] [isolated] [cpu] [--rounds 5] [--messages 200000]
  */
@@ -149,7 +149,7 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
   )
 }
 
-/** Rates a second, and their ratios to the others', taken within each round. */
+/** Rates per second, and their ratios to those of the others, within each round. */
 function row(rounds, title, { baseline, rates }) {
   const cells = {}
   for (const what of rates) {

@@ -1,6 +1,6 @@
 /**
- * What a terminated thread costs: the time from the limit of an actor that never returns until the thread that
- * replaces its own runs the next message. The grace between is the library's default unless given.
+ * The cost of a terminated thread: the time from the limit of an actor that never returns until the replacement thread
+ * runs the next message. The grace period in between is the library's default unless given.
  *
  * $ node bench/termination.js [grace in ms]
  */

@@ -86,7 +86,7 @@ t.test('a worker and a producer are two processes over the default SQLite file',
   const worker = shell.start(t, 'node', ['worker.js'], { cwd: folder })
   t.same(await produce(t), [{ sum: 3, onThread: true }, 'Hello, world!'])
   t.ok(existsSync(join(folder, 'dramatis.db')))
-  t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
+  t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
 })
 
 t.test('npx dramatis runs the actors of a module', async (t) => {
@@ -117,7 +117,7 @@ async function serviceWorks(t: Test, command: string[]): Promise<void> {
   const worker = shell.start(t, 'node', [...command, 'work'], { cwd: folder })
   const { out, err } = await shell.run('node', [...command, 'send'], { cwd: folder })
   t.same(parse(out), { sum: 3, onThread: true }, 'the result arrived', { err, log: worker.log() })
-  t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
+  t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
 }
 
 async function produce(t: Test): Promise<unknown> {

@@ -1,4 +1,4 @@
-/** Bare loops, with no library around: coalesced sends, then fetch, parse and acknowledge. */
+/** Bare loops without a library: coalesced sends, then fetch, parse and acknowledge. */
 import { bareDrain, bareEnqueue } from '../redis/bare.js'
 // @ts-expect-error should be plain JavaScript, as the peers are
 import { messages, meter, report } from './report.js'

@@ -1,4 +1,4 @@
-/** The broker's statements in bare loops, with no library around, in the batches the broker makes. */
+/** The broker's statements in bare loops without a library, in batches like the broker's. */
 import { bareLoop } from '../sqlite/bare-loop.js'
 // @ts-expect-error should be plain JavaScript, as the peers are
 import { messages, report } from './report.js'

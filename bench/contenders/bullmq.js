@@ -1,6 +1,6 @@
 /**
- * BullMQ: many single `add`s, since that is what is measured (it has `addBulk`, too); done jobs are removed, and the
- * worker's concurrency is ours, as its docs advise.
+ * BullMQ: many single `add` calls, because those are measured (it has `addBulk`, too). Completed jobs are removed, and
+ * the worker has the same concurrency as ours, as its docs advise.
  */
 import { Queue, Worker } from 'bullmq'
 import { messages, meter, payload, report, timeSends, timeStarts } from './report.js'

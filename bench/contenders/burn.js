@@ -7,7 +7,7 @@ export function burn(count = rounds) {
   return value
 }
 
-/** How many rounds take so many milliseconds on this machine: the quickest of several attempts. */
+/** How many rounds take this many milliseconds on this machine: the fastest of several attempts. */
 export function calibrate(milliseconds) {
   const sample = 1_000_000
   burn(sample)

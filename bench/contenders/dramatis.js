@@ -1,5 +1,5 @@
 /**
- * dramatis, on the broker that DRAMATIS_URL names, with so many threads (0: inline), each of which runs up to
+ * dramatis, on the broker of DRAMATIS_URL, with this many threads (0: inline), each of which runs up to
  * `concurrency` messages at once. With BENCH_WORK each message keeps a processor busy (see burn.js).
  *
  * $ DRAMATIS_URL=sqlite:/tmp/bench.db node bench/contenders/dramatis.js 0
@@ -31,7 +31,7 @@ if (isMainThread) {
     onRan = () => ran === messages && resolve()
   })
   await worker.start()
-  // Threads take a moment to load; what is measured is the work.
+  // Threads take some time to load, which isn't measured.
   if (worker.threads > 0) stop = meter()
   else await finished
   await broker.join('default')

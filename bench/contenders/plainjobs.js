@@ -1,4 +1,4 @@
-/** plainjobs, as its README has it; one worker, which takes one job at a time (it has no other way). */
+/** plainjobs, as in its README; one worker, which takes one job at a time (it supports no other way). */
 import Database from 'better-sqlite3'
 import { defineQueue, defineWorker } from 'plainjobs'
 import { messages, meter, payload, report } from './report.js'

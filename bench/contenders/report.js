@@ -1,7 +1,7 @@
-/** What every contender has in common: what it is asked to do, and how it tells what came out. */
+/** Shared by all contenders: the work to do, and how the figures are reported. */
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** How many messages to send and then to process; how many sends are under way at once. */
+/** How many messages to send and then to process; how many sends run concurrently. */
 export const messages = Number(process.env.BENCH_MESSAGES ?? 100_000)
 export const burst = Math.min(1000, messages)
 
@@ -9,8 +9,8 @@ export const burst = Math.min(1000, messages)
 export const payload = 'x'.repeat(8)
 
 /**
- * Starts to measure. The function it gives back says how many messages a second there were since, and how many
- * microseconds of this process's processor each took: steadier than the rate where a machine is shared.
+ * Starts a measurement. The returned function reports the messages per second since then, and the microseconds of CPU
+ * of this process per message, which vary less than the rate on a shared machine.
  */
 export function meter() {
   const start = performance.now()
@@ -21,7 +21,7 @@ export function meter() {
   }
 }
 
-/** Sends them all, `burst` at a time. */
+/** Sends all messages, `burst` at a time. */
 export async function timeSends(send) {
   const stop = meter()
   for (let sent = 0; sent < messages; sent += burst) await Promise.all(Array.from({ length: burst }, send))
@@ -31,7 +31,7 @@ export async function timeSends(send) {
 /**
  * One message at a time to an idle worker: milliseconds from the send until the worker starts on it.
  * @param send Sends one.
- * @param onStart Is told what to call when the worker starts on one.
+ * @param onStart Receives the function to call when the worker starts a message.
  */
 export async function timeStarts(send, onStart) {
   const waits = []
@@ -45,7 +45,7 @@ export async function timeStarts(send, onStart) {
     })
     await Promise.all([send(), running.then(() => waits.push(performance.now() - start))])
   }
-  // In a new process the first ones run code that isn't compiled yet.
+  // In a new process the first messages run code that isn't compiled yet.
   return { ...percentiles('cold', waits.slice(0, 400)), ...percentiles('warm', waits.slice(500)) }
 }
 

@@ -1,7 +1,6 @@
 /**
- * What Redis and Node can do with nothing around them: the least that stores messages where Dramatiq has them, fetches
- * them into an ack set, parses and acknowledges them, many a call. The yardstick for the broker, and for every other
- * queue.
+ * The speed of Redis and Node without a library: the minimum that stores messages as Dramatiq does, fetches them
+ * into an ack set, parses and acknowledges them, many per call. The reference for the broker, and for every other queue.
  */
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
@@ -13,7 +12,7 @@ export interface BareOptions {
   count: number
 }
 
-/** A message of about 200 bytes, as it stands on the wire. */
+/** A message of about 200 bytes, in wire format. */
 export function wire(index: number, id: string): object {
   return {
     queue_name: 'bench',
@@ -26,14 +25,14 @@ export function wire(index: number, id: string): object {
   }
 }
 
-/** The least that stores messages where Dramatiq has them. */
+/** The minimum that stores messages in Dramatiq's format. */
 const bareScript = `
   local ids = {}
   for at = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[at] end
   redis.call('HSET', KEYS[2], unpack(ARGV))
   redis.call('RPUSH', KEYS[1], unpack(ids))`
 
-/** Stores messages, 250 a call and at most eight calls on their way; ids and bodies as plain arguments. */
+/** Stores messages, 250 per call with at most eight concurrent calls; ids and bodies as plain arguments. */
 export async function bareEnqueue({ url, namespace, count }: BareOptions): Promise<void> {
   const redis = new Redis(url)
   const { lists, messages } = new Keys(namespace).queue('bench')
@@ -69,7 +68,7 @@ const bareAck = `
   redis.call('SREM', KEYS[1], unpack(ARGV))
   redis.call('HDEL', KEYS[2], unpack(ARGV))`
 
-/** Fetches 256 a call, parses, and acknowledges them in one call while the next are fetched. */
+/** Fetches 256 per call, parses, and acknowledges them in one call while the next are fetched. */
 export async function bareDrain({ url, namespace, count }: BareOptions): Promise<void> {
   const redis = new Redis(url)
   const keys = new Keys(namespace)

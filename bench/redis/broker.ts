@@ -1,5 +1,5 @@
 /**
- * The broker beside the bare loops: many concurrent sends, and a consumer that takes and acknowledges. No worker.
+ * The broker compared with the bare loops: many concurrent sends, and a consumer that takes and acks. No worker.
  *
  *     node --import=tsx bench/redis/broker.ts redis://127.0.0.1:6379 100000
  */
@@ -12,7 +12,7 @@ const url = process.argv[2] ?? 'redis://127.0.0.1:6379'
 const count = Number(process.argv[3] ?? 50_000)
 const rounds = 5
 
-/** Sends, a thousand at once. */
+/** Sends, a thousand concurrently. */
 export async function sends({ url, namespace, count }: BareOptions): Promise<void> {
   const broker = new RedisBroker({ url, namespace, middleware: [] })
   for (let at = 0; at < count; at += 1000) {
@@ -25,7 +25,7 @@ export async function sends({ url, namespace, count }: BareOptions): Promise<voi
   await broker.close()
 }
 
-/** Takes and acknowledges; the next take is under way meanwhile. */
+/** Takes and acknowledges, while the next take runs. */
 export async function drain({ url, namespace, count }: BareOptions): Promise<void> {
   const broker = new RedisBroker({ url, namespace, middleware: [] })
   const consumer = broker.consume('bench', { prefetch: 1000 })
@@ -47,9 +47,9 @@ export async function drain({ url, namespace, count }: BareOptions): Promise<voi
 }
 
 interface Figures {
-  /** Messages a second. */
+  /** Messages per second. */
   rate: number
-  /** Microseconds of this process's processor a message: steadier than the rate where a machine is shared. */
+  /** Microseconds of CPU of this process per message, which vary less than the rate on a shared machine. */
   cpu: number
 }
 

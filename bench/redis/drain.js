@@ -1,5 +1,5 @@
 /**
- * How fast a worker drains a backlog, and whether it matters how long that is: inline, no-op, 200-byte messages, each
+ * How fast a worker drains a backlog, and whether that depends on its length: inline, no-op, 200-byte messages, each
  * backlog stored before the worker starts. Short ones are drained several times; then the median counts.
  *
  * $ node bench/redis/drain.js [10000 1000000]
@@ -26,7 +26,7 @@ const server = await startRedis()
 process.env.DRAMATIS_URL = server.url
 const broker = getBroker()
 
-/** Messages a second, from the start of the worker to the last acknowledgement. */
+/** Messages per second, from the start of the worker to the last acknowledgement. */
 async function drain(size) {
   await fill(broker, size, () => noop.message(payload))
   const worker = new Worker(broker, { threads: 0, concurrency: 100 })
@@ -45,7 +45,7 @@ async function drain(size) {
 
 const median = (figures) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]
 
-// Until the code is compiled.
+// A warm-up, until the code is compiled.
 await drain(20_000)
 const rates = []
 for (const size of sizes) {

@@ -1,12 +1,12 @@
-/** Fills a queue fast: many messages a call, a few calls on their way at a time. */
+/** Fills a queue fast: many messages per call, a few concurrent calls. */
 const size = 1000
 const atOnce = 8
 
 /**
- * @param broker Where to.
- * @param count How many.
- * @param make Makes one.
- * @param delay How long until they may run; absent: at once.
+ * @param broker The broker of the queue.
+ * @param count The number of messages.
+ * @param make Makes a message.
+ * @param delay How long until they may run; absent: no delay.
  */
 export async function fill(broker, count, make, delay) {
   const underWay = new Set()

@@ -1,6 +1,6 @@
 /**
- * What a million messages that are due tomorrow cost a worker, in memory; and how late those start that are due soon,
- * with all the others behind them. Two worker processes, inline, beside the one that sends.
+ * The memory that a million messages due tomorrow cost a worker, and how late messages start that are due soon, with
+ * all the others behind them. Two worker processes, inline, and one that sends.
  *
  * $ node bench/redis/lateness.js [1000000]
  */
@@ -23,7 +23,7 @@ const near = actor(async function near(due) {
 if (process.send) await beWorker()
 else await measure(Number(process.argv[2] ?? 1_000_000))
 
-/** A worker in a process of its own. Asked for it, it says how much memory it has in use. */
+/** A worker in a separate process, which reports its memory in use on request. */
 async function beWorker() {
   const broker = getBroker()
   const worker = new Worker(broker, { threads: 0, concurrency: 100 })
@@ -69,7 +69,7 @@ async function measure(count) {
   console.log(`1000 due within three seconds, sent at once: late by ${spread}`)
   const nearer = await lateness(workers, 200, async (send, started) => {
     for (let round = 0; round < 200; round++) {
-      // Both sleep, and wait for what is due tomorrow.
+      // Both are idle, and wait for the messages that are due tomorrow.
       await wait(20)
       await send(10 + Math.random() * 60)
       await started()
@@ -82,7 +82,7 @@ async function measure(count) {
   await server.stop()
 }
 
-/** What a worker has in use when it has looked around for a few seconds. */
+/** The memory in use of a worker that has run for a few seconds. */
 async function memoryOfWorker() {
   const worker = await startWorker()
   await wait(4000)
@@ -92,7 +92,7 @@ async function memoryOfWorker() {
   return memory
 }
 
-/** Sends messages that are due soon; in milliseconds, how late they started. */
+/** Sends messages that are due soon; returns how late they started, in milliseconds. */
 async function lateness(workers, count, run) {
   const late = []
   let onStart = () => {}
@@ -133,7 +133,7 @@ async function stopWorker(worker) {
   await ended
 }
 
-/** What a worker says next of that kind. */
+/** The next report of that kind from a worker. */
 function message(worker, kind) {
   return new Promise((resolve, reject) => {
     worker.once('exit', () => reject(new Error('A worker ended early.')))

@@ -1,5 +1,5 @@
 /**
- * The worker over Redis: how fast it drains a backlog inline, and how long an idle one takes to start on a message.
+ * The worker over Redis: how fast it drains a backlog inline, and how long an idle one takes to start a message.
  *
  *     node --import=tsx bench/redis/worker.ts redis://127.0.0.1:6379 50000
  */
@@ -15,7 +15,7 @@ const count = Number(process.argv[3] ?? 50_000)
 const silent = (): void => {}
 setLogger({ debug: silent, info: silent, warn: silent, error: console.error })
 
-/** Messages a second, and microseconds of this process's processor a message. */
+/** Messages per second, and microseconds of CPU of this process per message. */
 async function measure(name: string, work: () => Promise<void>): Promise<void> {
   const start = performance.now()
   const before = process.cpuUsage()

@@ -1,7 +1,7 @@
 /**
- * What SQLite itself can do here: the statements of a `SQLiteBroker` in the batches it makes of them, with no library
- * around. The measure for the broker, which can be no quicker. Uses the broker's own schema, statements and driver. What a
- * message needs whoever handles it is done here as well: an id, JSON.stringify, JSON.parse.
+ * The speed of SQLite itself: the statements of a `SQLiteBroker` in batches like the broker's, without a library. The
+ * reference for the broker, which can't be faster. Uses the broker's schema, statements and driver. Includes the work
+ * that every message needs: an id, JSON.stringify, JSON.parse.
  *
  * $ node --import=tsx bench/sqlite/bare-loop.ts [messages]
  */
@@ -15,21 +15,21 @@ import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { takeRows } from '../../brokers/sqlite/rows.js'
 
 export interface BareLoopResult {
-  /** Which driver it ran on. */
+  /** The driver that was used. */
   readonly driver: string
   readonly enqueued: Rate
   readonly processed: Rate
 }
 
 export interface Rate {
-  /** Messages a second. */
+  /** Messages per second. */
   readonly perSecond: number
-  /** Microseconds of CPU a message, which other work on the machine blurs less. */
+  /** Microseconds of CPU per message, which other work on the machine affects less. */
   readonly cpu: number
 }
 
 /**
- * Inserts so many messages and takes and deletes them again.
+ * Inserts this many messages, then takes and deletes them.
  * @param batch How many go into one transaction.
  */
 export function bareLoop({ messages = 100_000, batch = 256 } = {}): BareLoopResult {
@@ -81,7 +81,7 @@ function rate(messages: number, work: () => void): Rate {
   return stop()
 }
 
-/** Starts a measurement; the function it gives back ends it. */
+/** Starts a measurement; the returned function ends it. */
 export function startRate(messages: number): () => Rate {
   const start = performance.now()
   const before = process.cpuUsage()

@@ -1,5 +1,6 @@
 /**
- * The SQLiteBroker without a worker, beside the bare loop in the same run: many sends at once, then take and ack.
+ * The SQLiteBroker without a worker, compared with the bare loop in the same run: many concurrent sends, then take
+ * and ack.
  *
  * $ node --import=tsx bench/sqlite/broker.ts [messages] [rounds]
  */

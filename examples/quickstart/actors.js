@@ -1,12 +1,12 @@
 /**
- * The work. Each of these functions becomes an actor: it can be called like any function and, with `.send()`, be run
- * by a worker in another process.
+ * The work. Each of these functions becomes an actor: it can be called like any function, and `.send()` lets a worker
+ * in another process run it.
  */
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { actor, current } from 'dramatis'
 
-/** Real work for a processor: counts the words of a text file, and tries how well it can be compressed. */
+/** CPU-bound work: counts the words of a text file, and measures how well it can be compressed. */
 export const readText = actor(
   function readText(path) {
     const bytes = readFileSync(path)
@@ -18,11 +18,11 @@ export const readText = actor(
       frequent: mostFrequent(words, 20),
     }
   },
-  // Somebody waits for what it returns, so that is kept; for most actors nobody does.
+  // The producer waits for the result, so it is stored. Most actors need no result.
   { storeResults: true },
 )
 
-/** Fails twice, then works: what fails is tried again, after a wait that doubles each time. */
+/** Fails twice, then succeeds: a failed message is retried, after a wait that doubles each time. */
 export const failTwice = actor(
   function failTwice() {
     const { retries = 0 } = current().message.options
@@ -32,7 +32,7 @@ export const failTwice = actor(
   { storeResults: true, maxRetries: 5, minBackoff: '100ms' },
 )
 
-/** Never returns. Nothing in JavaScript can stop this loop but the end of its thread, and that is what it gets. */
+/** Never returns. Only terminating its thread can stop this loop, so its time limit does that. */
 export const neverReturn = actor(
   function neverReturn() {
     for (;;);

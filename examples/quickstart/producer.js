@@ -7,7 +7,7 @@ import { findTexts } from './texts.js'
 const texts = findTexts()
 const started = performance.now()
 
-// One message for each text in a single go, and one for each of the two with a mind of their own.
+// One message for each of the two special actors, and one for each text, all in one call.
 const endless = await neverReturn.send()
 const flaky = await failTwice.send()
 const messages = await readText.sendMany(texts.map(({ path }) => [path]))
@@ -30,7 +30,7 @@ try {
 }
 await getBroker().close()
 
-/** What the actor returned or, when it failed for good, the error it failed with. */
+/** The result of the actor or, if it failed permanently, its error. */
 async function resultOf(message) {
   try {
     return await message.result({ timeout: '30s' })

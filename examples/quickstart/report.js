@@ -1,4 +1,4 @@
-/** What you see: a bar while the work is being done (lines, where the output is no terminal), and a table at the end. */
+/** The output: a progress bar (lines, if the output isn't a terminal), and a table at the end. */
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 
@@ -25,7 +25,7 @@ export class Progress {
   }
 }
 
-/** Prints what came back: the texts by kind, what became of the two special messages, and how long it all took. */
+/** Prints the results: the texts by kind, the outcome of the two special messages, and the total time. */
 export function report({ texts, results, attempts, outcome, seconds }) {
   const table = new Table({
     head: ['Kind', 'Files', 'Words', 'Size', 'Gzipped to', 'Frequent words'],

@@ -1,6 +1,6 @@
 /**
- * `npm run quickstart`: what you would do in two terminals, in one. Starts a worker and a producer as processes of their
- * own over a SQLite file in a temporary folder, stops the worker when the producer is done, and cleans up.
+ * `npm run quickstart`: runs in one terminal what you would run in two. Starts a worker and a producer as separate
+ * processes on a SQLite file in a temporary folder, stops the worker when the producer has finished, and cleans up.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ const log = openSync(logFile, 'a')
 const worker = start('worker.js', ['ignore', log, log])
 const producer = start('producer.js', 'inherit')
 
-// Ctrl-C reaches the worker and the producer by itself; a SIGTERM doesn't. Here they must only not prevent the cleaning up.
+// Ctrl-C also reaches the worker and the producer; a SIGTERM doesn't. Here signals must only not prevent the cleanup.
 let interrupted
 process.on('SIGINT', (signal) => {
   interrupted = signal
@@ -32,12 +32,12 @@ try {
     worker.ended.then((how) => `The worker ended with ${how} before its work was done.`),
   ])
   producer.process.kill()
-  // A second signal would end it at once, in the middle of its work.
+  // A second signal would end it immediately, in the middle of its work.
   if (interrupted !== 'SIGINT') worker.process.kill('SIGTERM')
   const goodbye = await worker.ended
   if (interrupted) process.exitCode = 1
   else if (failure) fail(failure)
-  else if (goodbye !== 'code 0') fail(`The worker did not stop in good order; it ended with ${goodbye}.`)
+  else if (goodbye !== 'code 0') fail(`The worker did not stop gracefully; it ended with ${goodbye}.`)
 } finally {
   closeSync(log)
   rmSync(folder, { recursive: true, force: true })

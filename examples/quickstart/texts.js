@@ -1,4 +1,4 @@
-/** The input: some hundreds of texts that lie in `node_modules` anyway, the same ones each time. */
+/** The input: several hundred texts from `node_modules`, the same ones each time. */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const kinds = [
   { kind: 'declarations', pattern: /\.d\.[cm]?ts$/, most: 400 },
 ]
 
-/** Texts of each kind, from 200 bytes to 200 kilobytes, spread evenly over all there are. */
+/** Texts of each kind, from 200 bytes to 200 kilobytes, evenly selected from all files. */
 export function findTexts() {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())

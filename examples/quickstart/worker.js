@@ -1,4 +1,4 @@
-/** The worker: takes messages and runs their actors on threads, one a core, until it is told to stop. */
+/** The worker: takes messages and runs their actors on threads, one per core, until it is stopped. */
 import { runWorker } from 'dramatis'
 import './actors.js'
 

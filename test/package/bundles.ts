@@ -1,4 +1,4 @@
-/** A worker that a bundler made one file of, in a folder where nothing else is: no dramatis, no client of Redis. */
+/** A worker that is bundled into one file, in a folder without any package: no dramatis, no Redis client. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -19,14 +19,14 @@ interface Bundle {
   readonly keepNames?: boolean
 }
 
-/** Without it, what is CommonJS in a bundle of ES modules can't require Node's own modules. */
+/** Without it, CommonJS code in a bundle of ES modules can't require Node's built-in modules. */
 const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
 type Build = (options: Record<string, unknown>) => Promise<unknown>
 
-/** Bundles worker and producer into a folder of their own, and gives that. */
+/** Bundles worker and producer into a separate folder, and returns its path. */
 async function bundle(t: Test, folder: string, { format, minify, splitting, keepNames }: Bundle): Promise<string> {
-  // esbuild comes with tsx.
+  // esbuild is a dependency of tsx.
   const require = createRequire(createRequire(import.meta.url).resolve('tsx/package.json'))
   const { build } = (await import(pathToFileURL(require.resolve('esbuild')).href)) as { build: Build }
   const outdir = mkdtempSync(join(tmpdir(), 'dramatis-bundle-'))
@@ -45,7 +45,7 @@ async function bundle(t: Test, folder: string, { format, minify, splitting, keep
     banner: format === 'esm' ? { js: banner } : {},
     logLevel: 'error',
   })
-  // The one thing that can't be bundled: a binary, where Node has no SQLite of its own.
+  // The only part that can't be bundled: a binary, if Node has no built-in SQLite.
   if (!process.getBuiltinModule?.('node:sqlite')) linkDriver(outdir)
   return outdir
 }

@@ -1,4 +1,4 @@
-/** Two copies of the package in one process, as a monorepo or a deployment that moves a symlink has them. */
+/** Two copies of the package in one process, as in a monorepo or after a deployment by symlink. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,11 +1,11 @@
-/** The ways to start a worker, in a project that has the package installed: what threads import is found in each. */
+/** The ways to start a worker in a project with the package installed: with each, threads find their imports. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { until } from '../support/memory.js'
 import * as shell from './shell.js'
 
-/** A database of its own, and a project's folder. */
+/** A separate database, and the folder of a project. */
 export interface Place {
   readonly cwd: string
   readonly env: NodeJS.ProcessEnv
@@ -17,7 +17,7 @@ export function place(folder: string, cwd = folder): Place {
   return { cwd, env: { ...shell.cleanEnv, DRAMATIS_URL: `sqlite:${join(folder, `queue-${++databases}.db`)}` } }
 }
 
-/** Sends to the actor `add` of a module, and gives what comes back. */
+/** Sends to the actor `add` of a module, and returns the result. */
 export async function send(t: Test, { cwd, env }: Place, module: string): Promise<unknown> {
   const program = `
     const { add } = await import(${JSON.stringify(module)})
@@ -31,11 +31,11 @@ export async function send(t: Test, { cwd, env }: Place, module: string): Promis
   return JSON.parse(out || 'null')
 }
 
-/** A worker does what is sent to it, on threads, and stops in good order. */
+/** A worker runs the messages sent to it, on threads, and stops gracefully. */
 export async function works(t: Test, at: Place, command: string[], module: string): Promise<void> {
   const worker = shell.start(t, 'node', command, at)
   t.same(await send(t, at, module), [true, true], 'it was done on threads', { log: worker.log() })
-  t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
+  t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
   t.notMatch(worker.log(), /"level":[45]0/, 'and nothing was amiss')
 }
 
@@ -54,7 +54,7 @@ export function testEntries(folder: string): void {
     const sent = send(t, at, './actors.js')
     const worker = shell.start(t, 'node', ['unawaited/main.js'], at)
     t.same(await sent, [true, true])
-    t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
+    t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
     t.notMatch(worker.log(), /dead|ActorNotFound|"level":[45]0/)
   })
 
@@ -72,7 +72,7 @@ export function testEntries(folder: string): void {
       await getBroker().close()`
     const { out, err } = await shell.run('node', ['--input-type=module', '--eval', program], at)
     t.equal(out, '{"sum":3,"onThread":true}\n', 'it was done on a thread', { err, log: worker.log() })
-    t.equal(await worker.stop(), 0, 'stopped in good order', { log: worker.log() })
+    t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
   })
 
   t.test('a service that listens once its worker is started does so once', async (t) => {
@@ -83,7 +83,7 @@ export function testEntries(folder: string): void {
     const response = await fetch(`http://127.0.0.1:${port}`)
     t.same(await response.json(), { sum: 3, onThread: true })
     t.equal(service.log().match(/listening on/g)?.length, 1)
-    t.equal(await service.stop(), 0, 'stopped in good order', { log: service.log() })
+    t.equal(await service.stop(), 0, 'stopped gracefully', { log: service.log() })
   })
 
   t.test('a service that listens before is told what modules is for; with them it works', async (t) => {
@@ -98,7 +98,7 @@ export function testEntries(folder: string): void {
     const service = shell.start(t, 'node', ['embedded/server.js', 'named'], at)
     t.same(await send(t, at, './embedded/actors.js'), [true, true])
     t.equal(service.log().match(/listening on/g)?.length, 1)
-    t.equal(await service.stop(), 0, 'stopped in good order', { log: service.log() })
+    t.equal(await service.stop(), 0, 'stopped gracefully', { log: service.log() })
   })
 
   t.test('an ES module in a package that is none: it is said what to do', async (t) => {

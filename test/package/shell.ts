@@ -1,6 +1,6 @@
 /**
- * Starts commands as a user's shell would. That shell knows nothing of the test runner, which sets variables, and adds
- * its loaders to every Node process that a test starts, by NODE_OPTIONS: `env` takes these out again.
+ * Starts commands as a user's shell would, without the environment of the test runner. That sets variables, and adds
+ * its loaders to every Node process that a test starts, with NODE_OPTIONS: `env` removes these.
  */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -31,24 +31,24 @@ export function run(command: string, args: string[], { cwd, env = cleanEnv }: Sh
 }
 
 export interface Started {
-  /** What it has printed until now. */
+  /** Its output so far. */
   log(): string
-  /** Resolves when it has printed something. */
+  /** Resolves at its first output. */
   readonly printed: Promise<unknown>
   /** Its exit code, once it has ended. */
   readonly ended: Promise<number | string>
-  /** Asks it to stop, and gives its exit code. */
+  /** Stops it with a signal, and returns its exit code. */
   stop(): Promise<number | string>
-  /** Ctrl-C: goes to everything that was started, npx and its shell included. What these exit with is theirs. */
+  /** Ctrl-C: the signal goes to all started processes, npx and its shell included. Their exit codes aren't checked. */
   interrupt(): Promise<unknown>
 }
 
-/** Starts a command that goes on until it is stopped, by the end of the test at the latest. */
+/** Starts a command that runs until it is stopped, at the end of the test at the latest. */
 export function start(t: Test, command: string, args: string[], { cwd, env = cleanEnv }: ShellOptions): Started {
   const child = spawn('env', ['-u', 'NODE_OPTIONS', command, ...args], {
     cwd,
     env,
-    // A group of its own, so that nothing is left over when a test fails half-way.
+    // A separate process group, so that no process is left over when a test fails.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -64,7 +64,7 @@ export function start(t: Test, command: string, args: string[], { cwd, env = cle
     try {
       process.kill(-(child.pid as number), 'SIGKILL')
     } catch {
-      // It has ended, as it should.
+      // It has already ended, as expected.
     }
   })
   return {

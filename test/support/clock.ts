@@ -1,7 +1,7 @@
-/** The system's clock, set ahead or back for the rest of a test. */
+/** Changes the system clock for the rest of a test. */
 import type { Test } from 'tap'
 
-/** Lets `Date.now()` be so many milliseconds later, or earlier, until the test ends. */
+/** Shifts `Date.now()` by a number of milliseconds, which may be negative, until the test ends. */
 export function stepClock(t: Test, by: number): void {
   const { now } = Date
   Date.now = () => now() + by

@@ -1,4 +1,4 @@
-/** Modules that declare actors and are evaluated again, as development servers and test runners do, and brokers for them. */
+/** Modules with actors that are evaluated again, as by development servers and test runners, and brokers for them. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { type Actor, setBroker, Worker } from '../../lib/index.js'
 
 export type Work = Actor<[], string>
 
-/** Where the modules are. */
+/** The folder of the modules. */
 export const folder = mkdtempSync(join(tmpdir(), 'dramatis-again-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
 const door = new URL('../../lib/index.ts', import.meta.url).href
@@ -21,14 +21,14 @@ export function source(name: string, returns: string): string {
   return `export const work = actor(function ${name}() { return '${returns}' }, { storeResults: true, maxRetries: 0 })\n`
 }
 
-/** Evaluates a file as an ES module: anew, as a server that reloads modules does. */
+/** Evaluates a file as an ES module, again each time, as a server that reloads modules does. */
 export async function evaluate(file: string, code: string): Promise<Work> {
   const path = join(folder, file)
   writeFileSync(path, `import { actor } from '${door}'\n${code}`)
   return ((await import(`${pathToFileURL(path)}?t=${++versions}`)) as { work: Work }).work
 }
 
-/** The name of a new one. */
+/** The path of a new module. */
 export const file = (): string => `module-${++files}.mjs`
 
 /** Makes a broker the default one, and a worker on it. */

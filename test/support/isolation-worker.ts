@@ -1,4 +1,4 @@
-/** A worker whose threads get lost in ways that don't show who did it, and a count of what began on them. */
+/** A worker whose threads are lost in ways that don't show which message caused it, and a count of started actors. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -30,10 +30,10 @@ export async function work(t: Test, options: WorkerOptions = {}): Promise<Worker
     await broker.flushAll()
   })
   await worker.start()
-  // No thread is new any more: what ends later may have been left behind.
+  // No thread is new any more: work that ends later may be left over.
   await (await actors.innocent.send(1)).result(waitOptions)
   return worker
 }
 
-/** How often such an actor began, on whatever thread. */
+/** How often such an actor started, on all threads. */
 export const began = (name: string): number => readFileSync(starts, 'utf8').split(`${name}\n`).length - 1

@@ -1,4 +1,4 @@
-/** A logger that keeps what it is told, so that tests can ask what was said and stay quiet themselves. */
+/** A logger that collects its lines, so that tests can check them and print nothing themselves. */
 import { type Logger, setLogger } from '../../lib/logger.js'
 
 export interface Line {

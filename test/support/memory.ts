@@ -1,4 +1,4 @@
-/** A MemoryBroker with an inline worker on it: the stage most behaviour tests play on. */
+/** A MemoryBroker with an inline worker, which most behaviour tests use. */
 import type { Test } from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { actor } from '../../lib/actor.js'
@@ -12,7 +12,7 @@ export interface Stage {
   log: ReturnType<typeof captureLog>
   /** Declares an actor on the broker. */
   actor: typeof actor
-  /** Starts a worker; once every actor is declared. */
+  /** Starts a worker. Call it when all actors are declared. */
   work(options?: WorkerOptions): Promise<Worker>
 }
 
@@ -50,12 +50,12 @@ export function gate<T = void>(): { opened: Promise<T>; open: (value: T) => void
 export async function until(condition: () => boolean | Promise<boolean>, what = 'the condition'): Promise<void> {
   const deadline = Date.now() + 20_000
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited 20 s in vain for ${what}.`)
+    if (Date.now() > deadline) throw new Error(`Timed out after 20 s waiting for ${what}.`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
-/** What `t.rejects` shall see when an actor failed for good. */
+/** The error that `t.rejects` expects when an actor failed permanently. */
 export function failure(type: string, reason: string | RegExp = /.*/): { name: string; message: RegExp } {
   const text = typeof reason === 'string' ? `${reason}$` : reason.source
   return { name: 'ResultFailure', message: new RegExp(`^actor raised ${type}: .*${text}`) }

@@ -1,4 +1,4 @@
-/** Child processes that talk in lines. */
+/** Child processes that communicate in lines. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
 export class Child {
-  /** What it has said so far, line by line. */
+  /** The lines it has printed so far. */
   readonly lines: string[] = []
   readonly process: ChildProcessByStdio<Writable, Readable, null>
   readonly #exited: Promise<unknown>
@@ -33,7 +33,7 @@ export class Child {
     t.teardown(() => this.kill())
   }
 
-  /** Waits until what it has said fulfils a condition. Rejects when it ends before. */
+  /** Waits until its lines fulfil a condition. Rejects if it ends before. */
   async until(condition: (lines: readonly string[]) => boolean): Promise<void> {
     while (!condition(this.lines)) {
       const { exitCode, signalCode } = this.process
@@ -48,7 +48,7 @@ export class Child {
     this.process.stdin.write(`${line}\n`)
   }
 
-  /** `kill -9`; resolves when it is gone and all it said was read. */
+  /** Sends `kill -9`; resolves when it has ended and all its output was read. */
   async kill(): Promise<void> {
     this.process.kill('SIGKILL')
     await this.ended()

@@ -1,4 +1,4 @@
-/** Real Python Dramatiq in a process of its own, driven by lines of JSON. */
+/** Real Python Dramatiq in a separate process, controlled by lines of JSON. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
@@ -7,7 +7,7 @@ const environment = (): NodeJS.ProcessEnv => {
   return DRAMATIQ_SRC ? { ...process.env, PYTHONPATH: DRAMATIQ_SRC } : process.env
 }
 
-/** The Python that has Dramatiq and what it needs for Redis, if there is one. `DRAMATIQ_SRC` may name a checkout. */
+/** The Python with Dramatiq and its Redis dependencies, if there is one. `DRAMATIQ_SRC` may name a checkout. */
 export function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3'].find(
     (python) =>
@@ -18,7 +18,7 @@ export function findPython(): string | undefined {
 export class Python {
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, (value: unknown) => void>()
-  /** What its actors said. */
+  /** The lines that its actors printed. */
   readonly said: Record<string, unknown>[] = []
   #last = 0
 
@@ -37,7 +37,7 @@ export class Python {
     })
   }
 
-  /** Tells it to do something, and resolves with what came of it. */
+  /** Sends it a command, and resolves with the outcome. */
   tell<T>(command: string, details: Record<string, unknown> = {}): Promise<T> {
     const number = ++this.#last
     this.#child.stdin?.write(`${JSON.stringify({ number, command, ...details })}\n`)

@@ -1,14 +1,14 @@
-/** Calls that are given what is nearly right, and must say what is wrong with it. */
+/** Calls with arguments that are nearly right, whose errors must state what is wrong. */
 import type { Test } from 'tap'
 import { DramatisError } from '../../lib/errors.js'
 
-/** What a call is given, and what is said of it. */
+/** The argument of a call, and the expected error. */
 export type Case = readonly [value: unknown, says: RegExp]
 
-// biome-ignore lint/suspicious/noExplicitAny: what the compiler would refuse
+// biome-ignore lint/suspicious/noExplicitAny: arguments that the compiler would refuse
 export type Anything = any
 
-/** What stands in the place of options and is none. */
+/** Values that are passed as options and aren't options. */
 export function notAnObject(where: string): Case[] {
   const expected = `^Expected the options of ${where} to be an object, .*got`
   return [
@@ -18,7 +18,7 @@ export function notAnObject(where: string): Case[] {
   ]
 }
 
-/** Every case throws or rejects with an error of ours that says so. */
+/** Every case throws or rejects with a dramatis error with that text. */
 export async function refuses(t: Test, call: (value: Anything) => unknown, cases: readonly Case[]): Promise<void> {
   for (const [value, says] of cases) {
     let error: unknown
@@ -27,7 +27,7 @@ export async function refuses(t: Test, call: (value: Anything) => unknown, cases
     } catch (caught) {
       error = caught
     }
-    t.ok(error instanceof DramatisError, `an error of ours: ${says}`, { error })
+    t.ok(error instanceof DramatisError, `a DramatisError: ${says}`, { error })
     t.match((error as Error | undefined)?.message, says)
   }
 }

@@ -1,4 +1,4 @@
-/** Files for the tests of the SQLite broker: a folder of its own for each test, and other ways to the same file. */
+/** Files for the tests of the SQLite broker: a separate folder for each test, and other paths to the same file. */
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -14,14 +14,14 @@ export function makeFolder(t: Pick<Test, 'teardown'>): string {
   return folder
 }
 
-/** The path of a database that isn't there yet. */
+/** The path of a database that doesn't exist yet. */
 export function makePath(t: Pick<Test, 'teardown'>): string {
   return join(makeFolder(t), 'queue.db')
 }
 
 /**
- * Another path to the same file. Brokers on it have a connection of their own, as those of another process: one process
- * shares a connection by path.
+ * Another path to the same file. Brokers on it have their own connection, like those of another process: within a
+ * process, brokers on one path share a connection.
  */
 export function detour(path: string): string {
   const link = join(mkdtempSync(join(dirname(path), 'detour-')), 'link')
@@ -29,7 +29,7 @@ export function detour(path: string): string {
   return join(link, basename(path))
 }
 
-/** Does something with the file behind the brokers' backs. */
+/** Changes the file without the brokers. */
 export function inDatabase<T>(path: string, work: (database: Database) => T): T {
   const database = loadDriver().open(path)
   try {
@@ -40,7 +40,7 @@ export function inDatabase<T>(path: string, work: (database: Database) => T): T 
   }
 }
 
-/** Lets a broker die as `kill -9` would. */
+/** Makes a broker die as with `kill -9`. */
 export async function crash(broker: SQLiteBroker): Promise<void> {
   await broker.abandon()
 }

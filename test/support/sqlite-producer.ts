@@ -1,6 +1,6 @@
 /**
  * Child process of the SQLite tests: sends until it has sent `count` messages (or is killed), and reports each name on
- * a line of standard output once its send has resolved. Says "ready" first and waits for a line on standard input.
+ * a line of standard output once its send has resolved. First prints "ready" and waits for a line on standard input.
  *
  * argv: path, prefix of the names, count
  */
@@ -20,7 +20,7 @@ const send = async (name: string, delay?: number): Promise<void> => {
   say(name)
 }
 
-// Some alone and some together, some delayed: whatever a kill may hit.
+// Some single, some in batches, some delayed, so that a kill may hit any of these.
 for (let sent = 0; sent < Number(count); ) {
   const together = Math.min(1 + Math.floor(Math.random() * 20), Number(count) - sent)
   await Promise.all(

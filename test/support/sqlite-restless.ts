@@ -1,5 +1,5 @@
 /**
- * What the threads of `sqlite-terminations.ts` load: from then on they are in the middle of a statement nearly always.
+ * The module of the threads of `sqlite-terminations.ts`: from then on they execute statements nearly all the time.
  */
 import { isBusy, loadDriver } from '../../brokers/sqlite/driver/driver.js'
 

@@ -1,6 +1,6 @@
 /**
- * Child process of the SQLite tests: stops a worker whose threads are busy with the database and don't end by themselves,
- * says whether all is well in the database, and exits while the threads of another worker are at it.
+ * Child process of the SQLite tests: stops a worker whose threads use the database and don't end by themselves,
+ * reports whether the database is intact, and exits while the threads of another worker use it.
  *
  * argv: path
  */
@@ -26,7 +26,7 @@ async function start(): Promise<Worker> {
 const worker = await start()
 await worker.stop()
 
-// What they had locked is free, and what they had begun is undone.
+// Their locks are released, and their unfinished transactions are rolled back.
 database.exec('PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE')
 const { rows } = database.prepare('SELECT count(*) AS rows FROM things').get() as { rows: number }
 const { integrity_check: check } = database.prepare('PRAGMA integrity_check').get() as { integrity_check: string }

@@ -1,4 +1,4 @@
-/** A thread of the SQLite tests: sends one message with a broker of its own, then stays in the middle of a transaction. */
+/** A thread of the SQLite tests: sends one message with its own broker, then stays in the middle of a transaction. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'

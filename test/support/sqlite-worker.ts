@@ -1,9 +1,9 @@
 /**
- * Child process of the SQLite tests: takes and acknowledges until it is killed or told to stop, and reports on lines of
+ * Child process of the SQLite tests: takes and acknowledges until it is killed or stopped, and reports on lines of
  * standard output. Every message whose name has no "after" in it is acknowledged together with a send of one that has.
  *
- * argv: path, heartbeatTimeout in milliseconds, "hold" to acknowledge only when a line comes in, and by how many
- *       milliseconds its clock differs from everybody else's
+ * argv: path, heartbeatTimeout in milliseconds, "hold" to acknowledge only after a line on standard input, and by how
+ *       many milliseconds its clock differs from that of others
  * out:  "took <name> <messageId> <deliveryCount>", "acked <name>"
  */
 import { once } from 'node:events'

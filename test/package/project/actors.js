@@ -1,4 +1,4 @@
-/** What a user's first actors may look like, on two queues. */
+/** Typical first actors of a user, on two queues. */
 import { isMainThread } from 'node:worker_threads'
 import { actor } from 'dramatis'
 

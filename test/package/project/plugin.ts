@@ -1,9 +1,9 @@
-/** A plugin with an option of its own, as a user would write it. */
+/** A plugin with a custom option, as a user would write it. */
 import { type Message, type Middleware, type OptionSpec, SkipMessage } from 'dramatis'
 
 declare module 'dramatis' {
   interface ActorOptions {
-    /** Whose work it is. */
+    /** The customer that the work is for. */
     tenant?: string
   }
 }

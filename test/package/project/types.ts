@@ -24,7 +24,7 @@ export const add = actor((a: number, b: number) => a + b, {
 actor(() => {}, { actorName: 'misspelt', maxRetry: 3 })
 // @ts-expect-error should be a number
 actor(() => {}, { actorName: 'wrong', maxRetries: 'three' })
-// @ts-expect-error should be a string, as the plugin says
+// @ts-expect-error should be a string, as the plugin declares
 actor(() => {}, { actorName: 'tenant', tenant: 1 })
 
 export async function send(): Promise<number> {

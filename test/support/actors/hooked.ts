@@ -7,7 +7,7 @@ const shared = { storeResults: true, maxRetries: 0 } as const
 const trail = new AsyncLocalStorage<string[]>()
 const threadHooks: string[] = []
 
-/** Tells the test of what happens in a thread when no actor runs. */
+/** Reports to the test what happens in a thread when no actor runs. */
 function recordHook(what: string): void {
   threadHooks.push(what)
   const channel = new BroadcastChannel('hooked')
@@ -15,7 +15,7 @@ function recordHook(what: string): void {
   channel.close()
 }
 
-/** Surrounds the actor with a context, added first. */
+/** Wraps the actor in a context; added first. */
 class Outer implements Middleware {
   aroundActor(message: Message, next: () => Promise<unknown>): Promise<unknown> {
     return trail.run([`outer around ${current().message.messageId === message.messageId}`], next)
@@ -36,7 +36,7 @@ class Outer implements Middleware {
   }
 }
 
-/** A plugin that only watches: what it does can't change anything. */
+/** A plugin that isn't essential: nothing it does can affect a message. */
 class Watcher implements Middleware {
   async aroundActor(message: Message, next: () => Promise<unknown>): Promise<unknown> {
     trail.getStore()?.push('watcher')
@@ -44,7 +44,7 @@ class Watcher implements Middleware {
     try {
       await next()
     } catch {
-      // It swallows what isn't its own.
+      // It suppresses an error of others.
     }
     if (message.args[0] === 'watcher fails after') throw new Error('blind')
     return 'from the watcher'
@@ -65,7 +65,7 @@ class Transaction implements Middleware {
   }
 }
 
-// Beside a plugin of the default chain, which isn't there in threads whose broker is the main thread's.
+// Next to a plugin of the default chain, which is missing in threads whose broker is that of the main thread.
 getBroker().use(new Outer(), { before: TimeLimit }).use(new Watcher()).use(new Transaction())
 
 /** How often each message was tried on this thread. */

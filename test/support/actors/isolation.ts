@@ -1,4 +1,4 @@
-/** Actors that take their thread along in ways that don't show who did it, and others that lie beside them. */
+/** Actors that end their thread in ways that don't show which one did it, and others on the same thread. */
 import { appendFileSync } from 'node:fs'
 import { MessageChannel, threadId } from 'node:worker_threads'
 import { actor, current } from '../../../lib/index.js'
@@ -6,7 +6,7 @@ import { actor, current } from '../../../lib/index.js'
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 const shared = { storeResults: true, maxRetries: 0, timeLimit: 400 } as const
 
-/** Notes that an actor begins, for the test to count. */
+/** Records that an actor starts, for the test to count. */
 function begin(name: string): void {
   appendFileSync(process.env.STARTS as string, `${name}\n`)
 }
@@ -30,7 +30,7 @@ export const patient = actor(
   { ...shared, actorName: 'patient', timeLimit: '1m' },
 )
 
-/** Computes for so long, after an await. */
+/** Computes for this time, after an await. */
 export const computeLater = actor(
   async (ms: number) => {
     begin('culprit')
@@ -42,7 +42,7 @@ export const computeLater = actor(
   { ...shared, actorName: 'computeLater' },
 )
 
-/** Blocks its thread for ever, shortly before its time is over. */
+/** Blocks its thread for ever, shortly before its time limit. */
 export const blockAtLast = actor(
   async () => {
     begin('culprit')
@@ -52,7 +52,7 @@ export const blockAtLast = actor(
   { ...shared, actorName: 'blockAtLast' },
 )
 
-/** Awaits what is there already, for ever: nothing else gets its turn. */
+/** Awaits settled promises for ever, so that no other code can run. */
 export const microtasks = actor(
   async () => {
     begin('culprit')
@@ -71,7 +71,7 @@ export const exitLater = actor(
   { ...shared, actorName: 'exitLater' },
 )
 
-/** Throws where its signal is listened to. */
+/** Throws in a listener of its signal. */
 export const listenBadly = actor(
   async () => {
     begin('culprit')
@@ -107,7 +107,7 @@ export const hoardLater = actor(
   { ...shared, actorName: 'hoardLater', timeLimit: '1m' },
 )
 
-/** Takes memory for ever: more quickly than V8 can stop it, or bit by bit. */
+/** Allocates memory for ever: faster than V8 can stop it, or slowly. */
 export const hoard = actor(
   async (how: 'quickly' | 'slowly') => {
     begin('culprit')
@@ -121,12 +121,12 @@ export const hoard = actor(
   { ...shared, actorName: 'hoard', timeLimit: '1m' },
 )
 
-/** Makes so many megabytes of garbage that lives for a while. */
+/** Makes this many megabytes of garbage that lives for a while. */
 export const litter = actor(
   async (megabytes: number) => {
     for (let round = 0; round < megabytes / 20; round++) {
       const held: unknown[] = []
-      // Some 80 bytes each.
+      // About 80 bytes each.
       for (let index = 0; index < 250_000; index++) held.push({ index, text: `${index}` })
       await wait(5)
     }

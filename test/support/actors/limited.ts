@@ -1,6 +1,6 @@
 /**
- * Actors that need a slot of a rate limiter: imported by the test and, again, by its threads. The address by which it is
- * imported says where messages and slots are kept.
+ * Actors that need a slot of a rate limiter: imported by the test and, again, by its threads. Its import
+ * specifier determines where messages and slots are stored.
  */
 import { isMainThread } from 'node:worker_threads'
 import { MemoryBroker, MemoryRateLimits } from '../../../brokers/memory/index.js'
@@ -23,7 +23,7 @@ const one = new ConcurrentRateLimiter(backend, 'one')
 const perSecond = new WindowRateLimiter(backend, 'per second', { limit: 2 })
 const shared = { broker, storeResults: true, maxRetries: 3 } as const
 
-/** Holds the only slot for a while; says which attempt it was. */
+/** Holds the only slot for a while; returns the number of the attempt. */
 export const exclusive = actor(
   () =>
     one.acquire(async () => {
@@ -33,7 +33,7 @@ export const exclusive = actor(
   { ...shared, actorName: 'exclusive' },
 )
 
-/** Is told when to come back. */
+/** Waits for the time that its limit returned. */
 export const told = actor(
   () => {
     throw new RateLimitExceeded('elsewhere', { retryAfter: 60_000 })
@@ -41,7 +41,7 @@ export const told = actor(
   { ...shared, actorName: 'told' },
 )
 
-/** Comes through twice a second. */
+/** Gets a slot twice a second. */
 export const limited = actor(() => perSecond.acquire(() => current().message.options.retries ?? 0), {
   ...shared,
   actorName: 'limited',

@@ -1,4 +1,4 @@
-/** Actors whose threads get lost, and others that lie beside them. */
+/** Actors whose threads are lost, and others that run on the same threads. */
 import { isMainThread, threadId } from 'node:worker_threads'
 import { actor } from '../../../lib/index.js'
 
@@ -22,7 +22,7 @@ export const nap = actor(
   { ...shared, actorName: 'nap' },
 )
 
-/** Takes a moment, well within its limit; but its thread takes longer than that to load. */
+/** Takes a short time, within its limit; but its thread takes longer than that to load. */
 export const brief = actor(
   async () => {
     await wait(1)
@@ -31,7 +31,7 @@ export const brief = actor(
   { ...shared, actorName: 'brief', timeLimit: 100 },
 )
 
-/** Ends well, and leaves behind what throws a little later. */
+/** Succeeds, and leaves a timer that throws a little later. */
 export const leaveBehind = actor(
   () => {
     setTimeout(() => {
@@ -42,7 +42,7 @@ export const leaveBehind = actor(
   { ...shared, actorName: 'leaveBehind' },
 )
 
-/** Throws what can hardly be shown. */
+/** Throws a value that can hardly be shown. */
 export const throwOdd = actor(
   (how: 'bare' | 'symbol' | 'undefined') => {
     if (how === 'bare') throw Object.create(null)

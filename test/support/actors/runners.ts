@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noThenProperty: thenables are what some of it is about
-/** Actors whose every answer must be the same inline and on threads: imported by the test and, again, by its threads. */
+// biome-ignore-all lint/suspicious/noThenProperty: some of it tests thenables
+/** Actors whose outcomes must be the same inline and on threads: imported by the test and, again, by its threads. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { runInNewContext } from 'node:vm'
 import { BroadcastChannel } from 'node:worker_threads'
@@ -20,7 +20,7 @@ loop.push(loop)
 const revocable = Proxy.revocable({}, {})
 revocable.revoke()
 
-/** Results that JSON carries as they are. */
+/** Results that JSON represents unchanged. */
 export const plain: Record<string, () => unknown> = {
   nothing: () => undefined,
   null: () => null,
@@ -57,7 +57,7 @@ export const plain: Record<string, () => unknown> = {
   }),
 }
 
-/** Those that it would lose or change, and what the error says. */
+/** Results that JSON would lose or change, with the text of the error. */
 export const odd: Record<string, [make: () => unknown, said: RegExp]> = {
   money: [() => ({ total: new Money() }), /result\.total is a Money/],
   url: [() => ({ link: new URL('http://a.example') }), /result\.link is a URL/],
@@ -101,17 +101,17 @@ export const answer = actor(async function answer(what: string) {
   return plain[what]?.() ?? odd[what]?.[0]()
 }, shared)
 
-/** The same without a promise of its own. */
+/** The same without an async function. */
 export const answerAtOnce = actor(function answerAtOnce(what: string) {
   return plain[what]?.() ?? odd[what]?.[0]()
 }, shared)
 
-/** Nobody wants its result. */
+/** Its result isn't stored. */
 export const unwanted = actor(function unwanted(what: string) {
   return plain[what]?.() ?? odd[what]?.[0]()
 })
 
-/** What `onSuccess` and a pipeline pass on is held to the same. */
+/** The same rules apply to results that `onSuccess` and pipelines pass on. */
 export const handedOn = actor(function handedOn(_message: unknown, result: unknown) {
   return result
 }, shared)
@@ -122,7 +122,7 @@ export const callsBack = actor(
   { maxRetries: 0, onSuccess: handedOn },
 )
 
-/** Spoils its arguments before it fails; the next attempt shall see them whole. */
+/** Changes its arguments before it fails; the next attempt must see the original ones. */
 export const spoil = actor(
   async function spoil(list: number[], options: { seen: number; deep: { a?: number } }) {
     const before = JSON.stringify([list, options, current().message.args])
@@ -135,7 +135,7 @@ export const spoil = actor(
   { ...shared, maxRetries: 1, minBackoff: 1, maxBackoff: 1 },
 )
 
-/** The same for what comes by name. */
+/** The same for keyword arguments. */
 export const spoilNamed = actor(
   async function spoilNamed(named: { list: number[] }) {
     const before = JSON.stringify(named)
@@ -163,7 +163,7 @@ export const surroundings = actor(async function surroundings(this: unknown, ...
   }
 }, shared)
 
-/** What it is stopped with. */
+/** Returns the error that it is stopped with. */
 export const stopped = actor(
   async function stopped(how: string) {
     const { signal } = current()
@@ -176,12 +176,12 @@ export const stopped = actor(
   { ...shared, timeLimit: 20 },
 )
 
-/** Rejects with nothing at all. */
+/** Rejects with undefined. */
 export const reject = actor(function reject() {
   return Promise.reject()
 }, shared)
 
-/** A generator function within another one, as a decorator or a tracer makes them. */
+/** A generator function wrapped in another function, as by a decorator or a tracer. */
 export const generates = actor(
   async function generates(isAsync: boolean): Promise<unknown> {
     async function* stroll() {

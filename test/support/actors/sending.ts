@@ -1,6 +1,6 @@
 /**
- * Actors that send, and plugins that see it: imported by the test and, again, by its threads. Which broker they are on
- * is said by the environment: one reached through the main thread, one that the module names, or the default one.
+ * Actors that send, and plugins that see it: imported by the test and, again, by its threads. Their broker is
+ * set by the environment: one reached through the main thread, one that the module sets, or the default one.
  */
 import { isMainThread } from 'node:worker_threads'
 import { MemoryBroker } from '../../../brokers/memory/index.js'
@@ -29,7 +29,7 @@ export interface Call {
 /** What the plugins of this thread saw of messages for `sink`. */
 export const calls: Call[] = []
 
-/** Sees all that is sent. */
+/** Records everything that is sent. */
 export class Watching implements Middleware {
   constructor(readonly name: string) {}
 
@@ -55,19 +55,19 @@ export class Watching implements Middleware {
   }
 }
 
-/** Two of a class have one place in a chain. */
+/** The second plugin of a class replaces the first. */
 class InThreads extends Watching {}
 
 broker.use(new Watching('everywhere'))
 if (!isMainThread) broker.use(new InThreads('in threads'))
 
-// On the main thread several of these modules live side by side; in a thread the default broker is found, too.
+// On the main thread several copies of this module are loaded; in a thread the default broker is found, too.
 const named = isMainThread || address.endsWith('.db') ? { broker } : {}
 const shared = { ...named, maxRetries: 0, storeResults: true }
 
 export const sink = actor((what: string) => what, { ...shared, actorName: 'sink' })
 
-/** Sends, and tells what the plugins of its thread saw of it; or how it failed. */
+/** Sends, and returns what the plugins of its thread recorded, or how it failed. */
 export const relay = actor(
   async (what: string) => {
     calls.length = 0

@@ -47,7 +47,7 @@ export const nap = actor(async function nap(ms: number) {
   return threadId
 }, shared)
 
-/** Waits a little less than its limit allows, if it gets to run. */
+/** Waits for a little less than its limit, if it can run. */
 export const briefly = actor(
   async function briefly() {
     await wait(1)
@@ -105,7 +105,7 @@ export const forward = actor(async function forward(value: number) {
   return await message.result()
 }, shared)
 
-/** What it catches when it waits for the result of a message that fails. */
+/** Returns the error that it catches when it waits for the result of a failing message. */
 export const forwardFailure = actor(async function forwardFailure() {
   const message = await order.send()
   const error = await message.result().catch((error) => error)

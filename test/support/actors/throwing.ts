@@ -1,4 +1,4 @@
-/** Actors that throw what nobody should, on threads and inline: imported by the test and, again, by its threads. */
+/** Actors that throw unusual values, on threads and inline: imported by the test and, again, by its threads. */
 import { runInNewContext } from 'node:vm'
 import { actor, Retry, SkipMessage as TheirSkip } from '../../../lib/index.js'
 
@@ -10,7 +10,7 @@ class StolenCard extends Declined {}
 class Coded extends Error {
   override name = 'card.refused'
 }
-/** An application's own, which happen to be called like ours. */
+/** Classes of an application, which happen to have the names of dramatis' own. */
 class SkipMessage extends Error {
   readonly fail = false
 }
@@ -60,7 +60,7 @@ const likeAxios = (): Error => {
   return Object.assign(new Error('Request failed'), { code: 'ERR_BAD_RESPONSE', response, when: new Date(0) })
 }
 
-/** What can be read in the ordinary way, or nearly. */
+/** Values that can be read normally, or almost. */
 export const readable: Record<string, () => unknown> = {
   nameless: () => new PaymentRefused('too large'),
   derived: () => new StolenCard('no. 1'),
@@ -85,7 +85,7 @@ export const readable: Record<string, () => unknown> = {
   domException: () => new DOMException('stopped', 'TimeoutError'),
 }
 
-/** What can't. */
+/** Values that can't. */
 export const unreadable: Record<string, () => unknown> = {
   'a rejected promise': () => Promise.reject(new Error('inner')),
   'a name that is a symbol': () => withProperty('name', { value: Symbol('name') }),
@@ -120,7 +120,7 @@ export const unreadable: Record<string, () => unknown> = {
   'a field of 40 MB': () => Object.assign(new Error('long'), { body: 'x'.repeat(40e6) }),
 }
 
-/** What `retryWhen` was shown: it is called where the worker is, and on no thread. */
+/** The errors that `retryWhen` received: it is called on the main thread only. */
 export const seen: Error[] = []
 
 const shared = { storeResults: true, minBackoff: 1, maxBackoff: 1 } as const
@@ -166,7 +166,7 @@ export const retryOnce = actor(
 
 export const fine = actor(() => 'fine', { ...shared, actorName: 'fine' })
 
-/** Rejects where nobody waits, or throws from a timer. */
+/** Leaves an unhandled rejection, or throws in a timer. */
 export const flingAside = actor(
   async function flingAside(what: string, how: 'promise' | 'timer') {
     const thrown = (unreadable[what] ?? readable[what])?.()

@@ -1,13 +1,13 @@
-/** Actors for workers in processes of their own; what they do is seen in their results, and in the lines they print. */
+/** Actors for workers in separate processes. Tests see what they do in their results and in the lines they print. */
 import { isMainThread, MessageChannel, threadId } from 'node:worker_threads'
 import { actor, current } from '../../../lib/index.js'
 
 const shared = { storeResults: true, maxRetries: 0 } as const
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Tells the test what happens here. */
+/** Reports to the test what happens here. */
 function say(line: string): void {
-  // A thread's own streams lose what is in them when the process is killed.
+  // The streams of a thread lose their content when the process is killed.
   console.log(line)
 }
 
@@ -31,7 +31,7 @@ export const brief = actor(
   { ...shared, actorName: 'brief' },
 )
 
-/** Blocks its event loop for a while as soon as the process is asked to stop. */
+/** Blocks its event loop for a while as soon as the process gets the stop signal. */
 export const blocking = actor(
   async () => {
     const asked = new Promise<void>((resolve) => process.once('SIGTERM', () => setImmediate(resolve)))
@@ -52,7 +52,7 @@ export const endless = actor(
   { ...shared, actorName: 'endless', timeLimit: null },
 )
 
-/** Ends when the worker shuts down, in its own time. */
+/** Ends some time after the worker began to shut down. */
 export const polite = actor(
   async () => {
     const { signal } = current()
@@ -63,7 +63,7 @@ export const polite = actor(
   { ...shared, actorName: 'polite', notifyShutdown: true, timeLimit: null },
 )
 
-/** Takes its process along. */
+/** Ends its process. */
 export const murder = actor(
   async () => {
     say('murder began')
@@ -75,13 +75,13 @@ export const murder = actor(
 
 export const onMail = actor((a: number) => a, { ...shared, actorName: 'onMail', queueName: 'mail' })
 
-/** Takes its thread along. */
+/** Ends its thread. */
 export const quit = actor(() => process.exit(3), { ...shared, actorName: 'quit' })
 
 const { port1, port2 } = new MessageChannel()
 port2.on('message', () => process.exit(4)).unref()
 
-/** Takes its thread along in a callback that belongs to no message, as those of a shared connection are. */
+/** Ends its thread in a callback that belongs to no message, like those of a shared connection. */
 export const quitElsewhere = actor(
   async () => {
     await wait(300)

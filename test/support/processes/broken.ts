@@ -1,4 +1,4 @@
-/** A module that doesn't load anywhere. */
+/** A module that fails to load on every thread. */
 import '../../../lib/index.js'
 
 throw new TypeError('no such setting')

@@ -1,4 +1,4 @@
-/** Processes for tests: started from source, their log and their output at hand, gone when the test ends. */
+/** Processes for tests: started from source, with access to their log and output, and killed when the test ends. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,7 @@ export class Child {
   readonly process: ChildProcess
   output = ''
   errors = ''
-  /** Its exit code and signal, once everything it said has arrived. */
+  /** Its exit code and signal, once all of its output was read. */
   readonly ended: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>
 
   constructor(t: Pick<Test, 'teardown'>, args: readonly string[], env: NodeJS.ProcessEnv) {
@@ -46,7 +46,7 @@ export class Child {
     return this.process.pid as number
   }
 
-  /** What it logged; throws when its standard error holds anything else. */
+  /** The lines it logged; throws if its standard error contains anything else. */
   get log(): LogLine[] {
     const whole = this.errors.slice(0, this.errors.lastIndexOf('\n') + 1)
     return whole.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as LogLine]))

@@ -1,4 +1,7 @@
-/** An application whose start fails in the second thread of the process (to the `FAILING_STARTS`th), and in no other: something was away for a moment. */
+/**
+ * An application whose start fails in the second thread of the process (to the `FAILING_STARTS`th), and in no other, as
+ * if a service were briefly unreachable.
+ */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { runWorker } from '../../../lib/index.js'

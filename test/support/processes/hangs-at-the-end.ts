@@ -1,4 +1,4 @@
-/** A worker of which everything hangs that is asked to end: its hooks, its results, its broker. */
+/** A worker in which everything hangs that must end: its hooks, its results backend, its broker. */
 import { MemoryBroker } from '../../../brokers/memory/index.js'
 import { actor, runWorker, setBroker } from '../../../lib/index.js'
 

@@ -1,4 +1,4 @@
-/** What threads import is through before all of its actors are declared: one of them comes late, one never. */
+/** A module that is loaded in threads before all of its actors are declared: one is declared late, one never. */
 import { isMainThread } from 'node:worker_threads'
 import { actor, runWorker } from '../../../lib/index.js'
 
@@ -11,7 +11,7 @@ function declareLate(): void {
 if (isMainThread) {
   declareLate()
   actor(() => 'never', { actorName: 'mainOnly', storeResults: true, maxRetries: 0 })
-  // As a module of actors, not as the script that calls runWorker().
+  // Loaded as a module of actors, not as the script that calls runWorker().
   void runWorker({ ...JSON.parse(process.env.WORKER_OPTIONS ?? '{}'), modules: [`${import.meta.url}?actors`] })
 } else {
   setTimeout(declareLate, 300)

@@ -1,4 +1,4 @@
-/** What a user's `worker.js` is: the actors, and `runWorker()`; with the options that the test gives. */
+/** Like a user's `worker.js`: the actors, and `runWorker()` with the options of the test. */
 import { runWorker } from '../../../lib/index.js'
 import './actors.js'
 

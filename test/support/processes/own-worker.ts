@@ -1,4 +1,4 @@
-/** A script that makes its worker itself, without `runWorker()`. */
+/** A script that creates its worker itself, without `runWorker()`. */
 import { getBroker, Worker } from '../../../lib/index.js'
 import './actors.js'
 

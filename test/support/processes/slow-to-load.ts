@@ -1,4 +1,4 @@
-/** A worker whose threads are still loading when it is told to stop. */
+/** A worker whose threads are still loading when it is stopped. */
 import { isMainThread } from 'node:worker_threads'
 import { runWorker } from '../../../lib/index.js'
 import './actors.js'

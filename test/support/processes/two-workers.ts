@@ -1,4 +1,4 @@
-/** Two workers in one process, on one broker; the second one comes when the first has begun on a message. */
+/** Two workers in one process, on one broker; the second starts when the first has started a message. */
 import { actor, runWorker } from '../../../lib/index.js'
 
 const settings = { storeResults: true, maxRetries: 0 } as const

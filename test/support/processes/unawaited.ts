@@ -1,10 +1,10 @@
-/** An application whose start takes time and which nobody awaits: only at its end are there actors, and a worker. */
+/** An application whose start takes time and isn't awaited: the actors and the worker exist only at its end. */
 import { isMainThread } from 'node:worker_threads'
 import { actor, runWorker } from '../../../lib/index.js'
 
 let connected = false
 
-/** What its actors need. */
+/** The resource that its actors need. */
 actor(() => connected, { actorName: 'isConnected', storeResults: true, maxRetries: 0 })
 
 async function main(): Promise<void> {

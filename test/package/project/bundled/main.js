@@ -1,4 +1,4 @@
-/** For a bundle of CommonJS, which can't await at its top level. */
+/** The entry of a CommonJS bundle, which can't await at its top level. */
 import { runWorker } from 'dramatis'
 import '../actors.js'
 

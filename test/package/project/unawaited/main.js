@@ -1,4 +1,4 @@
-/** An application as most are: its beginning takes a while, and nobody awaits it. */
+/** A typical application: its start takes some time, and isn't awaited. */
 import { setTimeout as connect } from 'node:timers/promises'
 import { runWorker } from 'dramatis'
 
