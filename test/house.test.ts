@@ -10,7 +10,7 @@ import t from 'tap'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** Files that are longer than the house likes, each with the reason why it isn't split. */
+/** Files that are longer than the limit, each with the reason why it isn't split. */
 const longForAReason: Readonly<Record<string, string>> = {
   'lib/broker.ts': 'all that brokers do alike and their users call, in one place to be read',
   'middleware/retries.ts': 'a third of it is the seven options it brings, with their documentation',
@@ -45,7 +45,7 @@ const circlesForAReason: readonly { readonly files: readonly string[]; readonly 
   },
 ]
 
-/** Packages that aren't our own, and the only places that may import them. */
+/** External packages, and the only folders that may import them. */
 const clients: Readonly<Record<string, string>> = {
   ioredis: 'brokers/redis/',
   'better-sqlite3': 'brokers/sqlite/',
@@ -143,14 +143,14 @@ t.test('every relative import leads to a file', async (t) => {
   )
 })
 
-t.test('the core imports no middleware and no broker, types included, but for the door', async (t) => {
+t.test('the core imports no middleware and no broker, types included, except in its entry points', async (t) => {
   t.same(
     broken(({ from, to }) => from.startsWith('lib/') && !isDoor(from) && /^(middleware|brokers)\//.test(to)),
     [],
   )
 })
 
-t.test('only the CLI imports the door, since it needs the default broker', async (t) => {
+t.test('only the CLI imports an entry point, because it needs the default broker', async (t) => {
   t.same(
     broken(({ from, to }) => isDoor(to) && !from.startsWith('lib/cli/')),
     [],
@@ -180,7 +180,7 @@ t.test('no broker imports another', async (t) => {
   )
 })
 
-t.test('brokers know of the middleware only what the default chain is', async (t) => {
+t.test('brokers import only the default chain of the middleware', async (t) => {
   t.same(
     broken(({ from, to }) => brokerOf(from) !== undefined && isMiddleware(to) && to !== 'middleware/defaults.ts'),
     [],
@@ -235,7 +235,7 @@ function reachedFrom(file: string, counts: (one: Import) => boolean): Set<string
   return reached
 }
 
-t.test('a broker is entered by its index.ts', async (t) => {
+t.test('other folders import only the index.ts of a broker', async (t) => {
   t.same(
     broken(({ from, to }) => brokerOf(from) === undefined && brokerOf(to) !== undefined && !to.endsWith('/index.ts')),
     [],
@@ -264,7 +264,7 @@ t.test("no timer is Node's own, which fires at once when it is longer than 24.8 
   }
 })
 
-t.test('every door of a broker is an export of the package, and every export has its source', async (t) => {
+t.test('the index.ts of every broker is an export of the package, and every export has a source', async (t) => {
   const exported = Object.entries(JSON.parse(read('package.json')).exports as Record<string, { default?: string }>)
   for (const [name, { default: built }] of exported) {
     if (built) t.ok(files.includes(built.replace('./dist/', '').replace(/\.js$/, '.ts')), `${name} → ${built}`)
@@ -286,14 +286,14 @@ t.test('every dependency is imported by some source', async (t) => {
   }
 })
 
-t.test('no folder is a drawer for everything', async (t) => {
+t.test('no folder or file is a collection of unrelated code', async (t) => {
   t.same(
     files.filter((file) => /(^|\/)(utils?|commons?|helpers?|types|shared|misc)(\/|\.)/.test(file)),
     [],
   )
 })
 
-t.test('files are small, or it is said here why not', async (t) => {
+t.test('files are small, or listed here with a reason', async (t) => {
   for (const file of sources) {
     const lines = read(file).split('\n').length - 1
     const most = isMiddleware(file) ? 150 : 300
@@ -302,7 +302,7 @@ t.test('files are small, or it is said here why not', async (t) => {
   }
 })
 
-t.test('every file says what it is for, and nothing in it is put off without an owner', async (t) => {
+t.test('every file has a doc comment, and no TODO without an owner', async (t) => {
   for (const file of sources) {
     const text = read(file)
     t.match(text, /\/\*\*/, `${file} has a doc comment`)
@@ -320,7 +320,7 @@ t.test('every public name has a doc comment', async (t) => {
   }
 })
 
-/** What a door gives out, and the file that declares it. */
+/** The exports of an entry point, with the files that declare them. */
 function publicNames(door: string): Map<string, string> {
   const text = read(door)
   const names = new Map<string, string>()
