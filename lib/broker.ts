@@ -28,7 +28,7 @@ import { canonicalQueueName, checkActorName, checkQueueName } from './queue-name
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import { messageOf } from './thrown.js'
-import { atMost, type Clock, Deadline, parseDuration, systemClock, pause as wait } from './time.js'
+import { type Clock, Deadline, parseDuration, settlesWithin, systemClock, pause as wait } from './time.js'
 
 /** Options that every broker has. */
 export interface BrokerOptions {
@@ -165,9 +165,10 @@ export abstract class Broker {
     if (typeof actor !== 'function' || !('actorName' in actor)) {
       throw expected('an actor, as actor() makes it', actor, 'actor')
     }
-    const twin = this.#actors.get(actor.actorName)
-    if (twin === actor) return
-    if (twin && !isReplaced(twin)) throw new ActorExists(actor.actorName, [whereDeclared(twin), whereDeclared(actor)])
+    const namesake = this.#actors.get(actor.actorName)
+    if (namesake === actor) return
+    if (namesake && !isReplaced(namesake))
+      throw new ActorExists(actor.actorName, [whereDeclared(namesake), whereDeclared(actor)])
     this.#notify(this.chain.emit('beforeDeclareActor', actor, this))
     this.declareQueue(actor.queueName)
     this.#actors.set(actor.actorName, actor)
@@ -336,9 +337,9 @@ export abstract class Broker {
     refuseUnknown(options, ['timeout'], 'check()')
     const { timeout = 5000 } = options
     this.assertOpen()
-    const patience = parseDuration(timeout, 'timeout')
-    const deadline = new Deadline(patience)
-    await this.checkStore(patience)
+    const timeoutMs = parseDuration(timeout, 'timeout')
+    const deadline = new Deadline(timeoutMs)
+    await this.checkStore(timeoutMs)
     await this.results?.check(Math.max(1, Math.ceil(deadline.left)))
   }
 
@@ -369,8 +370,8 @@ export abstract class Broker {
     refuseUnknown(options, ['timeout'], 'join()')
     const name = readQueueName(queueName)
     const { timeout } = options
-    const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
-    const deadline = performance.now() + patience
+    const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+    const deadline = performance.now() + timeoutMs
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
       this.assertOpen()
       let cause: ConnectionFailed | undefined
@@ -381,7 +382,7 @@ export abstract class Broker {
         if (!(error instanceof ConnectionFailed) || timeout === undefined) throw error
         cause = error
       }
-      if (performance.now() >= deadline) throw new QueueJoinTimeout(queueName, patience, { cause })
+      if (performance.now() >= deadline) throw new QueueJoinTimeout(queueName, timeoutMs, { cause })
       await this.changed(Math.min(pause, Math.max(1, deadline - performance.now())))
     }
   }
@@ -479,7 +480,7 @@ export abstract class Broker {
     this.#closed = true
     const inTime = async (close: (left: number | undefined) => Promise<void> | undefined): Promise<void> => {
       const left = deadline?.left
-      await (left === undefined ? close(left) : atMost(left, Promise.resolve(close(left))))
+      await (left === undefined ? close(left) : settlesWithin(left, Promise.resolve(close(left))))
     }
     for (const { results } of this.middleware) if (results) await inTime((left) => results.close(left))
     await inTime((left) => this.closeStore(left))

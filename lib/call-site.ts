@@ -7,7 +7,7 @@ export interface CallSite {
   /** The modules on the stack, without that: more than one if a function of another module made the call. */
   readonly modules: readonly string[]
   /** Identifies everything that is called before the event loop continues. */
-  readonly run: object
+  readonly synchronousRun: object
   /** As `file:line:column`, for people; with source maps if Node uses them. */
   readonly text: () => string | undefined
 }
@@ -28,14 +28,14 @@ export function callSiteOf(called: Function): CallSite {
   return {
     module: modules[0] ?? '',
     modules: modules.map(bareName),
-    run: currentRun(),
+    synchronousRun: currentRun(),
     text: () => /\(?([^()\s]+:\d+:\d+)\)?\s*$/.exec(trace.stack ?? '')?.[1],
   }
 }
 
 /** Whether both were called by the same module, evaluated twice. */
 export function sameModule(one: CallSite, other: CallSite): boolean {
-  if (one.module === '' || one.run === other.run) return false
+  if (one.module === '' || one.synchronousRun === other.synchronousRun) return false
   // Node evaluates an ES module once: two calls from it come from the same evaluation.
   if (one.module.startsWith('file:') && one.module === other.module) return false
   return one.modules.join('\n') === other.modules.join('\n')

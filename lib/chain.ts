@@ -44,8 +44,8 @@ export class Chain {
   seesAcks = false
   /** The plugins with hooks of sending, each by its name and hooks: this identifies plugins across threads. */
   senders: readonly string[] = []
-  /** Cached results of `sendersBut`. */
-  readonly #rests = new Map<string, Chain>()
+  /** Cached results of `withoutSenders`. */
+  readonly #chainsWithout = new Map<string, Chain>()
 
   get plugins(): readonly Middleware[] {
     return this.#plugins
@@ -64,13 +64,14 @@ export class Chain {
     const { before, after } = where
     checkPlugin(plugin, hookNames)
     const kind = plugin.constructor
-    const twin = kind === Object ? -1 : this.#plugins.findIndex((other) => isSameClass(other.constructor, kind))
+    const replacedIndex =
+      kind === Object ? -1 : this.#plugins.findIndex((other) => isSameClass(other.constructor, kind))
     const anchor = before ?? after
     if (anchor && !this.#plugins.some((other) => isOf(other, anchor))) {
       throw new DramatisError(`There is no ${anchor.name} in the chain to put ${nameOf(plugin)} beside.`)
     }
-    const [replaced] = twin >= 0 ? this.#plugins.splice(twin, 1) : []
-    let index = twin >= 0 ? twin : this.#plugins.length
+    const [replaced] = replacedIndex >= 0 ? this.#plugins.splice(replacedIndex, 1) : []
+    let index = replacedIndex >= 0 ? replacedIndex : this.#plugins.length
     // Placed beside the plugin that it replaces: it takes that position.
     const beside = anchor ? this.#plugins.findIndex((other) => isOf(other, anchor)) : -1
     if (beside >= 0) index = after ? beside + 1 : beside
@@ -80,7 +81,7 @@ export class Chain {
     this.surroundsActors = this.has('aroundActor')
     this.seesAcks = this.has('beforeAck') || this.has('afterAck') || this.has('afterSettleMessage')
     this.senders = this.#plugins.map(asSender).filter((sender) => sender !== undefined)
-    this.#rests.clear()
+    this.#chainsWithout.clear()
     this.#askedForResults = this.#plugins.filter((one) => one.wantsResult)
     this.#showsResults = this.#plugins.some((one) => !one.wantsResult && seesResults(one))
     return replaced
@@ -102,9 +103,9 @@ export class Chain {
    * The chain of plugins with hooks of sending that aren't among `known`, the `senders` of a chain in another thread:
    * those that must still be called for what that thread sends.
    */
-  sendersBut(known: readonly string[]): Chain {
+  withoutSenders(known: readonly string[]): Chain {
     const key = known.join('\n')
-    let rest = this.#rests.get(key)
+    let rest = this.#chainsWithout.get(key)
     if (rest) return rest
     rest = new Chain()
     const left = [...known]
@@ -114,7 +115,7 @@ export class Chain {
       if (at >= 0) left.splice(at, 1)
       else if (sender !== undefined) rest.add(plugin)
     }
-    this.#rests.set(key, rest)
+    this.#chainsWithout.set(key, rest)
     return rest
   }
 

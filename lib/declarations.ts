@@ -36,7 +36,7 @@ export function declare(
   // biome-ignore lint/complexity/noBannedTypes: any function
   caller: Function,
 ): void {
-  const one: Declaration = { actor, pinned, bind, place: callSiteOf(caller), bound: undefined, replaced: false }
+  const one: Declaration = { actor, pinned, bind, callSite: callSiteOf(caller), bound: undefined, replaced: false }
   const namesakes = byName.get(actor.actorName) ?? []
   const replaced = namesakes.filter((other) => replaces(one, other))
   for (const other of replaced) other.replaced = true
@@ -59,9 +59,13 @@ export function declareOn(broker: Broker, actor: AnyActor): void {
 function replaces(one: Declaration, other: Declaration): boolean {
   const { NODE_ENV } = process.env
   if (NODE_ENV === 'production' || one.pinned !== other.pinned) return false
-  if (sameModule(one.place, other.place)) return true
+  if (sameModule(one.callSite, other.callSite)) return true
   // Frameworks bundle a module into several pages, each of which evaluates it.
-  return NODE_ENV === 'development' && one.place.run !== other.place.run && sameCode(one.actor, other.actor)
+  return (
+    NODE_ENV === 'development' &&
+    one.callSite.synchronousRun !== other.callSite.synchronousRun &&
+    sameCode(one.actor, other.actor)
+  )
 }
 
 /** Whether both have the same code and options, as far as that is visible. */
@@ -74,7 +78,7 @@ function sameCode(one: AnyActor, other: AnyActor): boolean {
  * in two bundles is harmless. A worker must know which one to run.
  */
 export function maySendBeside(actor: AnyActor, other: AnyActor | undefined): boolean {
-  if (other === undefined || find(actor)?.place.module === find(other)?.place.module) return false
+  if (other === undefined || find(actor)?.callSite.module === find(other)?.callSite.module) return false
   return process.env.NODE_ENV === 'development' ? actor.queueName === other.queueName : sameCode(actor, other)
 }
 

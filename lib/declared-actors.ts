@@ -3,7 +3,7 @@ import type { CallSite } from './call-site.js'
 import { shared } from './registry.js'
 
 export interface DeclaredActor {
-  readonly place: CallSite
+  readonly callSite: CallSite
   /** Whether a newer actor replaced it. */
   replaced: boolean
 }
@@ -28,5 +28,5 @@ export function isReplaced(actor: object): boolean {
 
 /** Where an actor was declared, as `file:line:column`; unknown if it wasn't created by `actor()`. */
 export function whereDeclared(actor: object): string | undefined {
-  return declared.get(actor)?.place.text()
+  return declared.get(actor)?.callSite.text()
 }

@@ -64,29 +64,29 @@ const ours = errors as unknown as Readonly<Record<string, ErrorClass>>
 // — Reading ——————————————————————————————————————————————————————————————————————————————————————————————
 
 /** Limits: depth, width per level, total values, total characters. */
-const deepest = 6
-const widest = 100
-const mostValues = 1000
-const mostText = 65_536
-const longestKey = 200
+const maxDepth = 6
+const maxEntries = 100
+const maxValues = 1000
+const maxTextLength = 65_536
+const maxKeyLength = 200
 
 /** Properties of every error that aren't its fields; and fields that aren't enumerable. */
-const taken = ['name', 'message', 'stack']
-const hidden = ['cause', 'errors']
+const standardFields = ['name', 'message', 'stack']
+const nonEnumerableFields = ['cause', 'errors']
 
 /**
  * Reads anything that was thrown. Never throws.
  * @param text How many characters may be read in all.
  */
-export function packError(thrown: unknown, text = mostText): ErrorData {
-  return new Reading(text).error(thrown, 0)
+export function packError(thrown: unknown, text = maxTextLength): ErrorData {
+  return new ErrorPacker(text).error(thrown, 0)
 }
 
 /** Stands for what can't be sent: functions, symbols, cycles, and anything over the limits. */
 const absent = Symbol('absent')
 
-class Reading {
-  #values = mostValues
+class ErrorPacker {
+  #values = maxValues
   #text: number
   readonly #ancestors = new Set<object>()
 
@@ -120,9 +120,9 @@ class Reading {
   #errorFields(error: object, depth: number): ErrorData['fields'] {
     const fields: (readonly [string, PlainData, boolean])[] = []
     for (const key of keysOf(error)) {
-      if (!taken.includes(key)) this.#add(fields, key, this.#value(read(error, key), depth + 1), true)
+      if (!standardFields.includes(key)) this.#add(fields, key, this.#value(read(error, key), depth + 1), true)
     }
-    for (const key of hidden) {
+    for (const key of nonEnumerableFields) {
       if (fields.some(([name]) => name === key)) continue
       this.#add(fields, key, this.#value(read(error, key), depth + 1), false)
     }
@@ -133,15 +133,15 @@ class Reading {
     return fields
   }
 
-  #add(fields: (readonly [string, PlainData, boolean])[], key: string, value: Read, enumerable: boolean): void {
+  #add(fields: (readonly [string, PlainData, boolean])[], key: string, value: PackedValue, enumerable: boolean): void {
     if (value !== absent && (value !== undefined || enumerable)) fields.push([key, value, enumerable])
   }
 
-  #value(value: unknown, depth: number): Read {
+  #value(value: unknown, depth: number): PackedValue {
     if (this.#values-- <= 0) return absent
     if (typeof value === 'string') return this.#cut(value)
     if (typeof value !== 'object' || value === null) return isPrimitive(value) ? value : absent
-    if (depth > deepest || this.#ancestors.has(value)) return absent
+    if (depth > maxDepth || this.#ancestors.has(value)) return absent
     this.#ancestors.add(value)
     try {
       if (isError(value)) return { error: this.error(value, depth) }
@@ -155,9 +155,9 @@ class Reading {
     }
   }
 
-  #list(list: readonly unknown[], depth: number): Read {
+  #list(list: readonly unknown[], depth: number): PackedValue {
     const packed: PlainData[] = []
-    for (let index = 0; index < list.length && index < widest; index++) {
+    for (let index = 0; index < list.length && index < maxEntries; index++) {
       const value = this.#value(list[index], depth + 1)
       packed.push(value === absent ? undefined : value)
     }
@@ -165,7 +165,7 @@ class Reading {
   }
 
   /** Of an object that isn't plain, only its own data: an HTTP response leads to a large part of Node. */
-  #record(object: object, depth: number): Read {
+  #record(object: object, depth: number): PackedValue {
     const plain = prototypesOf(object).length === 0
     const record: (readonly [string, PlainData])[] = []
     for (const key of plain ? keysOf(object) : [...keysOf(object), ...webFields(object)]) {
@@ -184,7 +184,7 @@ class Reading {
   }
 }
 
-type Read = PlainData | typeof absent
+type PackedValue = PlainData | typeof absent
 
 function isPrimitive(value: unknown): value is string | number | boolean | bigint | null | undefined {
   return value === null || !['object', 'function', 'symbol'].includes(typeof value)
@@ -194,8 +194,8 @@ function keysOf(object: object): string[] {
   try {
     if (ArrayBuffer.isView(object)) return []
     return Object.keys(object)
-      .slice(0, widest)
-      .filter((key) => key.length <= longestKey)
+      .slice(0, maxEntries)
+      .filter((key) => key.length <= maxKeyLength)
   } catch {
     return []
   }
@@ -208,8 +208,9 @@ function gettersOf(error: object): string[] {
   for (const prototype of prototypesOf(error)) {
     if (builtInNames.has(prototype) || markOf(prototype)) break
     try {
-      for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)).slice(0, widest)) {
-        if (get && !taken.includes(key) && !hidden.includes(key) && !Object.hasOwn(error, key)) found.push(key)
+      for (const [key, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)).slice(0, maxEntries)) {
+        if (get && !standardFields.includes(key) && !nonEnumerableFields.includes(key) && !Object.hasOwn(error, key))
+          found.push(key)
       }
     } catch {
       // A Proxy that can't be inspected.
@@ -282,7 +283,7 @@ function classOf(base: string, classes: readonly string[]): ErrorClass {
 
 /** Classes that stand for those of other threads; bounded, so that generated names can't fill memory. */
 const subclasses = new WeakMap<ErrorClass, Map<string, ErrorClass>>()
-const mostSubclasses = 200
+const maxSubclasses = 200
 
 function subclass(parent: ErrorClass, name: string): ErrorClass {
   let known = subclasses.get(parent)
@@ -294,6 +295,6 @@ function subclass(parent: ErrorClass, name: string): ErrorClass {
   if (found) return found
   const kind = class extends parent {}
   Object.defineProperty(kind, 'name', { value: name })
-  if (known.size < mostSubclasses) known.set(name, kind)
+  if (known.size < maxSubclasses) known.set(name, kind)
   return kind
 }

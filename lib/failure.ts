@@ -15,20 +15,20 @@ const causesShare = 1536
 const maxCauses = 5
 const maxInnerErrors = 10
 /** The share of a summary for an error's own message, in bytes. */
-const longestSummary = 7000
+const maxSummaryBytes = 7000
 /** How much of an inner error's message is included in the line of the outer one. */
-const shortMessage = 500
+const maxInnerMessageBytes = 500
 
 /**
  * Turns anything thrown into an Error that can be read: with a `name` of its class, and a `message` and a `stack` that
  * are texts of bounded length. Returns the thrown error itself if it is one.
  */
 export function toError(thrown: unknown): Error {
-  return isSound(thrown) ? thrown : boundedCopy(thrown)
+  return isReadable(thrown) ? thrown : boundedCopy(thrown)
 }
 
 /** Whether it is such an Error already. Sets its name if it only inherited one. */
-function isSound(thrown: unknown): thrown is Error {
+function isReadable(thrown: unknown): thrown is Error {
   try {
     if (!isError(thrown) || !(thrown instanceof Error)) return false
     const { name, message, stack } = thrown
@@ -66,11 +66,11 @@ export function textOf(error: unknown): string {
 /** `Type: message` in one line, with inner errors and causes. */
 export function summary(error: Error): string {
   // Leaves room for the causes, and for the number of attempts.
-  let text = cut(headline(error), longestSummary)
+  let text = cut(headline(error), maxSummaryBytes)
   const inner = messageOf(error) ? innerTexts(error) : []
   if (inner.length > 0) text += ` (${inner.join('; ')})`
   for (const cause of causesOf(error)) {
-    const message = cut(textOf(cause), shortMessage)
+    const message = cut(textOf(cause), maxInnerMessageBytes)
     // Many messages already include their cause.
     if (message && text.includes(message)) continue
     text += ` (caused by ${nameAndText(cause, message)})`
@@ -96,7 +96,7 @@ function innerTexts(error: unknown, depth = 0): string[] {
     const texts: string[] = []
     for (const one of inner.slice(0, maxInnerErrors)) {
       const text = messageOf(one) || innerTexts(one, depth + 1).join('; ') || (isError(one) ? nameOf(one) : '')
-      if (text) texts.push(cut(text, shortMessage))
+      if (text) texts.push(cut(text, maxInnerMessageBytes))
     }
     if (inner.length > maxInnerErrors) texts.push(`and ${inner.length - maxInnerErrors} more`)
     return texts
@@ -121,7 +121,7 @@ export function causesOf(error: unknown): unknown[] {
 export function traceback(error: Error): string {
   const frames = keptFrames(error).map((line) => `${line}\n`)
   const inner = messageOf(error) ? innerTexts(error).map((text) => `Inner error: ${text}\n`) : []
-  const causes = causesOf(error).map((cause) => `Caused by ${cut(headline(cause), shortMessage)}\n`)
+  const causes = causesOf(error).map((cause) => `Caused by ${cut(headline(cause), maxInnerMessageBytes)}\n`)
   const related = cutLines([...inner, ...causes], causesShare)
   return `Traceback (most recent call first):\n${frames.join('')}${related}${cut(headline(error), ownShare)}\n`
 }

@@ -22,10 +22,10 @@ export interface OptionSpec {
 }
 
 /** Every declared option by its camelCase name. */
-const known = shared('options', () => new Map<string, OptionSpec>())
+const optionSpecs = shared('options', () => new Map<string, OptionSpec>())
 
 /** The same by their names on the wire, with the camelCase name for errors. */
-const knownOnWire = shared(
+const optionSpecsOnWire = shared(
   'options on the wire',
   () => new Map<string, { readonly name: string; readonly spec: OptionSpec }>(),
 )
@@ -38,8 +38,8 @@ export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): voi
   checkSettings(specs, 'declareOptions')
   for (const [name, spec] of Object.entries(specs)) {
     if (typeof spec?.read !== 'function') throw expected("an option's spec, { wire, read(value, name) {} }", spec, name)
-    known.set(name, spec)
-    if (spec.wire !== undefined) knownOnWire.set(spec.wire, { name, spec })
+    optionSpecs.set(name, spec)
+    if (spec.wire !== undefined) optionSpecsOnWire.set(spec.wire, { name, spec })
   }
 }
 
@@ -88,7 +88,7 @@ export function nullable<T>(read: (value: unknown, name: string) => T): (value: 
 export function readActorOptions(options: object, where: string): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
-    const spec = known.get(name) ?? unknownOption(name, known.keys(), where, pluginHint)
+    const spec = optionSpecs.get(name) ?? unknownOption(name, optionSpecs.keys(), where, pluginHint)
     if (value !== undefined) read[name] = spec.read(value, name)
   }
   return Object.freeze(read)
@@ -101,7 +101,7 @@ export function readActorOptions(options: object, where: string): Readonly<Recor
 export function readMessageOptions(options: object, where: string): Record<string, unknown> {
   const wire: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(options)) {
-    const spec = known.get(name) ?? unknownOption(name, known.keys(), where, pluginHint)
+    const spec = optionSpecs.get(name) ?? unknownOption(name, optionSpecs.keys(), where, pluginHint)
     if (spec.wire === undefined) {
       throw new InvalidOption(`The option "${name}" belongs on the actor; a message can't carry it.`, name)
     }
@@ -117,7 +117,7 @@ export function readMessageOptions(options: object, where: string): Record<strin
  */
 export function checkWireOptions(options: Readonly<Record<string, unknown>>): void {
   for (const wire in options) {
-    const found = knownOnWire.get(wire)
+    const found = optionSpecsOnWire.get(wire)
     if (found && options[wire] !== null && wire !== 'broker_priority') found.spec.read(options[wire], found.name)
   }
 }
@@ -133,7 +133,7 @@ export function effective<T>(
   name: string,
   fallback: T,
 ): T {
-  const spec = known.get(name)
+  const spec = optionSpecs.get(name)
   const own = spec?.wire === undefined ? undefined : message.option(spec.wire)
   if (spec && own !== undefined) {
     const read = readOwn(own, name, spec)

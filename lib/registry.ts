@@ -84,12 +84,13 @@ function openRegistry(global: { [key: symbol]: Registry | undefined }): Registry
     return made
   }
   const { copy } = found
-  if (copy.format !== own.format || line(copy.version) !== line(own.version)) throw new IncompatibleCopies(copy, own)
+  if (copy.format !== own.format || compatibilityLine(copy.version) !== compatibilityLine(own.version))
+    throw new IncompatibleCopies(copy, own)
   return found
 }
 
 /** The version range that semantic versioning keeps compatible: `1` of 1.2.3, `0.1` of 0.1.2. */
-function line(version: string): string {
+function compatibilityLine(version: string): string {
   const [major, minor] = version.split('.')
   return major === '0' ? `0.${minor}` : `${major}`
 }

@@ -14,7 +14,7 @@ const maxClasses = 20
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-let space: Uint8Array | undefined
+let buffer: Uint8Array | undefined
 
 /**
  * Cuts a text to a number of bytes of UTF-8 (8 KiB at most), with a note that says how much is missing. No character is
@@ -25,13 +25,13 @@ export function cut(text: string, most = maxTextBytes): string {
   if (text.length * 3 <= most) return text
   const note = /… \((\d+) more characters\)$/.exec(text.slice(-maxNoteLength))
   const length = text.length - (note?.[0].length ?? 0)
-  space ??= new Uint8Array(maxTextBytes)
-  const kept = encoder.encodeInto(text.slice(0, Math.min(length, most)), space.subarray(0, most))
+  buffer ??= new Uint8Array(maxTextBytes)
+  const kept = encoder.encodeInto(text.slice(0, Math.min(length, most)), buffer.subarray(0, most))
   if (kept.read === length) return text
   // The slice may end with half a surrogate pair, which was encoded as one character of three bytes.
   const last = text.charCodeAt(kept.read - 1)
   const halves = last >= 0xd800 && last <= 0xdbff ? 1 : 0
-  const head = decoder.decode(space.subarray(0, kept.written - 3 * halves))
+  const head = decoder.decode(buffer.subarray(0, kept.written - 3 * halves))
   return `${head}… (${length - kept.read + halves + Number(note?.[1] ?? 0)} more characters)`
 }
 
@@ -116,14 +116,14 @@ export function messageOf(thrown: unknown): string {
   return `A value that is no Error was thrown: ${display(thrown)}`
 }
 
-const mostKeys = 100
+const maxKeys = 100
 
 /** A value in one line, as far as it can be shown. Avoids running code of the value. */
 function display(value: unknown): string {
   try {
     if (typeof value === 'object' && value !== null && !types.isProxy(value) && !Array.isArray(value)) {
       const keys = Object.keys(value).length
-      if (keys > mostKeys) return `an object of ${keys} fields`
+      if (keys > maxKeys) return `an object of ${keys} fields`
     }
     return cut(inspect(value, inspection), 1000)
   } catch {

@@ -53,18 +53,18 @@ export function pause(delay: number): Promise<void> {
 }
 
 /**
- * Waits for a promise, `patience` milliseconds at most, and keeps the process alive until then. A later result or error
+ * Waits for a promise, `timeoutMs` milliseconds at most, and keeps the process alive until then. A later result or error
  * is ignored.
  * @returns Whether it resolved in time; rejects if it rejected in time.
  */
-export async function atMost(patience: number, work: Promise<unknown>): Promise<boolean> {
-  if (patience === Number.POSITIVE_INFINITY) {
+export async function settlesWithin(timeout: number, work: Promise<unknown>): Promise<boolean> {
+  if (timeout === Number.POSITIVE_INFINITY) {
     await work
     return true
   }
   let timer: NodeJS.Timeout | undefined
   const enough = new Promise<false>((resolve) => {
-    timer = startTimer(() => resolve(false), patience)
+    timer = startTimer(() => resolve(false), timeout)
   })
   try {
     return await Promise.race([work.then(() => true), enough])

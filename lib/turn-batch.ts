@@ -10,7 +10,7 @@ export class TurnBatch<T> {
   #weight = 0
   #items: T[] = []
   #promise: Promise<void> | undefined
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #running = new Set<Promise<void>>()
 
   /**
    * @param run Processes a batch.
@@ -47,7 +47,7 @@ export class TurnBatch<T> {
 
   /** Resolves when every batch that was begun has finished. */
   async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
   #flush: () => void = () => {}
@@ -70,11 +70,11 @@ export class TurnBatch<T> {
         }
       }
       this.#flush = flush
-      if (this.#eager && this.#underWay.size === 0) process.nextTick(flush)
+      if (this.#eager && this.#running.size === 0) process.nextTick(flush)
       else setImmediate(flush)
     })
-    this.#underWay.add(promise)
-    const done = (): void => void this.#underWay.delete(promise)
+    this.#running.add(promise)
+    const done = (): void => void this.#running.delete(promise)
     promise.then(done, done)
     return promise
   }

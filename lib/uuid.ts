@@ -5,8 +5,8 @@
 import { randomFillSync } from 'node:crypto'
 
 const length = 36
-const atOnce = 128
-const random = new Uint8Array(16 * atOnce)
+const batchSize = 128
+const random = new Uint8Array(16 * batchSize)
 const digits = Buffer.from('0123456789abcdef')
 const dash = '-'.charCodeAt(0)
 
@@ -22,14 +22,14 @@ export function uuid(): string {
 
 function refill(): void {
   randomFillSync(random)
-  const text = Buffer.allocUnsafe(length * atOnce)
+  const text = Buffer.allocUnsafe(length * batchSize)
   let at = 0
   for (let index = 0; index < random.length; index++) {
-    const place = index % 16
+    const byteIndex = index % 16
     let byte = random[index] as number
-    if (place === 6) byte = (byte & 0x0f) | 0x40
-    if (place === 8) byte = (byte & 0x3f) | 0x80
-    if (place === 4 || place === 6 || place === 8 || place === 10) text[at++] = dash
+    if (byteIndex === 6) byte = (byte & 0x0f) | 0x40
+    if (byteIndex === 8) byte = (byte & 0x3f) | 0x80
+    if (byteIndex === 4 || byteIndex === 6 || byteIndex === 8 || byteIndex === 10) text[at++] = dash
     text[at++] = digits[byte >> 4] as number
     text[at++] = digits[byte & 15] as number
   }

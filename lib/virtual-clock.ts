@@ -3,7 +3,7 @@ import { Heap } from './heap.js'
 import { type Clock, startTimer, systemClock } from './time.js'
 
 /** What the clock needs to know of the code that uses it, to detect when the consequences of a timer have ended. */
-export interface Bystander {
+export interface ActivitySource {
   /** A number that changes whenever something happens. */
   progress(): number
   /** Whether something is being done elsewhere (on a thread, for example) that reports only when it is done. */
@@ -27,30 +27,30 @@ const sweepFrom = 64
 
 export class VirtualClock implements Clock {
   /** How far it is ahead of real time. */
-  #ahead = 0
+  #offset = 0
   /** The current time while it is being moved; real time doesn't run then. */
-  #standing: number | undefined
+  #frozenAt: number | undefined
   readonly #timers = new Heap<Timer>()
   #cancelled = 0
-  #happened = 0
-  #alarm: unknown
-  #alarmAt = Number.POSITIVE_INFINITY
+  #timerChanges = 0
+  #realTimer: unknown
+  #realTimerDue = Number.POSITIVE_INFINITY
   #moves: Promise<void> = Promise.resolve()
-  readonly #bystander: Bystander | undefined
+  readonly #activity: ActivitySource | undefined
 
-  constructor(bystander?: Bystander) {
-    this.#bystander = bystander
+  constructor(activity?: ActivitySource) {
+    this.#activity = activity
   }
 
   now(): number {
-    return this.#standing ?? Date.now() + this.#ahead
+    return this.#frozenAt ?? Date.now() + this.#offset
   }
 
   setTimeout(callback: () => void, delay: number): unknown {
     const timer: Timer = { callback, due: this.now() + Math.max(1, delay), cancelled: false }
-    this.#happened++
+    this.#timerChanges++
     this.#timers.push(timer, timer.due)
-    if (timer.due < this.#alarmAt) this.#arm()
+    if (timer.due < this.#realTimerDue) this.#arm()
     return timer
   }
 
@@ -58,7 +58,7 @@ export class VirtualClock implements Clock {
     const known = timer as Timer | undefined
     if (!known || known.cancelled) return
     known.cancelled = true
-    this.#happened++
+    this.#timerChanges++
     if (++this.#cancelled > sweepFrom && this.#cancelled * 2 > this.#timers.size) {
       this.#timers.sweep(({ cancelled }) => !cancelled)
       this.#cancelled = 0
@@ -78,19 +78,19 @@ export class VirtualClock implements Clock {
 
   async #move(duration: number): Promise<void> {
     const goal = this.now() + duration
-    this.#standing = this.now()
+    this.#frozenAt = this.now()
     this.#arm()
     try {
       await this.#settle()
       for (let timer = this.#next(goal); timer; timer = this.#next(goal)) {
         // A timer that was due before and has not fired yet fires now: the clock never goes back.
-        this.#standing = Math.max(this.#standing, timer.due)
+        this.#frozenAt = Math.max(this.#frozenAt, timer.due)
         timer.callback()
         await this.#settle()
       }
     } finally {
-      this.#standing = undefined
-      this.#ahead = goal - Date.now()
+      this.#frozenAt = undefined
+      this.#offset = goal - Date.now()
       this.#arm()
     }
   }
@@ -114,7 +114,7 @@ export class VirtualClock implements Clock {
     let seen = this.#progress()
     let quiet = 0
     let quietSince = performance.now()
-    while (quiet < quietTurns || (this.#bystander?.busy() && performance.now() - quietSince < quietTime)) {
+    while (quiet < quietTurns || (this.#activity?.busy() && performance.now() - quietSince < quietTime)) {
       // Pauses when the event loop has nothing to run: work elsewhere needs the processor.
       await new Promise<void>((resolve) => (quiet < quietTurns ? setImmediate(resolve) : startTimer(resolve, 1)))
       const progress = this.#progress()
@@ -129,19 +129,19 @@ export class VirtualClock implements Clock {
   }
 
   #progress(): number {
-    return this.#happened + (this.#bystander?.progress() ?? 0)
+    return this.#timerChanges + (this.#activity?.progress() ?? 0)
   }
 
   /** Sets the one real timer, for the first virtual one; none while the clock is being moved. */
   #arm(): void {
-    systemClock.clearTimeout(this.#alarm)
-    this.#alarm = undefined
-    this.#alarmAt = this.#standing === undefined ? this.#timers.peekRank() : Number.NEGATIVE_INFINITY
-    if (!Number.isFinite(this.#alarmAt)) return
-    this.#alarm = systemClock.setTimeout(() => this.#ring(), Math.max(0, this.#alarmAt - this.now()))
+    systemClock.clearTimeout(this.#realTimer)
+    this.#realTimer = undefined
+    this.#realTimerDue = this.#frozenAt === undefined ? this.#timers.peekRank() : Number.NEGATIVE_INFINITY
+    if (!Number.isFinite(this.#realTimerDue)) return
+    this.#realTimer = systemClock.setTimeout(() => this.#fireDue(), Math.max(0, this.#realTimerDue - this.now()))
   }
 
-  #ring(): void {
+  #fireDue(): void {
     const now = this.now()
     try {
       for (let timer = this.#next(now); timer; timer = this.#next(now)) timer.callback()

@@ -151,7 +151,7 @@ export class Retries implements Middleware {
     const { error } = outcome
     if (!error || outcome.decided) return
     const actor = broker.actors.get(message.actorName)
-    if (isHopeless(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
+    if (isNotRetryable(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
       return outcome.deadLetter(`${summary(error)} (not to be retried)`)
     }
     if (error instanceof RateLimitExceeded && !actor?.options.countRateLimitExceeded) {
@@ -169,8 +169,8 @@ export class Retries implements Middleware {
     const maxRetries = effective(message, actor, 'maxRetries', this.#maxRetries)
     const retryWhen = (actor?.options.retryWhen as RetriesOptions['retryWhen']) ?? this.#retryWhen
     if (!retryWhen && maxRetries !== null) outcome.maxAttempts = maxRetries + 1
-    const again = retryWhen ? retryWhen(retries, error) : maxRetries === null || retries < maxRetries
-    if (again) return outcome.retry(copy, this.#delay(message, actor, error, retries))
+    const shouldRetry = retryWhen ? retryWhen(retries, error) : maxRetries === null || retries < maxRetries
+    if (shouldRetry) return outcome.retry(copy, this.#delay(message, actor, error, retries))
 
     outcome.message = copy
     const tries = retries === 0 ? '' : ` (after ${retries} ${retries === 1 ? 'retry' : 'retries'})`
@@ -214,7 +214,7 @@ function retriesOf(message: Message): number {
 }
 
 /** Whether another attempt would fail in the same way, because the actor says so or because of the message itself. */
-function isHopeless(error: Error, throws: readonly ErrorClass[] = []): boolean {
+function isNotRetryable(error: Error, throws: readonly ErrorClass[] = []): boolean {
   if (error instanceof ActorNotFound || error instanceof NotSerializable) return true
   if (throws.length === 0) return false
   const names = classNames(error)

@@ -7,8 +7,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { type Block, isProgram, readDocument } from './docs/reader.js'
-import { Workshop } from './docs/workshop.js'
+import { type Block, isProgram, readDocument } from './docs/page-reader.js'
+import { PageRunner } from './docs/page-runner.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
@@ -40,15 +40,15 @@ t.test('every block is of a kind that is run or checked', async (t) => {
 })
 
 t.test('every program compiles, runs, exits with 0 and prints what the page shows', { timeout: 300_000 }, async (t) => {
-  const workshop = new Workshop(root, [...blocks, ...faulty.blocks].filter(isProgram))
-  t.teardown(() => workshop.close())
-  await workshop.open()
-  for (const { block, complaints } of await workshop.compile()) {
+  const pageRunner = new PageRunner(root, [...blocks, ...faulty.blocks].filter(isProgram))
+  t.teardown(() => pageRunner.close())
+  await pageRunner.open()
+  for (const { block, complaints } of await pageRunner.compile()) {
     if (block.document !== faulty.page) t.equal(complaints, '', `${block.where} compiles`)
     else if (block.code.includes('number')) t.match(complaints, /not assignable/, 'a type error is detected')
   }
-  await workshop.runAll()
-  for (const { block, skipped, problem } of workshop.ends) {
+  await pageRunner.runAll()
+  for (const { block, skipped, problem } of pageRunner.ends) {
     if (block.document === faulty.page) t.match(problem, /^It (printed|ended)/, `${block.where} is detected`)
     else if (skipped) t.pass(`${block.where} runs`, { skip: skipped })
     else t.equal(problem, undefined, `${block.where} runs`)

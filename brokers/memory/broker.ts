@@ -32,13 +32,13 @@ export class MemoryBroker extends Broker {
   override readonly clock: VirtualClock
   protected override readonly reachesThreads = false
   readonly #activity: Activity
-  readonly #held = new Map<string, MemoryQueue>()
+  readonly #queues = new Map<string, MemoryQueue>()
 
   /** @throws {InvalidOption} */
   constructor(options: BrokerOptions = {}) {
     refuseUnknown(options, brokerOptionNames, 'a MemoryBroker')
     const activity = new Activity()
-    const clock = new VirtualClock({ progress: () => activity.steps, busy: () => activity.inHand > 0 })
+    const clock = new VirtualClock({ progress: () => activity.steps, busy: () => activity.unacked > 0 })
     super({
       ...options,
       middleware:
@@ -65,7 +65,7 @@ export class MemoryBroker extends Broker {
   }
 
   protected store(entries: readonly Entry[]): Promise<void> {
-    for (const held of this.#prepare(entries)) held.queue.add(held)
+    for (const stored of this.#prepare(entries)) stored.queue.add(stored)
     return done
   }
 
@@ -81,10 +81,10 @@ export class MemoryBroker extends Broker {
   }
 
   #queue(name: string): MemoryQueue {
-    let queue = this.#held.get(name)
+    let queue = this.#queues.get(name)
     if (!queue) {
       queue = new MemoryQueue(name, this.clock, this.#activity, this.deadMessageTtl)
-      this.#held.set(name, queue)
+      this.#queues.set(name, queue)
     }
     return queue
   }
@@ -94,11 +94,11 @@ export class MemoryBroker extends Broker {
   }
 
   protected async readStats(queueName: string): Promise<QueueStats> {
-    return this.#held.get(queueName)?.stats() ?? { ready: 0, delayed: 0, inFlight: 0, dead: 0 }
+    return this.#queues.get(queueName)?.stats() ?? { ready: 0, delayed: 0, inFlight: 0, dead: 0 }
   }
 
   protected async clear(queueName: string): Promise<void> {
-    this.#held.get(queueName)?.clear()
+    this.#queues.get(queueName)?.clear()
   }
 
   protected async readDeadLetters(
@@ -110,12 +110,12 @@ export class MemoryBroker extends Broker {
   }
 
   protected async takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean> {
-    for (const queue of this.#held.values()) {
+    for (const queue of this.#queues.values()) {
       const found = queue.dead.find(id)
       if (found && then === 'requeue') await this.forgetResult(found.body)
-      const held = queue.dead.remove(id)
-      if (!held) continue
-      if (then === 'requeue') queue.add(new StoredMessage(queue, this.revive(held.body), held.priority, 0))
+      const stored = queue.dead.remove(id)
+      if (!stored) continue
+      if (then === 'requeue') queue.add(new StoredMessage(queue, this.revive(stored.body), stored.priority, 0))
       return true
     }
     return false
@@ -136,7 +136,7 @@ export class MemoryBroker extends Broker {
   }
 
   protected async closeStore(): Promise<void> {
-    for (const queue of this.#held.values()) {
+    for (const queue of this.#queues.values()) {
       queue.endWaits()
       queue.clear()
     }

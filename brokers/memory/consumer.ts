@@ -39,19 +39,19 @@ export class MemoryConsumer implements Consumer {
   }
 
   deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
-    return this.#settle(delivery, sends, (held) => held.queue.dead.add(held, rejection))
+    return this.#settle(delivery, sends, (stored) => stored.queue.dead.add(stored, rejection))
   }
 
   requeue(
     delivery: Delivery,
     { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
   ): Promise<void> {
-    return this.#settle(delivery, [], (held) => {
-      const { queue, deliveryCount } = held
+    return this.#settle(delivery, [], (stored) => {
+      const { queue, deliveryCount } = stored
       const count = counted ? deliveryCount : deliveryCount - 1
-      if (delay > 0) queue.add(held.requeued(queue.clock.now() + delay, count))
-      else if (counted) queue.add(held.requeued(0, count))
-      else queue.giveBack(held.requeued(0, count), held.order)
+      if (delay > 0) queue.add(stored.requeued(queue.clock.now() + delay, count))
+      else if (counted) queue.add(stored.requeued(0, count))
+      else queue.requeue(stored.requeued(0, count), stored.order)
     })
   }
 
@@ -61,11 +61,11 @@ export class MemoryConsumer implements Consumer {
   }
 
   /** Stores the sends and removes the delivery; does nothing if the delivery is no longer unacked. */
-  #settle(delivery: Delivery, sends: readonly Entry[], then?: (held: StoredMessage) => void): Promise<void> {
+  #settle(delivery: Delivery, sends: readonly Entry[], then?: (stored: StoredMessage) => void): Promise<void> {
     if (!(delivery instanceof StoredMessage) || !delivery.isUnacked) return done
     if (sends.length > 0) {
       try {
-        for (const held of this.#prepare(sends)) held.queue.add(held)
+        for (const stored of this.#prepare(sends)) stored.queue.add(stored)
       } catch (error) {
         return Promise.reject(error)
       }

@@ -6,7 +6,7 @@ import type { StoredMessage } from './stored-message.js'
 
 interface Kept {
   readonly letter: DeadLetter
-  readonly held: StoredMessage
+  readonly stored: StoredMessage
 }
 
 /** Ids increase over all queues: they order the letters, and identify one on its broker. */
@@ -27,11 +27,11 @@ export class DeadLetters {
     return this.#kept.size
   }
 
-  add(held: StoredMessage, { reason, traceback }: DeadLetterReason): void {
+  add(stored: StoredMessage, { reason, traceback }: DeadLetterReason): void {
     const id = ++lastId
     const { queueName } = this
-    const letter = { id: String(id), queueName, body: held.body, reason, traceback, deadAt: this.clock.now() }
-    this.#kept.set(id, { letter, held })
+    const letter = { id: String(id), queueName, body: stored.body, reason, traceback, deadAt: this.clock.now() }
+    this.#kept.set(id, { letter, stored })
     if (this.#timer === undefined) this.#schedule()
   }
 
@@ -51,7 +51,7 @@ export class DeadLetters {
   /** A letter, if it exists. */
   find(id: string): StoredMessage | undefined {
     this.#expire()
-    return this.#kept.get(Number(id))?.held
+    return this.#kept.get(Number(id))?.stored
   }
 
   /** Removes a letter, if it exists. */
@@ -59,7 +59,7 @@ export class DeadLetters {
     this.#expire()
     const kept = this.#kept.get(Number(id))
     this.#kept.delete(Number(id))
-    return kept?.held
+    return kept?.stored
   }
 
   clear(): void {

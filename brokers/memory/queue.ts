@@ -14,7 +14,7 @@ export class Activity {
   /** Increases with every step. */
   steps = 0
   /** The number of unacked messages. */
-  inHand = 0
+  unacked = 0
   /** Called when a queue has become empty. */
   readonly onEmpty = new Set<() => void>()
 }
@@ -44,7 +44,7 @@ export class MemoryQueue {
   #levels: readonly Level[] = newLevels()
   #ready = 0
   readonly #delayed = new Heap<StoredMessage>()
-  #inHand = 0
+  #unacked = 0
   #order = 0
   #waiting: WaitingTake[] = []
   #waking = false
@@ -61,31 +61,31 @@ export class MemoryQueue {
   }
 
   stats(): QueueStats {
-    return { ready: this.#ready, delayed: this.#delayed.size, inFlight: this.#inHand, dead: this.dead.size }
+    return { ready: this.#ready, delayed: this.#delayed.size, inFlight: this.#unacked, dead: this.dead.size }
   }
 
   // — In —————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** Stores a message: as ready, or as delayed until it is due. */
-  add(held: StoredMessage): void {
-    if (held.due > 0) this.#putAside(held)
-    else this.#line(held)
+  add(stored: StoredMessage): void {
+    if (stored.due > 0) this.#addDelayed(stored)
+    else this.#addReady(stored)
   }
 
   /** Puts a message back at its former position. */
-  giveBack(held: StoredMessage, order: number): void {
-    held.order = order
-    this.#level(held).returned.push(held, order)
-    this.#isReady()
+  requeue(stored: StoredMessage, order: number): void {
+    stored.order = order
+    this.#level(stored).returned.push(stored, order)
+    this.#notifyReady()
   }
 
-  #line(held: StoredMessage): void {
-    held.order = this.#order++
-    this.#level(held).waiting.push(held)
-    this.#isReady()
+  #addReady(stored: StoredMessage): void {
+    stored.order = this.#order++
+    this.#level(stored).waiting.push(stored)
+    this.#notifyReady()
   }
 
-  #isReady(): void {
+  #notifyReady(): void {
     this.#ready++
     this.activity.steps++
     if (this.#waiting.length === 0 || this.#waking) return
@@ -100,10 +100,10 @@ export class MemoryQueue {
 
   // — Delays —————————————————————————————————————————————————————————————————————————————————————————————
 
-  #putAside(held: StoredMessage): void {
+  #addDelayed(stored: StoredMessage): void {
     this.activity.steps++
-    this.#delayed.push(held, held.due)
-    if (held.due < this.#timerAt) this.#schedule()
+    this.#delayed.push(stored, stored.due)
+    if (stored.due < this.#timerAt) this.#schedule()
   }
 
   /** One timer for all delayed messages. */
@@ -116,7 +116,7 @@ export class MemoryQueue {
 
   #promote(): void {
     const now = this.clock.now()
-    while (this.#delayed.peekRank() <= now) this.#line(this.#delayed.pop() as StoredMessage)
+    while (this.#delayed.peekRank() <= now) this.#addReady(this.#delayed.pop() as StoredMessage)
     this.#schedule()
   }
 
@@ -127,16 +127,16 @@ export class MemoryQueue {
     let wanted = Math.min(limit, this.#ready)
     if (wanted <= 0) return nothing
     this.#ready -= wanted
-    this.#inHand += wanted
-    this.activity.inHand += wanted
+    this.#unacked += wanted
+    this.activity.unacked += wanted
     this.activity.steps++
     const batch: StoredMessage[] = []
     for (let priority = 9; wanted > 0; priority--) {
       const level = this.#levels[priority] as Level
-      for (let held = level.shift(); held; held = wanted > 0 ? level.shift() : undefined) {
-        held.taken = true
-        held.deliveryCount++
-        batch.push(held)
+      for (let stored = level.shift(); stored; stored = wanted > 0 ? level.shift() : undefined) {
+        stored.taken = true
+        stored.deliveryCount++
+        batch.push(stored)
         wanted--
       }
     }
@@ -167,12 +167,12 @@ export class MemoryQueue {
   // — Settled ————————————————————————————————————————————————————————————————————————————————————————————
 
   /** A message is no longer unacked; the caller decides where it goes. */
-  release(held: StoredMessage): void {
-    held.taken = false
-    this.#inHand--
-    this.activity.inHand--
+  release(stored: StoredMessage): void {
+    stored.taken = false
+    this.#unacked--
+    this.activity.unacked--
     this.activity.steps++
-    if (this.activity.onEmpty.size > 0) this.#tellIfEmpty()
+    if (this.activity.onEmpty.size > 0) this.#notifyIfEmpty()
   }
 
   /** Removes everything; unacked messages can't be settled any more. */
@@ -182,16 +182,16 @@ export class MemoryQueue {
     this.#ready = 0
     this.#delayed.clear()
     this.#schedule()
-    this.activity.inHand -= this.#inHand
+    this.activity.unacked -= this.#unacked
     this.activity.steps++
-    this.#inHand = 0
+    this.#unacked = 0
     this.dead.clear()
-    this.#tellIfEmpty()
+    this.#notifyIfEmpty()
   }
 
-  #tellIfEmpty(): void {
-    if (this.#ready + this.#delayed.size + this.#inHand > 0) return
-    for (const tell of this.activity.onEmpty) tell()
+  #notifyIfEmpty(): void {
+    if (this.#ready + this.#delayed.size + this.#unacked > 0) return
+    for (const listener of this.activity.onEmpty) listener()
   }
 }
 

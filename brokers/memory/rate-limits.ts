@@ -7,7 +7,7 @@ import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
 import { shared } from '../../lib/registry.js'
 import { type Clock, systemClock } from '../../lib/time.js'
-import { keepAlive } from './keep-alive.js'
+import { keepProcessAlive } from './keep-process-alive.js'
 
 export interface MemoryRateLimitsOptions {
   /**
@@ -133,7 +133,7 @@ class Counters {
       waits.add(settle)
     })
     const timer = this.clock.setTimeout(() => resolve(false), timeout)
-    return keepAlive(came).finally(() => {
+    return keepProcessAlive(came).finally(() => {
       this.clock.clearTimeout(timer)
       waits.delete(resolve)
       if (waits.size === 0 && this.#waits.get(key) === waits) this.#waits.delete(key)

@@ -4,7 +4,7 @@ import { BrokerClosed, ResultError } from '../../lib/errors.js'
 import { mainThread, serveThreads } from '../../lib/main-thread.js'
 import { ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
 import { type Clock, systemClock } from '../../lib/time.js'
-import { keepAlive } from './keep-alive.js'
+import { keepProcessAlive } from './keep-process-alive.js'
 
 export interface MemoryResultsOptions extends ResultBackendOptions {
   /**
@@ -100,7 +100,7 @@ export class MemoryResults extends ResultBackend {
       waits.add(wait)
     })
     const timer = this.#clock.setTimeout(() => wait?.resolve(undefined), timeout)
-    return keepAlive(answer).finally(() => {
+    return keepProcessAlive(answer).finally(() => {
       this.#clock.clearTimeout(timer)
       if (wait) waits.delete(wait)
       if (waits.size === 0 && this.#waits.get(key) === waits) this.#waits.delete(key)

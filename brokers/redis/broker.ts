@@ -10,7 +10,7 @@ import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
-import { atMost, Deadline } from '../../lib/time.js'
+import { Deadline, settlesWithin } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
@@ -276,7 +276,7 @@ export class RedisBroker extends Broker {
 
   protected async closeStore(timeout = Number.POSITIVE_INFINITY): Promise<void> {
     try {
-      await atMost(timeout, this.#finish())
+      await settlesWithin(timeout, this.#finish())
     } finally {
       if (this.#wakeUps) this.#connections.releaseWakeUps(this.#session.keys)
       this.#connections.release()

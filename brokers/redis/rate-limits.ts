@@ -71,8 +71,8 @@ export class RedisRateLimits implements RateLimitBackend {
 
   async wait(key: string, timeout: number): Promise<boolean> {
     const { commands, subscriptions } = this.#open
-    const read = async (patience: number): Promise<true | undefined> =>
-      (await retryIdempotent(patience, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
+    const read = async (readTimeout: number): Promise<true | undefined> =>
+      (await retryIdempotent(readTimeout, (attempt) => commands.call((client) => client.exists(key), attempt))) === 1
         ? true
         : undefined
     return (await subscriptions.waitFor({ owner: this, channel: channel(key), read, timeout })) ?? false

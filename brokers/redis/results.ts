@@ -5,7 +5,7 @@
  */
 import { BrokerClosed } from '../../lib/errors.js'
 import { maybeFailure, ResultBackend, type ResultBackendOptions, type StoredResult } from '../../lib/results/backend.js'
-import { atMost } from '../../lib/time.js'
+import { settlesWithin } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { defaultTimeout } from './connection/call-options.js'
 import { type Client, isClientOption } from './connection/client.js'
@@ -70,18 +70,18 @@ export class RedisResults extends ResultBackend {
   protected async peek(key: string, timeout = 0): Promise<StoredResult | undefined> {
     const { commands } = this.#open
     const isOver = (): boolean => this.#closed
-    const ask = <T>(what: (client: Client) => Promise<T>): Promise<T> =>
+    const callRetried = <T>(what: (client: Client) => Promise<T>): Promise<T> =>
       retryIdempotent(replyTimeout(timeout), (attempt) => commands.call(what, attempt), isOver)
-    const value = await ask((client) => client.lindex(key, 0))
+    const value = await callRetried((client) => client.lindex(key, 0))
     if (value === null) return undefined
     // A separate call, so that a success costs only one command.
     if (!maybeFailure(value)) return { value }
-    const traceback = await ask((client) => client.get(tracebackKey(key)))
+    const traceback = await callRetried((client) => client.get(tracebackKey(key)))
     return { value, traceback: traceback ?? undefined }
   }
 
   protected async wait(key: string, timeout: number): Promise<StoredResult | undefined> {
-    const read = (patience: number): Promise<StoredResult | undefined> => this.peek(key, patience)
+    const read = (readTimeout: number): Promise<StoredResult | undefined> => this.peek(key, readTimeout)
     return this.#open.subscriptions.waitFor({ owner: this, channel: this.#channel(key), read, timeout })
   }
 
@@ -100,7 +100,7 @@ export class RedisResults extends ResultBackend {
     if (this.#closed) return
     this.#closed = true
     this.#connections.subscriptions.endFor(this)
-    await atMost(timeout, this.#puts.idle())
+    await settlesWithin(timeout, this.#puts.idle())
     this.#connections.release()
   }
 

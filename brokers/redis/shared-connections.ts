@@ -40,9 +40,9 @@ export class SharedConnections {
       return existing
     }
     loadScripts()
-    const connection = new SharedConnections(options, name)
-    open.set(name, connection)
-    return connection
+    const connections = new SharedConnections(options, name)
+    open.set(name, connections)
+    return connections
   }
 
   /** Returns the wake-ups of a namespace. Each call needs a `releaseWakeUps` later. */

@@ -43,7 +43,7 @@ export class SQLiteBroker extends Broker {
   readonly #lease: Lease
   readonly #consumers = new Set<SQLiteConsumer>()
   readonly #context: ConsumerContext
-  #sends: { job: Write<void>; rows: NewRow[] } | undefined
+  #sends: { write: Write<void>; rows: NewRow[] } | undefined
 
   constructor(options: SQLiteBrokerOptions = {}) {
     refuseUnknown(options, [...brokerOptionNames, 'path', 'synchronous', 'heartbeatTimeout'], 'SQLiteBroker')
@@ -88,12 +88,12 @@ export class SQLiteBroker extends Broker {
       this.#connection.assertSpace()
       this.#sends = this.#openSends()
     }
-    const { job, rows } = this.#sends
+    const { write, rows } = this.#sends
     for (const row of added) rows.push(row)
-    job.rows = rows.length
+    write.rows = rows.length
     // Enough for a transaction; the next send begins another.
     if (rows.length >= 500) this.#sends = undefined
-    return job.promise
+    return write.promise
   }
 
   #toRow(entry: Entry): NewRow {
@@ -107,19 +107,19 @@ export class SQLiteBroker extends Broker {
   }
 
   /** The sends of one turn of the event loop: one job, and so one fate. */
-  #openSends(): { job: Write<void>; rows: NewRow[] } {
+  #openSends(): { write: Write<void>; rows: NewRow[] } {
     const rows: NewRow[] = []
     const sends = {
       rows,
-      job: new Write<void>((statements) => insertRows(statements, rows), {
+      write: new Write<void>((statements) => insertRows(statements, rows), {
         lockTimeout: this.enqueueTimeout,
-        expired: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
+        timeoutError: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
         begin: () => {
           if (this.#sends === sends) this.#sends = undefined
         },
       }),
     }
-    this.#connection.add(sends.job).then(
+    this.#connection.add(sends.write).then(
       () => this.#wake(rows),
       () => {},
     )

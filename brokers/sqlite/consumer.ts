@@ -46,7 +46,7 @@ export interface ConsumerContext {
 export class SQLiteConsumer implements Consumer {
   readonly #context: ConsumerContext
   #closed = false
-  #acks: { job: Write<void>; deliveries: SQLiteDelivery[] } | undefined
+  #acks: { write: Write<void>; deliveries: SQLiteDelivery[] } | undefined
 
   constructor(
     readonly queueName: string,
@@ -108,7 +108,7 @@ export class SQLiteConsumer implements Consumer {
 
   /** Everybody in a batch gets the same promise, which the worker makes use of. */
   ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
-    if (sends.length === 0) return this.#settled(delivery) ? done : this.#acknowledge(delivery as SQLiteDelivery)
+    if (sends.length === 0) return this.#markSettled(delivery) ? done : this.#acknowledge(delivery as SQLiteDelivery)
     return this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
   }
 
@@ -120,7 +120,7 @@ export class SQLiteConsumer implements Consumer {
     const now = Date.now()
     const expiry = now + this.#context.deadMessageTtl
     await this.#settle(delivery, sends, (statements, { id, holder }) => {
-      statements.bury.run(reason, traceback ?? null, now, expiry, id, holder)
+      statements.insertDeadLetter.run(reason, traceback ?? null, now, expiry, id, holder)
       return statements.remove.run(id, holder)
     })
   }
@@ -146,7 +146,7 @@ export class SQLiteConsumer implements Consumer {
   ): Promise<void> {
     const { connection, toRows, wake } = this.#context
     const rows = toRows(sends)
-    if (this.#settled(delivery)) return
+    if (this.#markSettled(delivery)) return
     const run = (statements: Statements): void => {
       if (Number(settle(statements, delivery as SQLiteDelivery).changes) > 0) insertRows(statements, rows)
     }
@@ -160,7 +160,7 @@ export class SQLiteConsumer implements Consumer {
   }
 
   /** Marks a delivery settled; says whether it was already. */
-  #settled(delivery: Delivery): boolean {
+  #markSettled(delivery: Delivery): boolean {
     const { settled } = delivery as SQLiteDelivery
     ;(delivery as SQLiteDelivery).settled = true
     return settled
@@ -169,12 +169,12 @@ export class SQLiteConsumer implements Consumer {
   /** Most messages end here: those of one turn are one statement. */
   #acknowledge(delivery: SQLiteDelivery): Promise<void> {
     this.#acks ??= this.#openAcks()
-    const { job, deliveries } = this.#acks
-    job.rows = deliveries.push(delivery)
-    return job.promise
+    const { write, deliveries } = this.#acks
+    write.rows = deliveries.push(delivery)
+    return write.promise
   }
 
-  #openAcks(): { job: Write<void>; deliveries: SQLiteDelivery[] } {
+  #openAcks(): { write: Write<void>; deliveries: SQLiteDelivery[] } {
     const deliveries: SQLiteDelivery[] = []
     const run = (statements: Statements): void => {
       for (const [holder, ids] of byHolder(deliveries)) statements.acknowledge.run(JSON.stringify(ids), holder)
@@ -182,11 +182,11 @@ export class SQLiteConsumer implements Consumer {
     const begin = (): void => {
       this.#acks = undefined
     }
-    const job = new Write(run, { persistent: true, begin })
-    this.#context.connection.add(job).catch(() => {
+    const write = new Write(run, { persistent: true, begin })
+    this.#context.connection.add(write).catch(() => {
       for (const delivery of deliveries) delivery.settled = false
     })
-    return { job, deliveries }
+    return { write, deliveries }
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ export class KeyWaits<T> {
   readonly #accepts: (value: T, since: number) => boolean
   readonly #waiters = new Map<string, Set<Waiter<T>>>()
   #stop: (() => void) | undefined
-  #looking = false
+  #lookUpScheduled = false
   #closed = false
 
   /**
@@ -48,20 +48,20 @@ export class KeyWaits<T> {
         clearTimeout(timer)
         waiters.delete(waiter)
         if (waiters.size === 0 && this.#waiters.get(key) === waiters) this.#waiters.delete(key)
-        if (this.#waiters.size === 0) this.#rest()
+        if (this.#waiters.size === 0) this.#stopWatching()
         resolve(value)
       }
       const waiter = { since: Date.now(), settle }
       this.#waiters.set(key, waiters.add(waiter))
       // Keeps the process alive, like everything that is awaited.
       const timer = startTimer(() => settle(undefined), timeout)
-      this.#stop ??= this.#connection.watcher.watchOthers(() => this.#look())
-      this.#look()
+      this.#stop ??= this.#connection.watcher.watchOthers(() => this.#scheduleLookUp())
+      this.#scheduleLookUp()
     })
   }
 
   /** Call it when this process has stored a value under a key. */
-  arrived(key: string, value: T): void {
+  resolveWaiters(key: string, value: T): void {
     for (const waiter of this.#waiters.get(key) ?? []) if (this.#accepts(value, waiter.since)) waiter.settle(value)
   }
 
@@ -69,24 +69,24 @@ export class KeyWaits<T> {
   close(): void {
     this.#closed = true
     for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.settle(undefined)
-    this.#rest()
+    this.#stopWatching()
   }
 
-  #rest(): void {
+  #stopWatching(): void {
     this.#stop?.()
     this.#stop = undefined
   }
 
   /** Reads once for all waits that began in this turn of the event loop. */
-  #look(): void {
-    if (this.#looking) return
-    this.#looking = true
+  #scheduleLookUp(): void {
+    if (this.#lookUpScheduled) return
+    this.#lookUpScheduled = true
     setImmediate(async () => {
-      this.#looking = false
+      this.#lookUpScheduled = false
       if (this.#waiters.size === 0) return
       const keys = JSON.stringify([...this.#waiters.keys()])
       const found = await this.#connection.read((statements) => this.#lookUp(statements, keys)).catch(() => [])
-      for (const { key, value } of found) this.arrived(key, value)
+      for (const { key, value } of found) this.resolveWaiters(key, value)
     })
   }
 }

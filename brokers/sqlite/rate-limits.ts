@@ -85,7 +85,7 @@ export class SQLiteRateLimits implements RateLimitBackend {
   async notify(key: string, ttl: number): Promise<void> {
     const expiry = Date.now() + ttl
     await this.#connection.write((statements) => void statements.notify.run(key, expiry), { lockTimeout: 5000 })
-    this.#waits.arrived(key, expiry)
+    this.#waits.resolveWaiters(key, expiry)
   }
 
   now(): number {

@@ -38,7 +38,7 @@ export class SQLiteResults extends ResultBackend {
     await this.#connection.write((statements) => void statements.putResult.run(key, value, traceback, expiry), {
       lockTimeout: 5000,
     })
-    this.#waits.arrived(key, stored)
+    this.#waits.resolveWaiters(key, stored)
   }
 
   protected override async peek(key: string): Promise<StoredResult | undefined> {

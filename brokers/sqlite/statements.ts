@@ -66,7 +66,7 @@ const sql = {
   postpone: `
     INSERT INTO delayed (queue, priority, deliveries, due_at, body)
     SELECT queue, priority, deliveries - ?, ?, body FROM messages WHERE id = ? AND holder = ?`,
-  bury: `
+  insertDeadLetter: `
     INSERT INTO dead_letters (queue, priority, body, reason, traceback, dead_at, expires_at)
     SELECT queue, priority, body, ?, ?, ?, ? FROM messages WHERE id = ? AND holder = ?`,
 

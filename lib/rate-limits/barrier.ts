@@ -25,7 +25,7 @@ export interface BarrierWaitOptions {
 }
 
 /** How long one wait at the backend lasts if there is no timeout, so that a hanging connection is noticed. */
-const round = 60_000
+const maxWaitPerCall = 60_000
 
 /**
  * Makes parties in any process wait until all have arrived.
@@ -69,22 +69,22 @@ export class Barrier {
     refuseUnknown(options, ['block', 'timeout'], 'wait()')
     const { timeout } = options
     const block = flag(options.block ?? true, 'block')
-    const patience = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+    const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
     const { backend, key, ttl } = this
     const events = `${key}@events`
     // The count never falls below 1: so the last party is recognised, also if it arrives twice.
     const startedAt = backend.now()
-    if (!(await backend.decr(key, 1, 1, ttl, block && timeout !== undefined ? patience : undefined))) {
+    if (!(await backend.decr(key, 1, 1, ttl, block && timeout !== undefined ? timeoutMs : undefined))) {
       await backend.notify(events, ttl)
       return true
     }
     if (!block) return false
-    for (let left = patience - Math.max(0, backend.now() - startedAt); left > 0; left -= round) {
+    for (let left = timeoutMs - Math.max(0, backend.now() - startedAt); left > 0; left -= maxWaitPerCall) {
       try {
-        if (await backend.wait(events, Math.min(left, round))) return true
+        if (await backend.wait(events, Math.min(left, maxWaitPerCall))) return true
       } catch (error) {
         // The other parties may arrive anyway.
-        if (!(error instanceof ConnectionFailed) || left <= round) throw error
+        if (!(error instanceof ConnectionFailed) || left <= maxWaitPerCall) throw error
       }
     }
     return false

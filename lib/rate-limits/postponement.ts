@@ -10,28 +10,31 @@ import type { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 
 /** How often a message has waited since its last attempt. On the wire, where Python ignores it. */
-const option = 'rate_limit_waits'
+const waitsOption = 'rate_limit_waits'
 
 /** The backoff if it is unknown when a slot will be free: from 200 ms up to half a minute. */
-const unknown = { factor: 200, max: 30_000 }
+const unknownRetryAfter = { factor: 200, max: 30_000 }
 
 /** If it is known, the maximum random time added to it, in milliseconds. */
 const spread = { first: 500, most: 30_000 }
 
 /** How often a message has waited. */
 export function waitsOf(message: Message): number {
-  return countOf(message, option)
+  return countOf(message, waitsOption)
 }
 
 /** Postpones the message of a failed acquisition, with no attempt counted. */
 export function postpone(message: Message, outcome: Outcome, error: RateLimitExceeded): void {
   const waits = waitsOf(message)
-  const copy = message.with({ options: { ...message.options, [option]: waits + 1 } })
+  const copy = message.with({ options: { ...message.options, [waitsOption]: waits + 1 } })
   outcome.postpone(copy, waitingTime(waits, error.retryAfter))
 }
 
 /** The options of a message after an attempt: its count of waits is reset. */
-export function withoutWaits({ [option]: _, ...options }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function withoutWaits({
+  [waitsOption]: _,
+  ...options
+}: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return options
 }
 
@@ -41,7 +44,8 @@ export function withoutWaits({ [option]: _, ...options }: Readonly<Record<string
  * @param retryAfter When there may be a slot, according to the limiter.
  */
 export function waitingTime(waits: number, retryAfter: number | undefined, random = Math.random): number {
-  if (!Number.isFinite(retryAfter) || (retryAfter as number) < 0) return backoff(waits, { ...unknown, random })
+  if (!Number.isFinite(retryAfter) || (retryAfter as number) < 0)
+    return backoff(waits, { ...unknownRetryAfter, random })
   const most = Math.min(spread.first * 2 ** Math.min(waits, 32), spread.most)
   return Math.ceil((retryAfter as number) + random() * most)
 }

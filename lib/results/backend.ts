@@ -109,34 +109,36 @@ export abstract class ResultBackend {
   async get(message: Message, options: { timeout?: Duration | undefined } = {}): Promise<unknown> {
     refuseUnknown(options, ['timeout'], 'get()')
     const { timeout = 10_000 } = options
-    const patience = parseDuration(timeout, 'timeout')
+    const timeoutMs = parseDuration(timeout, 'timeout')
     const key = this.keyOf(message)
-    const which = `${message.actorName} (message ${message.messageId})`
-    const stored = patience > 0 ? await this.#await(key, patience, which) : await this.peek(key)
+    const description = `${message.actorName} (message ${message.messageId})`
+    const stored = timeoutMs > 0 ? await this.#await(key, timeoutMs, description) : await this.peek(key)
     if (stored) return decodeResult(stored.value, stored.traceback)
-    if (patience > 0) throw new ResultTimeout(`No result of ${which} within ${patience} ms.`)
-    throw new ResultMissing(`There is no result of ${which}.`)
+    if (timeoutMs > 0) throw new ResultTimeout(`No result of ${description} within ${timeoutMs} ms.`)
+    throw new ResultMissing(`There is no result of ${description}.`)
   }
 
-  async #await(key: string, timeout: number, which: string): Promise<StoredResult | undefined> {
+  async #await(key: string, timeout: number, description: string): Promise<StoredResult | undefined> {
     const startedAt = performance.now()
-    let away: unknown
+    let connectionError: unknown
     try {
       const stored = await this.peek(key, timeout)
       if (stored) return stored
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
-      away = error
+      connectionError = error
     }
     const left = timeout - Math.floor(performance.now() - startedAt)
     try {
       if (left > 0) return await this.wait(key, left)
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
-      away = error
+      connectionError = error
     }
-    if (!(away instanceof ConnectionFailed)) return undefined
-    throw new ResultTimeout(`No result of ${which} within ${timeout} ms. ${away.message}`, { cause: away })
+    if (!(connectionError instanceof ConnectionFailed)) return undefined
+    throw new ResultTimeout(`No result of ${description} within ${timeout} ms. ${connectionError.message}`, {
+      cause: connectionError,
+    })
   }
 
   /** The key of a message's result: Dramatiq's, `md5(<namespace>:<queue>:<actor>:<message id>)` in hex. */

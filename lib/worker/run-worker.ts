@@ -5,7 +5,7 @@ import { flushLog, getLogger } from '../logger.js'
 import { mainThread } from '../main-thread.js'
 import { shared } from '../registry.js'
 import { messageOf } from '../thrown.js'
-import { atMost, Deadline, longestTimeout, startInterval } from '../time.js'
+import { Deadline, longestTimeout, settlesWithin, startInterval } from '../time.js'
 import { grace, stopGrace } from './shutdown.js'
 import { listenForStopSignals } from './signals.js'
 import { noteMainThreadStart } from './threads/thread-loading.js'
@@ -110,7 +110,7 @@ async function stop(one: ProcessWorker, timeout: number): Promise<void> {
     await worker.broker.close({ timeout: Math.min(maxCloseTime, Math.max(grace.least, deadline.left - grace.least)) })
   }
   try {
-    if (await atMost(timeout + stopGrace, steps())) return
+    if (await settlesWithin(timeout + stopGrace, steps())) return
     getLogger().warn({}, 'The worker could not stop in time; the process ends anyway')
   } catch (error) {
     getLogger().warn({ err: error }, 'The broker did not close cleanly')

@@ -3,7 +3,7 @@
  * whatever hangs: a hook, a thread, an unreachable broker.
  */
 import { getLogger } from '../logger.js'
-import { atMost } from '../time.js'
+import { settlesWithin } from '../time.js'
 
 /**
  * How long all steps may take beyond `shutdownTimeout`, in milliseconds. With its default of 25 s they end after 29 s,
@@ -41,7 +41,7 @@ export async function emitInTime(
 ): Promise<void> {
   try {
     const emitted = emit()
-    if (!emitted || (await atMost(timeout, emitted))) return
+    if (!emitted || (await settlesWithin(timeout, emitted))) return
     getLogger().warn({ hook }, `${hook} of a plugin takes too long; the worker stops without waiting for its end`)
   } catch {
     // The chain has logged it.

@@ -15,7 +15,7 @@ import { mainThread } from '../main-thread.js'
 import type { Message } from '../message.js'
 import { count, duration } from '../options.js'
 import { shared } from '../registry.js'
-import { atMost, Deadline } from '../time.js'
+import { Deadline, settlesWithin } from '../time.js'
 import type { WorkerContract } from '../worker-contract.js'
 import { ConsumerLoop } from './consumer-loop.js'
 import type { Runner } from './execution.js'
@@ -267,7 +267,7 @@ export class Worker implements WorkerContract {
     await this.#unsettled.waitForNone(runningDeadline.left)
     for (const message of this.messages) interrupt(message, new Shutdown())
     await this.#unsettled.waitForNone(Math.min(grace.actors, timeout))
-    await atMost(Math.max(grace.least, Math.min(grace.threads, end.left - grace.last)), this.#runner.stop())
+    await settlesWithin(Math.max(grace.least, Math.min(grace.threads, end.left - grace.last)), this.#runner.stop())
     await this.#unsettled.waitForNone(grace.actors)
     this.#abandon.abort(new BrokerClosed())
     await this.#unsettled.waitForNone(grace.least)
@@ -285,7 +285,7 @@ export class Worker implements WorkerContract {
     const emit = (): Promise<void> | undefined => this.broker.chain.emit(hook, queueName, this)
     await emitInTime(hook, emit, Math.max(grace.least, runningDeadline.left))
     try {
-      await atMost(Math.max(grace.least, Math.min(grace.consumers, runningDeadline.left)), loop.stop())
+      await settlesWithin(Math.max(grace.least, Math.min(grace.consumers, runningDeadline.left)), loop.stop())
     } catch (error) {
       getLogger().warn({ err: error, queueName }, 'A consumer did not close cleanly')
     }

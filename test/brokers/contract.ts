@@ -5,12 +5,12 @@
 import { consuming } from './contract/consuming.js'
 import { deadLetters } from './contract/dead-letters.js'
 import { durations } from './contract/durations.js'
-import { ending } from './contract/ending.js'
 import { type Capabilities, Exam, type MakeBroker } from './contract/exam.js'
-import { failing } from './contract/failing.js'
+import { failures } from './contract/failures.js'
+import { flushJoinClose } from './contract/flush-join-close.js'
 import { sending } from './contract/sending.js'
 import { settling } from './contract/settling.js'
-import { sharing } from './contract/sharing.js'
+import { severalBrokers } from './contract/several-brokers.js'
 
 export type { Capabilities, Feature, MakeBroker } from './contract/exam.js'
 
@@ -27,8 +27,8 @@ export function testBroker(name: string, make: MakeBroker, capabilities: Capabil
   consuming(exam)
   settling(exam)
   deadLetters(exam)
-  sharing(exam)
-  ending(exam)
-  failing(exam)
+  severalBrokers(exam)
+  flushJoinClose(exam)
+  failures(exam)
   durations(exam)
 }

@@ -36,7 +36,7 @@ const all = (what: unknown): string => inspect(what, { depth: null, showHidden: 
 const said = (pattern: RegExp): typeof log => log.filter(({ text }) => pattern.test(text))
 
 /** A server that is not Redis. */
-async function impostor(t: Test, answer: (socket: Socket) => void): Promise<string> {
+async function fakeServer(t: Test, answer: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -144,10 +144,10 @@ await withRedis((server) => {
   })
 
   t.test('a server that sends nothing and one that is not Redis have different errors', async (t) => {
-    const silent = await failure(open(t, { url: await impostor(t, () => {}), enqueueTimeout: 300 }))
+    const silent = await failure(open(t, { url: await fakeServer(t, () => {}), enqueueTimeout: 300 }))
     t.match(silent.message, /it was not sent: .*connected, but no reply: is it Redis, does it require TLS\?/)
     t.notMatch(all(silent), /undefined/)
-    const http = await impostor(
+    const http = await fakeServer(
       t,
       (socket) => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
     )
@@ -157,7 +157,7 @@ await withRedis((server) => {
 
   t.test('a silent connection is replaced', async (t) => {
     let connections = 0
-    const url = await impostor(t, () => {
+    const url = await fakeServer(t, () => {
       connections++
     })
     await failure(open(t, { url, enqueueTimeout: 2200 }))
@@ -215,7 +215,7 @@ await withRedis((server) => {
 
   t.test('a producer that has sent, or failed to, and closes nothing, ends', async (t) => {
     const away = { url: `redis://127.0.0.1:${await freePort()}`, enqueueTimeout: 200 }
-    const silent = { url: await impostor(t, () => {}), enqueueTimeout: 200 }
+    const silent = { url: await fakeServer(t, () => {}), enqueueTimeout: 200 }
     const cases: [RedisBrokerOptions, string][] = [
       [{ url: server.url, namespace: randomUUID() }, 'stored'],
       [away, 'EnqueueTimeout'],

@@ -13,7 +13,7 @@ await withRedis((server) => {
   const redis = server.client()
   const open = opener(server.url)
   /** A dead letter as Python stores it. */
-  const bury = async ({ namespace }: RedisBroker, body: string): Promise<string> => {
+  const storeDeadLetter = async ({ namespace }: RedisBroker, body: string): Promise<string> => {
     const id = randomUUID()
     await redis.zadd(`${namespace}:${queueName}.XQ`, `${Date.now()}`, id)
     await redis.hset(`${namespace}:${queueName}.XQ.msgs`, id, body)
@@ -25,7 +25,7 @@ await withRedis((server) => {
     const rest = (options: string): string =>
       `{"queue_name": "${queueName}", "actor_name": "x", "args": [12345678901234567890, 1.0, NaN], "kwargs": {}, ` +
       `"options": {${options}"own": 2.0}, "message_id": "m", "message_timestamp": 1}`
-    const letter = await bury(broker, rest('"retries": 3, "redis_message_id": "old", "eta": 5, '))
+    const letter = await storeDeadLetter(broker, rest('"retries": 3, "redis_message_id": "old", "eta": 5, '))
 
     t.equal(await broker.requeueDeadLetter(letter), true)
 
@@ -37,7 +37,7 @@ await withRedis((server) => {
 
   t.test('a dead letter from Python without a reason says so', async (t) => {
     const broker = open(t)
-    await bury(broker, JSON.stringify(note('failed at once').toWire()))
+    await storeDeadLetter(broker, JSON.stringify(note('failed at once').toWire()))
     const { letters } = await broker.deadLetters(queueName)
     t.equal(letters[0]?.reason, 'Given up by a Python worker, which leaves a reason only on retries.')
   })
@@ -48,7 +48,9 @@ await withRedis((server) => {
       const broker = open(t, { delayQueue: 'dramatiq' })
       const name = `${broker.namespace}:${queueName}`
       await broker.enqueue(note('urgent', { broker_priority: 5 }))
-      await broker.requeueDeadLetter(await bury(broker, JSON.stringify(note('again', { broker_priority: 9 }).toWire())))
+      await broker.requeueDeadLetter(
+        await storeDeadLetter(broker, JSON.stringify(note('again', { broker_priority: 9 }).toWire())),
+      )
 
       t.equal(await redis.llen(name), 2)
       const bodies = await redis.hvals(`${name}.msgs`)

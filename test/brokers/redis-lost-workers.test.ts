@@ -66,8 +66,8 @@ await withRedis((server) => {
     const keys = new Keys('ns')
     const connection = { identity: 'server:1', run, onReconnect } as unknown as CommandConnection
     const unacked = new UnackedDeliveries({ worker: 'w', keys, connection }, keys.queue(queueName))
-    const surroundings = { queues: () => [unacked], onReconnect: () => {}, onBeat: () => {} }
-    const heartbeat = new Heartbeat(unacked.session, 40, surroundings, 100)
+    const host = { queues: () => [unacked], onReconnect: () => {}, onBeat: () => {} }
+    const heartbeat = new Heartbeat(unacked.session, 40, host, 100)
     /** How long it takes by the clock of Redis, with a heartbeat every 10 ms. */
     const wait = async (): Promise<number> => {
       const from = now

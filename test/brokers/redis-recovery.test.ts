@@ -38,8 +38,8 @@ await withRedis((server) => {
     const broker = open(t, { heartbeatTimeout: 300 })
     await broker.enqueue(note('held'))
     await worker(t, broker, 300)
-    const heir = open(t, { namespace: broker.namespace, heartbeatTimeout: 300 })
-    const consumer = consume(heir)
+    const successor = open(t, { namespace: broker.namespace, heartbeatTimeout: 300 })
+    const consumer = consume(successor)
     let taken = false
     const taking = consumer.take(1).then((deliveries) => {
       taken = deliveries.length > 0
@@ -89,13 +89,13 @@ await withRedis((server) => {
       .del(acks)
       .exec()
 
-    const heir = consume(broker)
-    const deliveries = await take(heir, 2)
+    const successor = consume(broker)
+    const deliveries = await take(successor, 2)
     t.same(
       deliveries.map(({ deliveryCount }) => deliveryCount),
       [2, 2],
     )
-    for (const delivery of deliveries) await heir.ack(delivery, [])
+    for (const delivery of deliveries) await successor.ack(delivery, [])
     t.same(
       (await redis.keys(`${broker.namespace}:*`)).filter(
         (key) => !/heartbeats|acks|:wake|:connection:|:sent:/.test(key),

@@ -38,10 +38,10 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
       new RedisBroker({ redis: options, namespace: randomUUID(), middleware: [], ...more })
     // Given a worker that sleeps, another queue's worker with a backlog, and messages in every state.
     const idle = open()
-    const sleeper = consumeAll(idle)
-    t.teardown(() => sleeper.close())
+    const idleWorker = consumeAll(idle)
+    t.teardown(() => idleWorker.close())
     await idle.enqueue(note('before'))
-    await until(() => sleeper.seen.includes('before'), 'the first message')
+    await until(() => idleWorker.seen.includes('before'), 'the first message')
     const sender = open()
     t.teardown(() => sender.close())
     await sender.enqueueMany(notes(500))
@@ -70,7 +70,7 @@ await withSentinel(({ options: sentinel, master, replica, replicated, failOver }
     t.ok(count(worker, 'urgent') >= 20)
     // and both workers continue.
     await idle.enqueue(note('after'))
-    await until(() => sleeper.seen.includes('after'), 'the idle worker')
+    await until(() => idleWorker.seen.includes('after'), 'the idle worker')
     await sender.enqueueMany(notes(50).map((message) => message.with({ args: ['later'] })))
     await until(() => count(worker, 'later') === 50, 'the busy worker')
     for (const broker of [idle, busy]) {

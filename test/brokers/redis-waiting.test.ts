@@ -117,34 +117,37 @@ await withRedis((server) => {
 })
 
 t.test('a second wait on a channel does not rely on a subscription that failed', async (t) => {
-  let [attempts, looks] = [0, 0]
-  let hear = (_: string): void => {}
+  let [attempts, reads] = [0, 0]
+  let onMessage = (_: string): void => {}
   const client = {
-    on: (_: string, listener: typeof hear) => {
-      hear = listener
+    on: (_: string, listener: typeof onMessage) => {
+      onMessage = listener
     },
     subscribe: async () => {
       if (++attempts < 3) throw new ConnectionFailed('away')
     },
     unsubscribe: async () => {},
   }
-  const connection = { call: async (ask: (client: Client) => unknown) => ask(client as never), hearsAndSpeaks: true }
+  const connection = {
+    call: async (command: (client: Client) => unknown) => command(client as never),
+    canSubscribe: true,
+  }
   const subscriptions = new Subscriptions(
     connection as unknown as CommandConnection,
     () => connection as unknown as CommandConnection,
   )
   let there = false
   const read = async (): Promise<true | undefined> => {
-    looks++
+    reads++
     return there || undefined
   }
   const waits = [1, 2].map(() => subscriptions.waitFor({ owner: connection, channel: 'c', read, timeout: 60_000 }))
   await until(() => attempts === 3, 'retries until it works')
-  const before = looks
+  const before = reads
   there = true
-  hear('c')
+  onMessage('c')
   t.same(await inTime(Promise.all(waits), 'both'), [true, true])
-  t.ok(looks > before)
+  t.ok(reads > before)
 })
 
 async function channels(redis: Redis): Promise<number> {

@@ -1,8 +1,8 @@
 /** Two functions of one name: which of them is refused, when, and with which error. */
 import t from 'tap'
 import { type Actor, ActorExists, actor } from '../../lib/index.js'
-import { as, evaluate, file, serve, source, type Work } from '../support/evaluating.js'
 import { captureLog } from '../support/log.js'
+import { evaluate, file, serve, setNodeEnv, source, type Work } from '../support/reevaluated-modules.js'
 
 captureLog()
 
@@ -43,7 +43,7 @@ t.test('a function that is called twice and declares the same name is refused', 
 })
 
 t.test('in production no actor is replaced', async (t) => {
-  as(t, 'production')
+  setNodeEnv(t, 'production')
   const { worker } = serve(t)
   const name = file()
   await (await evaluate(name, source('produced', 'before'))).send()
@@ -53,7 +53,7 @@ t.test('in production no actor is replaced', async (t) => {
 })
 
 t.test('one module in two bundles may send; a worker must know which one to run', async (t) => {
-  as(t, 'production')
+  setNodeEnv(t, 'production')
   const { broker, worker } = serve(t)
   const one = await evaluate(file(), source('bundled', 'same'))
   const two = await evaluate(file(), source('bundled', 'same'))

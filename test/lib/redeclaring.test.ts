@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { MemoryBroker } from '../../brokers/memory/index.js'
 import { actor, remoteActor, Worker } from '../../lib/index.js'
-import { as, evaluate, file, folder, serve, source, type Work } from '../support/evaluating.js'
 import { captureLog } from '../support/log.js'
+import { evaluate, file, folder, serve, setNodeEnv, source, type Work } from '../support/reevaluated-modules.js'
 
 captureLog()
 const require = createRequire(import.meta.url)
@@ -56,7 +56,7 @@ t.test('a CommonJS module that is evaluated again replaces its actors', async (t
 })
 
 t.test('under a development server the last bundle of a module wins', async (t) => {
-  as(t, 'development')
+  setNodeEnv(t, 'development')
   const { broker, worker } = serve(t)
   const one = await evaluate(file(), source('paged', 'same'))
   const two = await evaluate(file(), source('paged', 'same'))

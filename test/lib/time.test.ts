@@ -2,11 +2,11 @@ import t from 'tap'
 import { show } from '../../lib/checks.js'
 import { InvalidOption } from '../../lib/errors.js'
 import {
-  atMost,
   backoff,
   longestBackoff,
   parseDuration,
   pause,
+  settlesWithin,
   startInterval,
   startTimer,
   systemClock,
@@ -182,9 +182,9 @@ t.test('an interval longer than the longest timer is as long as the longest time
 })
 
 t.test('atMost stops waiting after its time, and passes on an earlier failure', async (t) => {
-  t.equal(await atMost(parseDuration('365d', 'patience'), Promise.resolve()), true)
-  t.equal(await atMost(1, new Promise(() => {})), false)
-  await t.rejects(atMost(1000, Promise.reject(new Error('no'))), { message: 'no' })
+  t.equal(await settlesWithin(parseDuration('365d', 'patience'), Promise.resolve()), true)
+  t.equal(await settlesWithin(1, new Promise(() => {})), false)
+  await t.rejects(settlesWithin(1000, Promise.reject(new Error('no'))), { message: 'no' })
 })
 
 t.test("the system clock supports timers longer than Node's, and clears them", async (t) => {

@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { place, works } from './entries.js'
+import { environmentOf, works } from './entries.js'
 import * as shell from './shell.js'
 
 /** A package of the project that has its own copy of dramatis, and the actors. */
@@ -27,7 +27,7 @@ export function testCopies(folder: string): void {
       setBroker(broker)
       await add.send(1, 2)
       console.log((await broker.stats('default')).ready)`
-      const { out, err } = await shell.run('node', ['--input-type=module', '--eval', program], place(folder))
+      const { out, err } = await shell.run('node', ['--input-type=module', '--eval', program], environmentOf(folder))
       t.equal(out, '1\n', 'it is there', { err })
     },
   )
@@ -37,7 +37,7 @@ export function testCopies(folder: string): void {
       join(folder, 'worker-of-two.js'),
       "import { runWorker } from 'dramatis'\nimport './second/actors.js'\nawait runWorker({ threads: 1 })\n",
     )
-    await works(t, place(folder), ['worker-of-two'], './second/actors.js')
+    await works(t, environmentOf(folder), ['worker-of-two'], './second/actors.js')
   })
 
   t.test('two versions that do not fit are told apart', async (t) => {
@@ -47,7 +47,7 @@ export function testCopies(folder: string): void {
       writeFileSync(path, readFileSync(path, 'utf8').replace(/(version"?[^\n]*?["'])\d+\.\d+\.\d+/, '$199.0.0'))
     }
     const program = `import 'dramatis'\nawait import('./third/actors.js')`
-    const { code, err } = await shell.run('node', ['--input-type=module', '--eval', program], place(folder))
+    const { code, err } = await shell.run('node', ['--input-type=module', '--eval', program], environmentOf(folder))
     t.equal(code, 1)
     t.match(err, /IncompatibleCopies: .*99\.0\.0/s)
   })

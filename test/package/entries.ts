@@ -6,19 +6,19 @@ import { until } from '../support/memory.js'
 import * as shell from './shell.js'
 
 /** A separate database, and the folder of a project. */
-export interface Place {
+export interface ProjectEnvironment {
   readonly cwd: string
   readonly env: NodeJS.ProcessEnv
 }
 
 let databases = 0
 
-export function place(folder: string, cwd = folder): Place {
+export function environmentOf(folder: string, cwd = folder): ProjectEnvironment {
   return { cwd, env: { ...shell.cleanEnv, DRAMATIS_URL: `sqlite:${join(folder, `queue-${++databases}.db`)}` } }
 }
 
 /** Sends to the actor `add` of a module, and returns the result. */
-export async function send(t: Test, { cwd, env }: Place, module: string): Promise<unknown> {
+export async function send(t: Test, { cwd, env }: ProjectEnvironment, module: string): Promise<unknown> {
   const program = `
     const { add } = await import(${JSON.stringify(module)})
     const { getBroker } = await import('dramatis')
@@ -32,7 +32,7 @@ export async function send(t: Test, { cwd, env }: Place, module: string): Promis
 }
 
 /** A worker runs the messages sent to it, on threads, and stops gracefully. */
-export async function works(t: Test, at: Place, command: string[], module: string): Promise<void> {
+export async function works(t: Test, at: ProjectEnvironment, command: string[], module: string): Promise<void> {
   const worker = shell.start(t, 'node', command, at)
   t.same(await send(t, at, module), [true, true], 'it was done on threads', { log: worker.log() })
   t.equal(await worker.stop(), 0, 'stopped gracefully', { log: worker.log() })
@@ -45,12 +45,12 @@ const noRequire = requires ? false : `Node ${process.version} requires no ES mod
 export function testEntries(folder: string): void {
   for (const entry of ['.', 'worker'] as const) {
     t.test(`node ${entry}`, async (t) => {
-      await works(t, place(folder), [entry], './actors.js')
+      await works(t, environmentOf(folder), [entry], './actors.js')
     })
   }
 
   t.test('main() that nobody awaits: messages that wait are done once the application is ready', async (t) => {
-    const at = place(folder)
+    const at = environmentOf(folder)
     const sent = send(t, at, './actors.js')
     const worker = shell.start(t, 'node', ['unawaited/main.js'], at)
     t.same(await sent, [true, true])
@@ -59,12 +59,12 @@ export function testEntries(folder: string): void {
   })
 
   t.test('a project in CommonJS', { skip: noRequire }, async (t) => {
-    const at = place(folder, join(folder, 'commonjs'))
+    const at = environmentOf(folder, join(folder, 'commonjs'))
     await works(t, at, ['.'], './actors.js')
   })
 
   t.test('a project in CommonJS whose worker is TypeScript, under tsx', async (t) => {
-    const at = place(folder, join(folder, 'commonjs'))
+    const at = environmentOf(folder, join(folder, 'commonjs'))
     const tsx = ['--import=tsx', 'typed.ts']
     const worker = shell.start(t, 'node', tsx, at)
     const program = `const { remoteActor, getBroker } = await import('dramatis')
@@ -76,7 +76,7 @@ export function testEntries(folder: string): void {
   })
 
   t.test('a service that listens once its worker is started does so once', async (t) => {
-    const at = place(folder)
+    const at = environmentOf(folder)
     const service = shell.start(t, 'node', ['embedded/server.js', 'early'], at)
     await until(() => /listening on \d+/.test(service.log()), 'the service to listen')
     const [, port] = /listening on (\d+)/.exec(service.log()) as unknown as [string, string]
@@ -87,7 +87,7 @@ export function testEntries(folder: string): void {
   })
 
   t.test('a service that listens before is told what modules is for; with them it works', async (t) => {
-    const at = place(folder)
+    const at = environmentOf(folder)
     const failed = await shell.run('node', ['embedded/server.js', 'late'], at)
     t.equal(failed.code, 1)
     t.match(
@@ -102,7 +102,7 @@ export function testEntries(folder: string): void {
   })
 
   t.test('an ES module in a package that is none: it is said what to do', async (t) => {
-    const at = place(folder, join(folder, 'fresh'))
+    const at = environmentOf(folder, join(folder, 'fresh'))
     mkdirSync(at.cwd)
     writeFileSync(join(at.cwd, 'package.json'), '{ "type": "commonjs" }')
     copyFileSync(join(folder, 'actors.js'), join(at.cwd, 'actors.js'))

@@ -8,7 +8,7 @@ import { startTimer } from '../../../lib/time.js'
 import { type Argument, evaluate, type Script } from '../scripts.js'
 import { type CallOptions, defaultTimeout } from './call-options.js'
 import { type Client, dropConnection, loadClient, makeClient, speaksResp3, unrefSubscriber } from './client.js'
-import { causedBy, explain, isUnwritten, NoReply, noDatabase, whyAway, withoutCommand } from './failures.js'
+import { causedBy, explain, explainOutage, isUnwritten, NoReply, noDatabase, withoutCommand } from './failures.js'
 import { addressOf, type RedisConnectionOptions } from './options.js'
 import { OutageLog } from './outage-log.js'
 import { LastReply, respondsToPing } from './ping.js'
@@ -145,7 +145,7 @@ export class CommandConnection {
     this.#closed = true
     this.#client?.disconnect()
     this.#client = undefined
-    this.#settleWaiting(this.#isClosed())
+    this.#settleWaiting(this.#closedError())
   }
 
   // — Connecting —————————————————————————————————————————————————————————————————————————————————————————
@@ -173,7 +173,7 @@ export class CommandConnection {
       await this.#checking
       timeout = Math.ceil(timeout - (performance.now() - since))
     }
-    if (this.#closed) throw this.#isClosed()
+    if (this.#closed) throw this.#closedError()
     if (this.#refusal) throw this.#refusal
     this.#client ??= this.#make()
     const client = this.#client
@@ -233,7 +233,7 @@ export class CommandConnection {
       // ioredis would continue in database 0.
       return this.#refuse(noDatabase(error, (client.options as { db?: number }).db, this.address))
     }
-    if (!isUnwritten(error)) this.#failure = whyAway(error, this.address)
+    if (!isUnwritten(error)) this.#failure = explainOutage(error, this.address)
     this.#logOutage()
     // The next attempt will fail, too: don't let calls wait for it.
     if (this.#failure instanceof BrokerUnusable) this.#settleWaiting(this.#failure)
@@ -270,7 +270,7 @@ export class CommandConnection {
     for (const settle of this.#waiting) settle(error)
   }
 
-  #isClosed(): Error {
+  #closedError(): Error {
     return new ConnectionFailed('The connection to Redis is closed.', causedBy(this.#failure))
   }
 

@@ -37,9 +37,9 @@ export function withoutCommand<E>(error: E, depth = 5): E {
 }
 
 /** Explains why there is no connection. */
-export function whyAway(error: Error, address: string): Error {
+export function explainOutage(error: Error, address: string): Error {
   const { lastNodeError, errors } = error as { lastNodeError?: unknown; errors?: readonly unknown[] }
-  if (lastNodeError instanceof Error) return whyAway(lastNodeError, address)
+  if (lastNodeError instanceof Error) return explainOutage(lastNodeError, address)
   // A host name with several addresses, none of which could be reached.
   if (error.message === '' && errors) return new Error(errors.map((one) => (one as Error).message).join(', '))
   if (error.message.startsWith('All sentinels are unreachable')) {

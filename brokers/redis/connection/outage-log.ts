@@ -30,12 +30,12 @@ export class OutageLog {
   unreachable({ failure, isRefused, wasUp }: Outage): void {
     const now = performance.now()
     if (this.#loggedAt !== undefined && now - this.#loggedAt < this.#reminder) return
-    const again = this.#loggedAt !== undefined
+    const isReminder = this.#loggedAt !== undefined
     this.#loggedAt = now
     const where = `Redis at ${this.#address}`
     const state = isRefused
       ? `${where} can't be used`
-      : again
+      : isReminder
         ? `${where} is still unreachable`
         : wasUp
           ? `Connection to ${where} lost`

@@ -25,7 +25,7 @@ const maxSharedBytes = 262_144
  * @param textual Whether bodies are text; otherwise they are bytes.
  */
 export function readFetchReply(reply: readonly unknown[], queueName: string, textual: boolean): FetchReply {
-  const [due, inDelayQueue, runs, repeats, sizes, record, time] = reply as [
+  const [due, inDelayQueue, runs, repeats, sizes, packed, time] = reply as [
     Buffer,
     number,
     number[],
@@ -35,7 +35,7 @@ export function readFetchReply(reply: readonly unknown[], queueName: string, tex
     number,
   ]
   // Pure ASCII, which most text is, is decoded in one step and sliced, which is many times faster.
-  const shared = textual && record.length <= maxSharedBytes && isAscii(record) ? record.toString('latin1') : undefined
+  const shared = textual && packed.length <= maxSharedBytes && isAscii(packed) ? packed.toString('latin1') : undefined
   const deliveries: RedisDelivery[] = []
   let run = -2
   let left = 0
@@ -49,8 +49,8 @@ export function readFetchReply(reply: readonly unknown[], queueName: string, tex
     const redelivered = repeats[repeat] === deliveries.length
     const count = redelivered ? (repeats[repeat + 1] as number) : 1
     if (redelivered) repeat += 2
-    const id = shared?.slice(from, middle) ?? record.toString('latin1', from, middle)
-    const body = shared?.slice(middle, to) ?? readBody(record.subarray(middle, to), textual)
+    const id = shared?.slice(from, middle) ?? packed.toString('latin1', from, middle)
+    const body = shared?.slice(middle, to) ?? readBody(packed.subarray(middle, to), textual)
     deliveries.push(new RedisDelivery(id, queueName, body, count, runs[run] as number))
     from = to
   }

@@ -20,7 +20,7 @@ import { script } from '../scripts.js'
 /** In milliseconds. Python's workers consider one of ours dead after a minute, whatever our own setting is. */
 const maxInterval = 15_000
 /** How long an attempt to connect may hang, and the pause until the next one (ms): ioredis' and our own defaults. */
-const attempt = { hangs: 10_000, again: 2000 }
+const reconnection = { timeout: 10_000, pause: 2000 }
 
 /** A period of contact without a gap, by the clock of Redis (ms). */
 interface Contact {
@@ -58,12 +58,17 @@ export class Heartbeat {
   #unsubscribe = (): void => {}
 
   /** @param connectTimeout How long an attempt to connect may hang, in milliseconds. */
-  constructor(session: WorkerSession, heartbeatTimeout: number, host: HeartbeatHost, connectTimeout = attempt.hangs) {
+  constructor(
+    session: WorkerSession,
+    heartbeatTimeout: number,
+    host: HeartbeatHost,
+    connectTimeout = reconnection.timeout,
+  ) {
     this.#session = session
     this.#heartbeatTimeout = heartbeatTimeout
     this.#host = host
     this.interval = Math.max(10, Math.min(heartbeatTimeout / 4, maxInterval))
-    this.reconnectTime = connectTimeout + attempt.again
+    this.reconnectTime = connectTimeout + reconnection.pause
   }
 
   /** Sends the first heartbeat immediately, then one each interval. */
@@ -114,7 +119,7 @@ export class Heartbeat {
     const { connection, keys, worker } = this.#session
     // The identity is known only once there is a connection.
     if (connection.identity === undefined) await connection.call(async () => {})
-    const marks = queues.map((unacked) => unacked.snapshot)
+    const snapshots = queues.map((unacked) => unacked.snapshot)
     const acks = queues.map((unacked) => unacked.acks)
     const names = [keys.heartbeats, keys.connection(worker), ...acks]
     const args = [worker, connection.identity ?? '', Math.ceil(2 * this.#heartbeatTimeout)]
@@ -123,7 +128,7 @@ export class Heartbeat {
     if (known === 0 && queues.some(({ deliveries }) => deliveries.size > 0)) this.#warn()
     this.#keepContact(known, now)
     queues.forEach((unacked, index) => {
-      unacked.compare(marks[index], sizes[index] as number)
+      unacked.compare(snapshots[index], sizes[index] as number)
     })
     this.#host.onBeat()
   }
@@ -150,7 +155,7 @@ export class Heartbeat {
     const longest = this.reconnectTime + this.interval
     const needed = Math.min(this.#heartbeatTimeout, longest)
     // Whether the timeout is short or long, the others may still be waiting for their next attempt.
-    return this.#reconnected ? Math.max(needed, attempt.again + this.interval) : needed
+    return this.#reconnected ? Math.max(needed, reconnection.pause + this.interval) : needed
   }
 
   #warn(): void {

@@ -4,7 +4,7 @@
  * long gone.
  */
 import { getLogger } from '../../../lib/logger.js'
-import { atMost, startTimer } from '../../../lib/time.js'
+import { settlesWithin, startTimer } from '../../../lib/time.js'
 import type { Client } from '../connection/client.js'
 import type { UnackedDeliveries, WorkerSession } from '../consuming/unacked.js'
 import type { QueueKeys } from '../keys.js'
@@ -77,7 +77,7 @@ export class Maintenance {
     clearTimeout(this.#recheckTimer)
     if (!this.#started) return
     const queues = [...this.#queues.values()]
-    await atMost(closeTimeout, Promise.all([this.#heartbeat.stop(), this.#running]))
+    await settlesWithin(closeTimeout, Promise.all([this.#heartbeat.stop(), this.#running]))
     try {
       await Promise.all(queues.map((unacked) => unacked.reclaim(closeTimeout)))
       if (queues.some(({ deliveries }) => deliveries.size > 0)) return

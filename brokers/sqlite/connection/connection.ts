@@ -13,7 +13,7 @@ import { isBusy, loadDriver } from '../driver/driver.js'
 import type { Statements } from '../statements.js'
 import { ChangeWatcher } from './change-watcher.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
-import { diskFull, explain, isDiskTrouble } from './failures.js'
+import { diskFull, explain, isDiskError } from './failures.js'
 import { type QueueDue, QueueWaits } from './queue-waits.js'
 import { Write, type WriteOptions } from './write.js'
 
@@ -56,29 +56,29 @@ export class Connection {
    * The connection of this process to a file. Each caller must call `release()`.
    * @throws {DependencyMissing} if there is no driver.
    */
-  static to(path: string | URL, synchronous: Synchronous = 'normal'): Connection {
+  static acquire(path: string | URL, synchronous: Synchronous = 'normal'): Connection {
     const absolute = path instanceof URL ? fileURLToPath(path) : resolve(path)
     const connection = connections.get(absolute) ?? new Connection(absolute)
     connections.set(absolute, connection)
     connection.#users++
-    if (synchronous === 'full') connection.#beFull()
+    if (synchronous === 'full') connection.#useFullSync()
     return connection
   }
 
   /** If one user of the file requires every commit on the disk, it applies to all. */
-  #beFull(): void {
+  #useFullSync(): void {
     this.#synchronous = 'full'
     this.#open?.database.exec('PRAGMA synchronous = full')
   }
 
-  /** Releases it. The last user waits for pending writes (`patience` milliseconds at most) and closes the file. */
-  async release(patience = 5000): Promise<void> {
+  /** Releases it. The last user waits for pending writes (`timeout` milliseconds at most) and closes the file. */
+  async release(timeout = 5000): Promise<void> {
     if (--this.#users > 0) return
     if (this.#writes.length > 0) {
       let timer: NodeJS.Timeout | undefined
       const idle = new Promise<void>((done) => {
         this.#whenIdle.push(done)
-        timer = startTimer(done, patience)
+        timer = startTimer(done, timeout)
       })
       await idle.finally(() => clearTimeout(timer))
       if (this.#users > 0) return
@@ -92,9 +92,9 @@ export class Connection {
     this.#open = undefined
   }
 
-  /** Reads immediately; retries for `patience` milliseconds while another process blocks it. */
-  async read<T>(run: (statements: Statements) => T, patience = 5000): Promise<T> {
-    for (const deadline = performance.now() + patience; ; await pause(randomPause())) {
+  /** Reads immediately; retries for `timeout` milliseconds while another process blocks it. */
+  async read<T>(run: (statements: Statements) => T, timeout = 5000): Promise<T> {
+    for (const deadline = performance.now() + timeout; ; await pause(randomPause())) {
       if (this.#users === 0) throw new BrokerClosed()
       try {
         return run(this.#opened().statements)
@@ -105,9 +105,9 @@ export class Connection {
   }
 
   /** Reads, and commits nothing, so that any problem of the file shows. */
-  async check(patience: number): Promise<void> {
-    const deadline = new Deadline(patience)
-    await this.read((statements) => statements.newest.get(), patience)
+  async check(timeout: number): Promise<void> {
+    const deadline = new Deadline(timeout)
+    await this.read((statements) => statements.newest.get(), timeout)
     await this.write(() => {}, { lockTimeout: deadline.left })
   }
 
@@ -155,7 +155,7 @@ export class Connection {
   // — Transactions ———————————————————————————————————————————————————————————————————————————————————————
 
   #flush(): void {
-    if (this.#writes.length === 0) return this.#goOn()
+    if (this.#writes.length === 0) return this.#scheduleNext()
     const writes = this.#nextWrites()
     let statements: Statements
     try {
@@ -168,13 +168,13 @@ export class Connection {
     } catch (error) {
       if (isBusy(error)) return this.#postpone(writes, error)
       for (const write of writes) write.reject(explain(error, this.path))
-      return this.#goOn()
+      return this.#scheduleNext()
     }
     if (writes.length > 0) this.#commit(writes, statements)
-    this.#goOn()
+    this.#scheduleNext()
   }
 
-  #goOn(): void {
+  #scheduleNext(): void {
     if (this.#writes.length > 0) this.#schedule()
     else for (const done of this.#whenIdle.splice(0)) done()
   }
@@ -209,7 +209,7 @@ export class Connection {
         for (const write of writes) this.#commit([write], statements)
         return
       }
-      if (lastTry || !isDiskTrouble(error) || !this.#emptyLog(statements)) return this.#failed(writes, error)
+      if (lastTry || !isDiskError(error) || !this.#emptyLog(statements)) return this.#failed(writes, error)
       return this.#commit(writes, statements, true)
     }
     for (let index = 0; index < writes.length; index++) (writes[index] as Write<unknown>).resolve(values[index])
@@ -236,12 +236,12 @@ export class Connection {
 
   #failed(writes: Write<unknown>[], error: unknown): void {
     if (isBusy(error)) return this.#postpone(writes, error)
-    const patient = isDiskTrouble(error) ? writes.filter((write) => write.persistent) : []
-    for (const write of writes) if (!patient.includes(write)) write.reject(explain(error, this.path))
-    if (patient.length === 0) return
+    const persistent = isDiskError(error) ? writes.filter((write) => write.persistent) : []
+    for (const write of writes) if (!persistent.includes(write)) write.reject(explain(error, this.path))
+    if (persistent.length === 0) return
     getLogger().error({ err: error, path: this.path }, 'A settlement could not be stored; trying again')
     const again = (): void => {
-      for (const write of patient) this.add(write)
+      for (const write of persistent) this.add(write)
     }
     startTimer(again, 250 + Math.random() * 250)
   }

@@ -53,7 +53,7 @@ export function diskFull(path: string, options?: ErrorOptions): BrokerError {
 }
 
 /** Whether a full disk was the reason, so that it may work again once there is space. */
-export function isDiskTrouble(error: unknown): boolean {
+export function isDiskError(error: unknown): boolean {
   const code = codeOf(error instanceof BrokerError ? error.cause : error)
   return code === 'FULL' || code === 'IOERR'
 }

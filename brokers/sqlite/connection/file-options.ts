@@ -35,5 +35,5 @@ export function openConnection({ path = './dramatis.db', synchronous = 'normal' 
   if (synchronous !== 'normal' && synchronous !== 'full') {
     throw new InvalidOption(`Expected "synchronous" to be "normal" or "full"; got ${show(synchronous)}.`, 'synchronous')
   }
-  return Connection.to(path, synchronous)
+  return Connection.acquire(path, synchronous)
 }

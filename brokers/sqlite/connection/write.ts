@@ -6,7 +6,7 @@ export interface WriteOptions<T> {
   /** How long it may wait while other processes have the lock, in milliseconds. @default no limit */
   lockTimeout?: number
   /** Settles it after that time. @default rejects with the error that blocked it */
-  expired?: (cause: unknown) => unknown
+  timeoutError?: (cause: unknown) => unknown
   /** Whether it is retried even if the disk is full. @default false */
   persistent?: boolean
   /** Whether there is nothing to do; called outside a transaction, to save one. */
@@ -28,7 +28,7 @@ export class Write<T> {
   rows = 1
   resolve!: (value: T) => void
   reject!: (error: unknown) => void
-  readonly #expired: (cause: unknown) => unknown
+  readonly #timeoutError: (cause: unknown) => unknown
   #begin: (() => void) | undefined
 
   /** @param run Runs the statements. It may run again after a rollback, so it must change nothing but the database. */
@@ -45,7 +45,8 @@ export class Write<T> {
     this.persistent = options.persistent ?? false
     this.isIdle = options.isIdle
     this.idleValue = options.idleValue
-    this.#expired = options.expired ?? ((cause) => cause ?? new ConnectionFailed('The SQLite database is locked.'))
+    this.#timeoutError =
+      options.timeoutError ?? ((cause) => cause ?? new ConnectionFailed('The SQLite database is locked.'))
     this.#begin = options.begin
   }
 
@@ -55,6 +56,6 @@ export class Write<T> {
   }
 
   expire(cause: unknown): void {
-    this.reject(this.#expired(cause))
+    this.reject(this.#timeoutError(cause))
   }
 }

@@ -6,9 +6,9 @@ import { hostname } from 'node:os'
  * Identifies the machine, its boot and the process namespace: within the same name, a process id means the same
  * process. `undefined` if that is unknown; then only heartbeats show whether a process is alive.
  */
-export const host = identify()
+export const hostId = readHostId()
 
-function identify(): string | undefined {
+function readHostId(): string | undefined {
   if (process.platform !== 'linux') return hostname()
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

@@ -9,19 +9,19 @@ import { getLogger } from '../../../lib/logger.js'
 import { startInterval } from '../../../lib/time.js'
 import type { Connection } from '../connection/connection.js'
 import type { Statements } from '../statements.js'
-import { host } from './host.js'
+import { hostId } from './host.js'
 import { LostWorkerDetector, type WorkerRow } from './lost-workers.js'
 import { WorkerLock } from './worker-lock.js'
 
 /** How often dead workers are looked for, in milliseconds; more often where heartbeats come quicker. */
-const longestLookInterval = 1000
+const maxCheckInterval = 1000
 
 export class Lease {
   readonly #connection: Connection
   readonly #timeout: number
-  readonly #beatInterval: number
-  readonly #lookInterval: number
-  readonly #liveness: LostWorkerDetector
+  readonly #heartbeatInterval: number
+  readonly #checkInterval: number
+  readonly #lostWorkers: LostWorkerDetector
   /**
    * Names the row. Random, because a number that comes again would make a lost worker's late settlements hit; four bytes
    * wide in the file, as nobody is.
@@ -36,9 +36,9 @@ export class Lease {
   constructor(connection: Connection, timeout: number) {
     this.#connection = connection
     this.#timeout = timeout
-    this.#beatInterval = timeout / 6
-    this.#lookInterval = Math.min(this.#beatInterval, longestLookInterval)
-    this.#liveness = new LostWorkerDetector(timeout, this.#lookInterval)
+    this.#heartbeatInterval = timeout / 6
+    this.#checkInterval = Math.min(this.#heartbeatInterval, maxCheckInterval)
+    this.#lostWorkers = new LostWorkerDetector(timeout, this.#checkInterval)
   }
 
   /** Who holds what is taken now; `undefined` until registered. */
@@ -65,7 +65,7 @@ export class Lease {
     this.#lock?.release()
     this.#lock = WorkerLock.acquire(this.#connection.path, id)
     await this.#connection.write(
-      (statements) => statements.register.run(id, host ?? null, process.pid, Date.now() + this.#timeout),
+      (statements) => statements.register.run(id, hostId ?? null, process.pid, Date.now() + this.#timeout),
       { lockTimeout: 5000 },
     )
     if (this.#closed) return
@@ -73,8 +73,8 @@ export class Lease {
     await this.#recover(true).catch((error) => this.#warn(error))
     if (this.#timers.length > 0 || this.#closed) return
     this.#timers = [
-      startInterval(() => this.#beat().catch((error) => this.#warn(error)), this.#beatInterval).unref(),
-      startInterval(() => this.#recover().catch((error) => this.#warn(error)), this.#lookInterval).unref(),
+      startInterval(() => this.#sendHeartbeat().catch((error) => this.#warn(error)), this.#heartbeatInterval).unref(),
+      startInterval(() => this.#recover().catch((error) => this.#warn(error)), this.#checkInterval).unref(),
     ]
   }
 
@@ -86,31 +86,31 @@ export class Lease {
     this.#stop()
     try {
       await this.#registering
-      await this.#leave(Math.min(lockTimeout, this.#timeout))
+      await this.#deregister(Math.min(lockTimeout, this.#timeout))
     } finally {
       this.#lock?.release()
-      this.#liveness.close()
+      this.#lostWorkers.close()
     }
   }
 
-  async #leave(lockTimeout: number): Promise<void> {
+  async #deregister(lockTimeout: number): Promise<void> {
     const id = this.#id
     if (id === undefined) return
     this.#id = undefined
-    const leave = (statements: Statements): void => {
+    const deregister = (statements: Statements): void => {
       statements.giveAllBack.run(id)
       statements.dismiss.run(id)
     }
-    await this.#connection.write(leave, { lockTimeout })
+    await this.#connection.write(deregister, { lockTimeout })
     this.#connection.queueWaits.wakeAll()
   }
 
   /** Ends as if the process had died: what is held stays so until others recover it. */
   abandon(): void {
     this.#stop()
-    this.#lock?.drop()
+    this.#lock?.unlock()
     this.#lock = undefined
-    this.#liveness.close()
+    this.#lostWorkers.close()
   }
 
   #stop(): void {
@@ -122,7 +122,7 @@ export class Lease {
     getLogger().warn({ err: error, path: this.#connection.path }, 'The heartbeat of this worker failed; trying again')
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const id = this.#id
     if (id === undefined || this.#registering) return
     const renewed = await this.#connection.write(
@@ -143,8 +143,8 @@ export class Lease {
     const { path } = this.#connection
     const others = await this.#connection.read((statements) => statements.otherWorkers.all(own) as WorkerRow[])
     if (this.#closed) return
-    if (sweep) this.#liveness.sweep(path, new Set([own, ...others.map(({ id }) => id)]))
-    const lost = this.#liveness.findLost(path, others)
+    if (sweep) this.#lostWorkers.sweep(path, new Set([own, ...others.map(({ id }) => id)]))
+    const lost = this.#lostWorkers.findLost(path, others)
     if (lost.length === 0) return
     const recovered = await this.#connection.write((statements) => {
       for (const { worker, gone } of lost) {
@@ -154,7 +154,7 @@ export class Lease {
       }
       return Number(statements.recoverOrphans.run().changes)
     })
-    this.#liveness.buried(path, lost)
+    this.#lostWorkers.removeLocks(path, lost)
     if (recovered === 0) return
     getLogger().warn({ workers: lost, recovered }, 'What lost workers held went back to its queues')
     this.#connection.queueWaits.wakeAll()

@@ -6,7 +6,7 @@
  * on a monotonic clock: neither a change of the system's clock nor a pause of the whole machine makes a worker look
  * lost.
  */
-import { host, isDead } from './host.js'
+import { hostId, isDead } from './host.js'
 import { OtherLocks } from './worker-lock.js'
 
 export interface WorkerRow {
@@ -17,26 +17,26 @@ export interface WorkerRow {
   readonly expiresAt: number
 }
 
-export interface Lost {
+export interface LostWorker {
   readonly worker: WorkerRow
   /** Whether it is certainly dead, or was only silent for too long. */
   readonly gone: boolean
 }
 
-interface Sighting {
+interface SeenHeartbeat {
   heartbeat: number
   /** For how long this process has seen no new heartbeat, in milliseconds. */
   silence: number
   /** For how long it may be silent, in milliseconds. */
-  granted: number
+  allowedSilence: number
 }
 
 export class LostWorkerDetector {
   readonly #timeout: number
   readonly #interval: number
   readonly #locks = new OtherLocks()
-  readonly #sightings = new Map<number, Sighting>()
-  #lookedAt = performance.now()
+  readonly #seenHeartbeats = new Map<number, SeenHeartbeat>()
+  #checkedAt = performance.now()
 
   /**
    * @param timeout How long a worker may be silent, in milliseconds.
@@ -48,45 +48,45 @@ export class LostWorkerDetector {
   }
 
   /** The lost ones among the other workers. `path` is the database. */
-  findLost(path: string, others: readonly WorkerRow[]): readonly Lost[] {
+  findLost(path: string, others: readonly WorkerRow[]): readonly LostWorker[] {
     const now = performance.now()
     // If this process didn't check for a while, it may have been stopped, and all others with it.
-    const passed = Math.min(now - this.#lookedAt, 2 * this.#interval)
-    this.#lookedAt = now
+    const elapsed = Math.min(now - this.#checkedAt, 2 * this.#interval)
+    this.#checkedAt = now
     this.#forgetAllBut(others)
-    const lost: Lost[] = []
+    const lost: LostWorker[] = []
     for (const worker of others) {
       const gone = this.#isGone(path, worker)
-      if (gone || this.#isSilent(worker, passed)) lost.push({ worker, gone })
+      if (gone || this.#isSilent(worker, elapsed)) lost.push({ worker, gone })
     }
     return lost
   }
 
-  #isGone(path: string, { id, host: where, pid }: WorkerRow): boolean {
+  #isGone(path: string, { id, host: workerHost, pid }: WorkerRow): boolean {
     const held = this.#locks.isHeld(path, id)
-    return held === undefined ? host !== undefined && where === host && isDead(pid) : !held
+    return held === undefined ? hostId !== undefined && workerHost === hostId && isDead(pid) : !held
   }
 
-  #isSilent({ id, expiresAt }: WorkerRow, passed: number): boolean {
-    const sighting = this.#sightings.get(id)
-    if (sighting?.heartbeat === expiresAt) {
-      sighting.silence += passed
-      return sighting.silence >= sighting.granted
+  #isSilent({ id, expiresAt }: WorkerRow, elapsed: number): boolean {
+    const seen = this.#seenHeartbeats.get(id)
+    if (seen?.heartbeat === expiresAt) {
+      seen.silence += elapsed
+      return seen.silence >= seen.allowedSilence
     }
     // Its own timeout may be longer than ours.
-    const granted = Math.max(this.#timeout, expiresAt - Date.now())
-    this.#sightings.set(id, { heartbeat: expiresAt, silence: 0, granted })
+    const allowedSilence = Math.max(this.#timeout, expiresAt - Date.now())
+    this.#seenHeartbeats.set(id, { heartbeat: expiresAt, silence: 0, allowedSilence })
     return false
   }
 
   #forgetAllBut(others: readonly WorkerRow[]): void {
     const ids = new Set(others.map(({ id }) => id))
-    for (const id of this.#sightings.keys()) if (!ids.has(id)) this.#sightings.delete(id)
+    for (const id of this.#seenHeartbeats.keys()) if (!ids.has(id)) this.#seenHeartbeats.delete(id)
     this.#locks.retain(ids)
   }
 
   /** Call it when the messages of lost workers were requeued. */
-  buried(path: string, lost: readonly Lost[]): void {
+  removeLocks(path: string, lost: readonly LostWorker[]): void {
     for (const { worker, gone } of lost) if (gone) this.#locks.sweep(path, worker.id)
   }
 

@@ -46,12 +46,12 @@ export class WorkerLock {
   }
 
   /** Releases the lock, as the end of the process would. */
-  drop(): void {
+  unlock(): void {
     this.#database.close()
   }
 
   release(): void {
-    this.drop()
+    this.unlock()
     remove(this.#file)
   }
 }
@@ -64,7 +64,7 @@ export class OtherLocks {
   /** Whether a worker holds its lock; `undefined` if it has none, or if that can't be checked. */
   isHeld(path: string, id: number): boolean | undefined {
     try {
-      const database = this.#open.get(id) ?? this.#look(path, id)
+      const database = this.#open.get(id) ?? this.#openLockFile(path, id)
       // Needs the shared lock of readers, and reads next to nothing.
       database?.exec('PRAGMA user_version')
       return database && false
@@ -73,7 +73,7 @@ export class OtherLocks {
     }
   }
 
-  #look(path: string, id: number): Database | undefined {
+  #openLockFile(path: string, id: number): Database | undefined {
     const file = prefix(path) + id
     // SQLite would create the file.
     if (!existsSync(file)) return undefined

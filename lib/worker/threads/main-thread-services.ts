@@ -30,12 +30,12 @@ export function mainThreadServices(broker: Broker): Readonly<Record<string, Serv
     enqueue: (_, [senders, entries]) =>
       broker.enqueueFromThread(
         (entries as RelayedEntry[]).map(([body, delay]) => ({ message: Message.decode(body), delay })),
-        broker.chain.sendersBut(senders as string[]),
+        broker.chain.withoutSenders(senders as string[]),
       ),
 
     /** Receives the plugins that a thread has, and warns of those that can't be called from here. */
     senders: (_, [senders]) => {
-      const rest = broker.chain.sendersBut(senders as string[])
+      const rest = broker.chain.withoutSenders(senders as string[])
       for (const plugin of rest.plugins) {
         if (!plugin.updateOptionsBeforeCreateMessage) continue
         const name = plugin.name ?? plugin.constructor.name

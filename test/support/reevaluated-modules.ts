@@ -44,7 +44,7 @@ export function serve(t: Test): { broker: MemoryBroker; worker: Worker } {
 }
 
 /** Sets NODE_ENV until the test ends. */
-export function as(t: Test, environment: string): void {
+export function setNodeEnv(t: Test, environment: string): void {
   const before = process.env.NODE_ENV
   process.env.NODE_ENV = environment
   t.teardown(() => {

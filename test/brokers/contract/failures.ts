@@ -25,7 +25,7 @@ async function work(t: Question['t'], broker: Broker): Promise<string[]> {
   return errors
 }
 
-export function failing(exam: Exam): void {
+export function failures(exam: Exam): void {
   exam.ask('a message that was stored before has no size limit when it is stored again', async ({ t, open }) => {
     const broker = await open({ maxMessageSize: 2000 })
     const consumer = consume(broker)

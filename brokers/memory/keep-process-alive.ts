@@ -2,7 +2,7 @@
 import { longestTimeout, startInterval } from '../../lib/time.js'
 
 /** Keeps it alive until a promise settles. */
-export async function keepAlive<T>(promise: Promise<T>): Promise<T> {
+export async function keepProcessAlive<T>(promise: Promise<T>): Promise<T> {
   const handle = startInterval(() => {}, longestTimeout)
   try {
     return await promise

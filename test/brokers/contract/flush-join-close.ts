@@ -3,7 +3,7 @@ import { BrokerClosed, QueueJoinTimeout } from '../../../lib/errors.js'
 import { stepClock } from '../../support/clock.js'
 import { consume, type Exam, inTime, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
-export function ending(exam: Exam): void {
+export function flushJoinClose(exam: Exam): void {
   exam.ask('flush empties one queue: ready, delayed, unacked and dead', async ({ t, open }) => {
     const broker = await open()
     const consumer = consume(broker)

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Block } from './reader.js'
+import type { Block } from './page-reader.js'
 
 /** The outcome of a block. */
 export interface End {
@@ -20,7 +20,7 @@ export interface End {
 /** How long a program may take, in milliseconds. */
 const patience = 20_000
 
-export class Workshop {
+export class PageRunner {
   readonly ends: End[] = []
   readonly #folder = mkdtempSync(join(tmpdir(), 'dramatis-docs-'))
   readonly #servers = new Map<string, { url: string; process: ChildProcess } | string>()

@@ -1,7 +1,7 @@
 /** Several brokers on one store, and the recovery of messages that a dead one held. */
 import { consume, type Exam, nameOf, note, notes, queueName, take, takeOne, until } from './exam.js'
 
-export function sharing(exam: Exam): void {
+export function severalBrokers(exam: Exam): void {
   exam.askTwo('a message sent by one broker is taken by another', async ({ t, open, openAnother }) => {
     const producer = await open()
     const worker = await openAnother(producer)
