@@ -53,7 +53,7 @@ export function pause(delay: number): Promise<void> {
 }
 
 /**
- * Waits for a promise, `timeoutMs` milliseconds at most, and keeps the process alive until then. A later result or error
+ * Waits for a promise, `timeout` milliseconds at most, and keeps the process alive until then. A later result or error
  * is ignored.
  * @returns Whether it resolved in time; rejects if it rejected in time.
  */

@@ -1,6 +1,6 @@
 /**
  * Every block of code in README.md, CONTRIBUTING.md and docs/ is run. Instructions for that are in HTML comments, which
- * the rendered page doesn't show. CONTRIBUTING.md describes the convention, and docs/reader.ts parses it.
+ * the rendered page doesn't show. CONTRIBUTING.md describes the convention, and docs/page-reader.ts parses it.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
