@@ -1,6 +1,6 @@
 /**
- * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores, looks and revives;
- * consuming is its consumers', writing and waiting for the lock its connection's.
+ * The embedded broker: a SQLite file shared by every process and thread of a machine. It stores messages, reads counts
+ * and dead letters; its consumers consume, and its connection writes and waits for the lock.
  */
 import { Broker, type BrokerOptions, badCursor, brokerOptionNames } from '../../lib/broker.js'
 import { refuseUnknown } from '../../lib/checks.js'
@@ -24,18 +24,20 @@ import { Lease } from './workers/lease.js'
 
 export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
   /**
-   * How long a worker may be silent before what it holds goes to others; it renews its lease six times as often. This is
-   * for processes that hang or are stopped: one that is gone is noticed within a second, whatever this says.
+   * How long a worker may be silent before its messages are given to other workers; it renews its lease six times as
+   * often. This is for processes that hang or are stopped: the end of a process is detected within a second, whatever
+   * the value is.
    * @default '1m'
    */
   heartbeatTimeout?: Duration | undefined
 }
 
 /**
- * A broker in a SQLite file. Opens the file when it is first used.
+ * A broker in a SQLite file. Opens the file on first use.
  *
  * @example const broker = new SQLiteBroker({ path: '/var/lib/app/queue.db', synchronous: 'full' })
- * @throws {DependencyMissing} when this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor `libsql` is installed.
+ * @throws {DependencyMissing} if this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor
+ * `libsql` is installed.
  */
 export class SQLiteBroker extends Broker {
   protected override readonly reachesThreads = true
@@ -82,7 +84,7 @@ export class SQLiteBroker extends Broker {
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
 
   protected override store(entries: readonly Entry[]): Promise<void> {
-    // All are encoded before one is added: a message that is refused takes its own with it, and nobody else's.
+    // All are encoded before one is added: a message that is refused only affects the messages of the same call.
     const added = entries.map((entry) => this.#toRow(entry))
     if (!this.#sends) {
       this.#connection.assertSpace()
@@ -106,7 +108,7 @@ export class SQLiteBroker extends Broker {
     }
   }
 
-  /** The sends of one turn of the event loop: one job, and so one fate. */
+  /** The sends of one turn of the event loop: one write, which succeeds or fails as a whole. */
   #openSends(): { write: Write<void>; rows: NewRow[] } {
     const rows: NewRow[] = []
     const sends = {
@@ -235,7 +237,7 @@ export class SQLiteBroker extends Broker {
   }
 
   /**
-   * For tests: dies as if the process were killed. Nothing more is taken, renewed or given back.
+   * For tests: ends as if the process were killed. Nothing more is taken, renewed or requeued.
    * @internal
    */
   async abandon(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * One queue, as a worker of this process consumes it: takes in batches, settles those of one turn of the event loop
- * together, and waits until somebody sends or something is due.
+ * Consumes one queue for a worker of this process: takes in batches, settles the deliveries of one turn of the event
+ * loop together, and waits until there are messages.
  */
 import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
@@ -26,7 +26,7 @@ export class SQLiteDelivery implements Delivery {
     readonly body: Body,
     readonly deliveryCount: number,
     readonly priority: number,
-    /** The row, and the worker it was given to. */
+    /** The row, and the worker that holds it. */
     readonly id: number,
     readonly holder: number,
   ) {}
@@ -36,9 +36,9 @@ export interface ConsumerContext {
   readonly connection: Connection
   readonly lease: Lease
   readonly deadMessageTtl: number
-  /** Makes rows of what is sent; throws what is wrong with it. */
+  /** Converts messages to rows; throws for an invalid one. */
   toRows(entries: readonly Entry[]): readonly NewRow[]
-  /** Wakes those who wait on the queues of these rows. */
+  /** Wakes the waits on the queues of these rows. */
   wake(rows: readonly NewRow[]): void
   closed(consumer: SQLiteConsumer): void
 }
@@ -74,7 +74,7 @@ export class SQLiteConsumer implements Consumer {
     let registered = true
     const run = (statements: Statements): readonly ReadyRow[] => {
       if (this.#closed) return []
-      // Who was taken for dead must not hold anything: nobody would find it there.
+      // A worker that was removed as lost must not take: no other worker would recover its messages.
       registered = statements.isRegistered.get(holder) !== undefined
       return registered ? takeRows(statements, this.queueName, holder, limit) : []
     }
@@ -85,7 +85,8 @@ export class SQLiteConsumer implements Consumer {
         lockTimeout,
       })
       .catch((error) => {
-        // On a full disk many rows may not fit into the index of those held where one does; and taking is what frees space.
+        // On a full disk, many rows may not fit into the index of held rows where one does. Taking messages is what
+        // frees space.
         if (limit > 1 && error instanceof BrokerError && codeOf(error.cause) === 'FULL') return undefined
         throw error
       })
@@ -106,7 +107,7 @@ export class SQLiteConsumer implements Consumer {
     await this.#context.connection.write((statements) => void statements.start.run(id, holder), { persistent: true })
   }
 
-  /** Everybody in a batch gets the same promise, which the worker makes use of. */
+  /** The deliveries of a batch share one promise, which the worker makes use of. */
   ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
     if (sends.length === 0) return this.#markSettled(delivery) ? done : this.#acknowledge(delivery as SQLiteDelivery)
     return this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
@@ -138,7 +139,7 @@ export class SQLiteConsumer implements Consumer {
     this.#context.connection.queueWaits.wake(this.queueName)
   }
 
-  /** Runs what settles a delivery and, if it was still held, stores `sends`, in one transaction. */
+  /** Runs a settlement and, if the delivery was still held, stores `sends`, in one transaction. */
   async #settle(
     delivery: Delivery,
     sends: readonly Entry[],
@@ -159,7 +160,7 @@ export class SQLiteConsumer implements Consumer {
     wake(rows)
   }
 
-  /** Marks a delivery settled; says whether it was already. */
+  /** Marks a delivery as settled; returns whether it already was. */
   #markSettled(delivery: Delivery): boolean {
     const { settled } = delivery as SQLiteDelivery
     ;(delivery as SQLiteDelivery).settled = true
@@ -197,7 +198,7 @@ export class SQLiteConsumer implements Consumer {
   }
 }
 
-/** All of one, nearly always; after a lost lease there may be two. */
+/** Nearly always one holder; after a lost lease there may be two. */
 function byHolder(deliveries: readonly SQLiteDelivery[]): Map<number, number[]> {
   const groups = new Map<number, number[]>()
   for (const { id, holder } of deliveries) {

@@ -1,12 +1,12 @@
--- The store as this version of dramatis makes it. A file of an older version gets here by migrations/.
+-- The schema of this version of dramatis. Files of older versions are migrated by migrations/.
 --
 -- A message is a row of `messages` from the moment it may run until it is settled, or of `delayed` while it waits for
 -- its time. Rows are narrow and indices few and partial: a message is inserted, updated once and deleted once, and each
--- index it stands in is paid for three times. All times are milliseconds since the epoch.
+-- index with it is updated three times. All times are milliseconds since the epoch.
 
--- AUTOINCREMENT, so that no id comes again: a worker that still settles what was flushed must not hit a newcomer.
--- Nobody, the holder of what is ready, is 2147483647 and not NULL: it is as wide as any worker's id, so that a row doesn't
--- grow when it is taken, and a full disk doesn't keep its queue from being worked off.
+-- AUTOINCREMENT, so that no id is reused: a late settlement of a flushed message must not match a newer one.
+-- The holder of ready messages is 2147483647 and not NULL: it is as wide as the id of a worker, so that a row doesn't grow
+-- when it is taken, and a full disk doesn't keep messages from being processed.
 CREATE TABLE messages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- ascending in the order of arrival, which is the order of delivery
   queue TEXT NOT NULL,
@@ -42,7 +42,7 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_of_queue ON dead_letters (queue);
 CREATE INDEX dead_letters_expiry ON dead_letters (expires_at);
 
--- The brokers that consume. What is held by a worker that has no row here is lost, and goes back.
+-- The consuming brokers. Messages held by a worker without a row here are requeued.
 CREATE TABLE workers (
   id INTEGER PRIMARY KEY,
   host TEXT, -- which machine and process namespace; NULL where that can't be told

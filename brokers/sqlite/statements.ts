@@ -1,6 +1,6 @@
 /**
- * Every statement of this broker, by name. `prepareAll` compiles them once for a connection. The number 2147483647 is
- * nobody, the holder of what is ready; see schema.sql.
+ * Every statement of this broker, by name. `prepareAll` compiles them once per connection. The number 2147483647 is the
+ * holder of ready messages, which no worker holds; see schema.sql.
  */
 import type { Database, Statement } from './driver/database.js'
 
@@ -8,7 +8,7 @@ const sql = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
-  /** Moves what is in the write-ahead log into the database, and gives the log's space back to the disk. */
+  /** Moves the content of the write-ahead log into the database, and truncates the log. */
   emptyLog: 'PRAGMA wal_checkpoint(TRUNCATE)',
   /** Changes when another connection, of this process or another, has committed. */
   dataVersion: 'PRAGMA data_version',
@@ -40,8 +40,8 @@ const sql = {
     SELECT queue, 0 AS dueAt FROM ready WHERE queue IS NOT NULL
     UNION ALL
     SELECT queue, (SELECT min(due_at) FROM delayed WHERE queue = later.queue) FROM later WHERE queue IS NOT NULL`,
-  // Due messages line up behind those that are ready, in the order of their times; some at a time, lest a heap of
-  // them stop the world.
+  // Due messages are appended to the ready ones, in the order of their times; a limited number per statement, so that
+  // it stays short.
   promote: `
     INSERT INTO messages (queue, priority, deliveries, body)
     SELECT queue, priority, deliveries, body FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000`,
@@ -51,7 +51,7 @@ const sql = {
   selectReady: `
     SELECT id, priority, deliveries, body FROM messages
     WHERE queue = ? AND holder = 2147483647 ORDER BY priority DESC, id LIMIT ?`,
-  // Reading first and updating by id is quicker than UPDATE … RETURNING, which also gives no order.
+  // Reading first and updating by id is quicker than UPDATE … RETURNING, which also doesn't guarantee an order.
   hold: `
     UPDATE messages SET holder = ?, deliveries = deliveries + 1, started = 0
     WHERE id IN (SELECT value FROM json_each(?))`,
@@ -79,8 +79,8 @@ const sql = {
   dismissSilent: 'DELETE FROM workers WHERE id = ? AND expires_at = ?',
   giveAllBack:
     'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE holder = ? AND holder <> 2147483647',
-  // The first loss counts, whoever it was. From the second on a message that had not begun to run is innocent: it only
-  // lay beside the one that killed its worker.
+  // The first loss counts for every message. From the second one on, a message that had not started doesn't count: it
+  // was only prefetched beside the one that ended its worker.
   recoverOrphans: `
     UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - (deliveries > 1 AND NOT started)
     WHERE holder <> 2147483647 AND holder NOT IN (SELECT id FROM workers)`,

@@ -1,8 +1,8 @@
 /**
- * A consuming broker's row among the workers: what makes its messages its own for as long as it lives.
+ * The row of a consuming broker in the table of workers, which makes its messages its own.
  *
- * Duties: 1. registers the broker when it first takes, and locks its file, 2. renews the row, 3. finds workers that died
- * (see liveness.ts) and gives back what they held, 4. on close gives back what is left and leaves.
+ * It 1. registers the broker at its first take, and locks its file; 2. renews the row; 3. finds lost workers (see
+ * lost-workers.ts) and requeues their messages; 4. on close, requeues what is left and removes the row.
  */
 import { randomInt } from 'node:crypto'
 import { getLogger } from '../../../lib/logger.js'
@@ -13,7 +13,7 @@ import { hostId } from './host.js'
 import { LostWorkerDetector, type WorkerRow } from './lost-workers.js'
 import { WorkerLock } from './worker-lock.js'
 
-/** How often dead workers are looked for, in milliseconds; more often where heartbeats come quicker. */
+/** How often lost workers are searched, in milliseconds; more often if heartbeats are more frequent. */
 const maxCheckInterval = 1000
 
 export class Lease {
@@ -23,8 +23,8 @@ export class Lease {
   readonly #checkInterval: number
   readonly #lostWorkers: LostWorkerDetector
   /**
-   * Names the row. Random, because a number that comes again would make a lost worker's late settlements hit; four bytes
-   * wide in the file, as nobody is.
+   * The id of the row. Random, because late settlements of a lost worker would match a reused id; four bytes wide in
+   * the file, like the holder of ready messages.
    */
   #id: number | undefined
   #lock: WorkerLock | undefined
@@ -32,7 +32,7 @@ export class Lease {
   #timers: NodeJS.Timeout[] = []
   #closed = false
 
-  /** @param timeout How long the row lives without being renewed, in milliseconds. */
+  /** @param timeout How long the row is valid without being renewed, in milliseconds. */
   constructor(connection: Connection, timeout: number) {
     this.#connection = connection
     this.#timeout = timeout
@@ -41,12 +41,12 @@ export class Lease {
     this.#lostWorkers = new LostWorkerDetector(timeout, this.#checkInterval)
   }
 
-  /** Who holds what is taken now; `undefined` until registered. */
+  /** The holder of messages taken now; `undefined` until registered. */
   get id(): number | undefined {
     return this.#id
   }
 
-  /** Registers, if that wasn't done yet or if `lost` names a row that is gone. */
+  /** Registers, unless that was done already; again if `lost` is the id of a row that no longer exists. */
   register(lost?: number): Promise<void> {
     if (lost !== undefined && lost === this.#id) this.#id = undefined
     if (this.#id !== undefined) return Promise.resolve()
@@ -58,10 +58,10 @@ export class Lease {
 
   async #register(): Promise<void> {
     const id = randomInt(2 ** 24, 2 ** 31 - 1)
-    // Makes the file, if it isn't there yet.
+    // Creates the file if it doesn't exist.
     await this.#connection.read(() => {})
     if (this.#closed) return
-    // The lock comes first: a row without one would be taken for that of an older version.
+    // The lock comes first: a row without one would look like that of an older version.
     this.#lock?.release()
     this.#lock = WorkerLock.acquire(this.#connection.path, id)
     await this.#connection.write(
@@ -79,8 +79,9 @@ export class Lease {
   }
 
   /**
-   * Gives back, uncounted, what is still held, and leaves.
-   * @param lockTimeout How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` others do the same.
+   * Requeues, uncounted, the messages it still holds, and removes the row.
+   * @param lockTimeout How long it may wait for the lock, in milliseconds: after `heartbeatTimeout` other workers do
+   * the same.
    */
   async close(lockTimeout: number): Promise<void> {
     this.#stop()
@@ -105,7 +106,7 @@ export class Lease {
     this.#connection.queueWaits.wakeAll()
   }
 
-  /** Ends as if the process had died: what is held stays so until others recover it. */
+  /** Ends as if the process had died: other workers recover its messages. */
   abandon(): void {
     this.#stop()
     this.#lock?.unlock()
@@ -129,14 +130,14 @@ export class Lease {
       (statements) => statements.renew.run(Date.now() + this.#timeout, id).changes,
     )
     if (Number(renewed) > 0 || this.#closed) return
-    getLogger().warn(
-      { path: this.#connection.path },
-      'This worker was taken for dead; what it held was given to others',
-    )
+    getLogger().warn({ path: this.#connection.path }, 'This worker was considered lost; its messages were requeued')
     await this.register(id)
   }
 
-  /** Gives back what dead workers held. With `sweep` it also removes what those left that are in no list any more. */
+  /**
+   * Requeues the messages of lost workers. With `sweep` it also removes lock files of workers that are no longer
+   * registered.
+   */
   async #recover(sweep = false): Promise<void> {
     const own = this.#id
     if (own === undefined) return
@@ -148,7 +149,7 @@ export class Lease {
     if (lost.length === 0) return
     const recovered = await this.#connection.write((statements) => {
       for (const { worker, gone } of lost) {
-        // Who was only silent may have been heard meanwhile; the dead don't come back.
+        // A worker that was only silent may have renewed its row in the meantime; one whose lock is free can't.
         if (gone) statements.dismiss.run(worker.id)
         else statements.dismissSilent.run(worker.id, worker.expiresAt)
       }
@@ -156,7 +157,7 @@ export class Lease {
     })
     this.#lostWorkers.removeLocks(path, lost)
     if (recovered === 0) return
-    getLogger().warn({ workers: lost, recovered }, 'What lost workers held went back to its queues')
+    getLogger().warn({ workers: lost, recovered }, 'Messages of lost workers were requeued')
     this.#connection.queueWaits.wakeAll()
   }
 }
