@@ -4,7 +4,7 @@ import * as fs from 'node:fs'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { ChangeWatcher } from '../../brokers/sqlite/connection/change-watcher.js'
+import { type ChangeWatcher, restAfterCommit } from '../../brokers/sqlite/connection/change-watcher.js'
 import { Connection } from '../../brokers/sqlite/connection/connection.js'
 import { QueueWaits } from '../../brokers/sqlite/connection/queue-waits.js'
 import * as time from '../../lib/time.js'
@@ -47,12 +47,31 @@ t.test('a commit of another process is reported by the system, without polling',
   // Only the short timers fire, which follow a report.
   const startTimer = (callback: () => void, delay: number): NodeJS.Timeout =>
     time.startTimer(callback, delay < 50 ? delay : 3_600_000)
-  const { changes, commit } = await watch(t, { '../../lib/time.js': { ...time, startTimer } })
+  const { changes, commit } = await watch(t, { '../../lib/time.ts': { ...time, startTimer } })
   for (let expected = 1; expected <= 3; expected++) {
     commit()
     await until(() => changes() >= expected)
   }
   t.ok(changes() >= 3)
+})
+
+t.test('on a busy file, changes are reported once per rest and not once per commit', async (t) => {
+  const rests: (() => void)[] = []
+  const startTimer = (callback: () => void, delay: number): NodeJS.Timeout => {
+    if (delay !== restAfterCommit) return time.startTimer(callback, delay)
+    rests.push(callback)
+    return time.startTimer(() => {}, 3_600_000)
+  }
+  const { changes, commit } = await watch(t, { '../../lib/time.ts': { ...time, startTimer } })
+  commit()
+  await until(() => changes() > 0)
+  for (let round = 0; round < 50; round++) {
+    commit()
+    await new Promise(setImmediate)
+  }
+  t.equal(changes(), 1)
+  rests.at(-1)?.()
+  t.equal(changes(), 2)
 })
 
 t.test('where the system reports no writes, commits are found by polling', async (t) => {

@@ -14,12 +14,20 @@ import type { Statements } from '../statements.js'
  */
 const pollInterval = { withReports: 100, withoutReports: 20 }
 
+/**
+ * How long nothing is watched or polled after a commit, in milliseconds. On a busy file a wait then wakes the process 200
+ * times a second, and not with every write, which would also slow down the writers.
+ */
+export const restAfterCommit = 5
+
 export class ChangeWatcher {
   readonly #path: string
   readonly #statements: () => Statements | undefined
   readonly #onForeign = new Set<() => void>()
   readonly #onAny = new Set<() => void>()
   #log: FSWatcher | undefined
+  /** Whether the system reports writes, as far as is known. Windows reports a write when it reaches the disk, too late. */
+  #watchable = process.platform !== 'win32'
   #timer: NodeJS.Timeout | undefined
   #version: number | undefined
   /** Whether this process has committed since the last report. */
@@ -40,7 +48,7 @@ export class ChangeWatcher {
     if (!this.#timer) {
       this.#version = this.#readVersion()
       this.#watchLog()
-      this.#pollAfter(this.#pollInterval)
+      this.#pollAfter(pollInterval.withReports)
     }
     return () => {
       this.#onForeign.delete(listener)
@@ -70,6 +78,8 @@ export class ChangeWatcher {
 
   /** Call it when the file was opened: it may be another file than before. */
   opened(): void {
+    this.#unwatchLog()
+    this.#watchable = process.platform !== 'win32'
     if (this.#timer) this.#watchLog()
   }
 
@@ -82,17 +92,13 @@ export class ChangeWatcher {
   #stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#log?.close()
-    this.#log = undefined
+    this.#unwatchLog()
   }
 
   /** Watches the log and not the database: where a watch opens the file, closing it would release SQLite's locks on it. */
   #watchLog(): void {
-    this.#log?.close()
-    this.#log = undefined
+    if (this.#log || !this.#watchable || !this.#statements()) return
     this.#committed = false
-    // Windows reports a write when it reaches the disk, which is too late.
-    if (!this.#statements() || process.platform === 'win32') return
     try {
       this.#log = watch(`${realpathSync(this.#path)}-wal`, { persistent: false }, () => this.#onReport())
       this.#log.on('error', (error) => this.#onWatchError(error))
@@ -101,39 +107,50 @@ export class ChangeWatcher {
     }
   }
 
-  #onWatchError(error: unknown): void {
+  #unwatchLog(): void {
     this.#log?.close()
     this.#log = undefined
+  }
+
+  #onWatchError(error: unknown): void {
+    this.#unwatchLog()
+    this.#watchable = false
     getLogger().debug(
       { err: error, path: this.#path },
       `The system does not report writes to this SQLite database; polling every ${pollInterval.withoutReports} ms`,
     )
   }
 
-  /** A write is reported before its commit, so one poll may be too early. A commit of our own needs no second one. */
+  /** A write is reported before its commit, so one poll may be too early. */
   #onReport(): void {
-    const own = this.#committed
-    this.#committed = false
-    if (this.#onForeign.size > 0) this.#poll(own ? this.#pollInterval : 1)
-  }
-
-  get #pollInterval(): number {
-    return this.#log ? pollInterval.withReports : pollInterval.withoutReports
+    if (this.#committed || this.#onForeign.size === 0) this.#rest()
+    else this.#poll(1)
   }
 
   /** Polls now; if nothing has changed, again after `pause` milliseconds, then after twice that time, and so on. */
   #poll(pause: number): void {
-    const changed = this.#hasChanged()
-    this.#pollAfter(changed ? this.#pollInterval : Math.min(pause, this.#pollInterval))
-    if (changed) for (const listener of this.#onForeign) listener()
+    if (this.#hasChanged()) {
+      this.#rest()
+      for (const listener of this.#onForeign) listener()
+    } else {
+      this.#watchLog()
+      this.#pollAfter(pause, 2 * pause)
+    }
   }
 
-  #pollAfter(pause: number): void {
+  #rest(): void {
+    this.#unwatchLog()
+    this.#pollAfter(restAfterCommit)
+  }
+
+  #pollAfter(pause: number, nextPause: number = pollInterval.withReports): void {
     clearTimeout(this.#timer)
-    this.#timer = startTimer(() => {
+    const poll = (): void => {
       if (this.#onForeign.size === 0) this.#stop()
-      else this.#poll(2 * pause)
-    }, pause).unref()
+      else this.#poll(nextPause)
+    }
+    const longest = this.#watchable ? pollInterval.withReports : pollInterval.withoutReports
+    this.#timer = startTimer(poll, Math.min(pause, longest)).unref()
   }
 
   #hasChanged(): boolean {
