@@ -6,16 +6,12 @@ import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
-import { Deadline } from '../../lib/time.js'
 import type { Connection } from './connection/connection.js'
 import { Write } from './connection/write.js'
 import { codeOf } from './driver/driver.js'
 import { insertRows, isIdle, type NewRow, type ReadyRow, takeRows } from './rows.js'
 import type { Statements } from './statements.js'
 import type { Lease } from './workers/lease.js'
-
-/** How long a take waits for messages, in milliseconds. Then it returns, so that the worker learns that the store works. */
-const maxWait = 5000
 
 /** How long a take waits for the lock, in milliseconds. */
 const lockTimeout = 5000
@@ -50,6 +46,8 @@ export interface ConsumerContext {
 export class SQLiteConsumer implements Consumer {
   readonly #context: ConsumerContext
   #closed = false
+  /** Whether the last take failed. The next one then returns without a wait, so that the worker learns that the store works. */
+  #failed = false
   #acks: { write: Write<void>; deliveries: SQLiteDelivery[] } | undefined
 
   constructor(
@@ -62,11 +60,13 @@ export class SQLiteConsumer implements Consumer {
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
 
   async take(limit: number): Promise<readonly Delivery[]> {
-    const deadline = new Deadline(maxWait)
     while (!this.#closed && limit > 0) {
+      const isRetry = this.#failed
+      this.#failed = true
       const deliveries = await this.#tryToTake(limit)
-      if (deliveries.length > 0 || this.#closed || deadline.left === 0) return deliveries
-      await this.#context.connection.queueWaits.wait(this.queueName, deadline.left)
+      this.#failed = false
+      if (deliveries.length > 0 || this.#closed || isRetry) return deliveries
+      await this.#context.connection.queueWaits.wait(this.queueName)
     }
     return []
   }

@@ -5,6 +5,9 @@
 import { startTimer } from '../../../lib/time.js'
 import type { ChangeWatcher } from './change-watcher.js'
 
+/** How often the queues are read even without a change, in milliseconds: no wake-up is missed for longer. */
+const maxWait = 5000
+
 /** A queue with messages that no worker holds, and when the first of them may be taken; `0` for immediately. */
 export interface QueueDue {
   readonly queue: string
@@ -24,15 +27,9 @@ export class QueueWaits {
     this.#readQueues = readQueues
   }
 
-  /** Resolves when a queue may have messages to take, or after `timeout` milliseconds. Another worker may take them first. */
-  wait(queueName: string, timeout: number): Promise<void> {
-    return new Promise((done) => {
-      // This timer keeps the process alive, as the connection to a server would: a worker waits for messages.
-      const timer = startTimer(() => this.wake(queueName), timeout)
-      const resolve = (): void => {
-        clearTimeout(timer)
-        done()
-      }
+  /** Resolves when a queue may have messages to take. Another worker may take them first. */
+  wait(queueName: string): Promise<void> {
+    return new Promise((resolve) => {
       const waits = this.#waits.get(queueName)
       if (waits) waits.push(resolve)
       else this.#waits.set(queueName, [resolve])
@@ -73,7 +70,7 @@ export class QueueWaits {
 
   /** Wakes the waits on queues with messages, and sets the timer for the next message that is due. */
   async #wakeDue(): Promise<void> {
-    let next = Number.POSITIVE_INFINITY
+    let next = Date.now() + maxWait
     try {
       const queues = await this.#readQueues()
       const now = Date.now()
@@ -85,8 +82,9 @@ export class QueueWaits {
       // The next take fails in the same way, and reports it.
       this.wakeAll()
     }
+    if (this.#waits.size === 0) return
     clearTimeout(this.#timer)
-    if (this.#waits.size === 0 || next === Number.POSITIVE_INFINITY) return
+    // This timer keeps the process alive, as the connection to a server would: a worker waits for messages.
     this.#timer = startTimer(() => this.#schedule(), Math.max(1, next - Date.now()))
   }
 }
