@@ -37,7 +37,8 @@ async function measure(queues: number, seconds: number): Promise<Record<string, 
   const broker = new SQLiteBroker({ path, middleware: [] })
   const delays: number[] = []
   for (let index = 0; index < queues; index++) void consume(broker, `q${index}`, delays)
-  await wait(1000)
+  // Starting so many consumers takes a while.
+  await wait(5000)
   const idle = await busyFor(seconds)
   const producer = fork(fileURLToPath(import.meta.url), ['producer', path, `${queues}`], { execArgv: ['--import=tsx'] })
   await wait(2000)
