@@ -61,9 +61,11 @@ export class SQLiteConsumer implements Consumer {
 
   async take(limit: number): Promise<readonly Delivery[]> {
     while (!this.#closed && limit > 0) {
+      const deliveries = await this.#tryToTake(limit).catch((error) => {
+        this.#failed = true
+        throw error
+      })
       const isRetry = this.#failed
-      this.#failed = true
-      const deliveries = await this.#tryToTake(limit)
       this.#failed = false
       if (deliveries.length > 0 || this.#closed || isRetry) return deliveries
       await this.#context.connection.queueWaits.wait(this.queueName)
