@@ -3,23 +3,13 @@
  * message, and keep the original error in `cause`.
  */
 
+import { DramatisError } from './dramatis-error.js'
 import type { Duration } from './duration.js'
-import { isInstance, markOf } from './error-marks.js'
 import { hintOfRenamed } from './function-names.js'
 import { messageOf } from './thrown.js'
 
-/** The base of every error thrown by dramatis. */
-export class DramatisError extends Error {
-  override get name(): string {
-    // A minifier may have changed the name of the class, but not its mark.
-    return markOf(Object.getPrototypeOf(this)) ?? this.constructor.name
-  }
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: the class that was asked for, which inherits this
-    return isInstance(this, value)
-  }
-}
+export * from './dramatis-error.js'
+export * from './result-errors.js'
 
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 
@@ -271,30 +261,5 @@ export class RateLimitExceeded extends DramatisError {
   ) {
     super(`The rate limit "${key}" is exceeded.`)
     this.retryAfter = retryAfter
-  }
-}
-
-// — Results ——————————————————————————————————————————————————————————————————————————————————————————————
-
-/** The base of errors of `result()`. */
-export class ResultError extends DramatisError {}
-
-/** There is no result (yet). */
-export class ResultMissing extends ResultError {}
-
-/** No result arrived within the timeout. */
-export class ResultTimeout extends ResultError {}
-
-/** The actor failed permanently, with the error described here. */
-export class ResultFailure extends ResultError {
-  constructor(
-    /** The class name of the error the actor threw. */
-    readonly type: string,
-    /** Its message. */
-    readonly reason: string,
-    /** Its stack, if it was kept. */
-    readonly traceback?: string,
-  ) {
-    super(`actor raised ${type}: ${reason}`)
   }
 }

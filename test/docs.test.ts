@@ -190,7 +190,8 @@ t.test('docs/middleware.md lists every hook, with its parameters and their types
 })
 
 t.test('docs/retries-and-errors.md lists every error class', async (t) => {
-  const names = [...read('lib/errors.ts').matchAll(/^export class (\w+)/gm)].map(([, name]) => name)
+  const sources = ['lib/dramatis-error.ts', 'lib/errors.ts', 'lib/result-errors.ts'].map(read).join('\n')
+  const names = [...sources.matchAll(/^export class (\w+)/gm)].map(([, name]) => name)
   t.same(rows('docs/retries-and-errors.md', 'Error classes').toSorted(), names.toSorted())
 })
 

@@ -326,8 +326,9 @@ function publicNames(door: string): Map<string, string> {
   const names = new Map<string, string>()
   for (const [, target] of text.matchAll(/^export \* from '([^']+)'/gm)) {
     const file = locate(door, target as string)
-    if (/\/index\.ts$/.test(file)) for (const [name, home] of publicNames(file)) names.set(name, home)
-    else for (const [, name] of read(file).matchAll(declaration('(\\w+)'))) names.set(name as string, file)
+    for (const [name, home] of publicNames(file)) names.set(name, home)
+    if (/\/index\.ts$/.test(file)) continue
+    for (const [, name] of read(file).matchAll(declaration('(\\w+)'))) names.set(name as string, file)
   }
   for (const [, list, target] of text.matchAll(/^export (?:type )?\{([^}]*)\} from '([^']+)'/gm)) {
     for (const name of (list as string).split(',').map((one) => one.replace(/^\s*type\s/, '').trim())) {
