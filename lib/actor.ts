@@ -9,7 +9,8 @@ import type { Actor, ActorHandle, SendArguments, SendOptions } from './actor-con
 import type { ActorOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import { checkBroker, checkSettings, expected, show } from './checks.js'
-import { callDirectly } from './current.js'
+import { addContext, contexts } from './context-values.js'
+import { callDirectly, peekCurrent } from './current.js'
 import { declare, declareOn, maySendBeside } from './declarations.js'
 import { getBroker, peekSetBroker } from './default-broker.js'
 import type { Duration } from './duration.js'
@@ -128,6 +129,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     // The only option that a broker must find in the message itself, wherever it was given.
     const { priority } = this.options
     if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
+    if (contexts.inUse) addContext(own, peekCurrent()?.message)
     const options = broker.chain.updateOptions(own, this.self, broker)
     return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker)
   }

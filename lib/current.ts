@@ -1,6 +1,7 @@
 /** `current()`: the message being processed, for the code of an actor and the functions it calls. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { Broker } from './broker.js'
+import { runInContext } from './context-values.js'
 import { DramatisError } from './errors.js'
 import { Message } from './message.js'
 import { shared } from './registry.js'
@@ -38,6 +39,8 @@ export function peekCurrent(): Current | undefined {
 export class RunningMessage implements Current {
   #controller: AbortController | undefined
   #reason: unknown
+  /** Where the actor was called, if its message has a context. */
+  #calledIn: AsyncResource | undefined
 
   constructor(readonly message: Message) {}
 
@@ -52,12 +55,20 @@ export class RunningMessage implements Current {
   abort(reason: unknown): void {
     this.#reason ??= reason
     // Listeners are the actor's code: `current()` works in them, and what they throw is attributed to this message.
-    if (this.#controller) storage.run(this, () => this.#controller?.abort(reason))
+    if (!this.#controller) return
+    const abort = (): void => this.#controller?.abort(reason)
+    if (this.#calledIn) this.#calledIn.runInAsyncScope(abort)
+    else storage.run(this, abort)
+  }
+
+  /** Called within the context of the message: listeners of the signal are called within it as well. */
+  keepContext(): void {
+    this.#calledIn = new AsyncResource('dramatis.actor')
   }
 }
 
 /**
- * Runs an actor's function with the arguments of a message, with `current()` set.
+ * Runs an actor's function with the arguments of a message, with `current()` set and within the context of the message.
  * @param broker The broker whose plugins surround it.
  */
 export function runActor(
@@ -65,8 +76,12 @@ export function runActor(
   running: RunningMessage,
   broker: Broker | undefined,
 ): unknown {
-  if (broker?.chain.surroundsActors) return storage.run(running, surround, fn, running.message, broker)
-  return storage.run(running, invoke, fn, running.message)
+  const { message } = running
+  if (message.option('context') === undefined) return storage.run(running, runSurrounded, fn, message, broker)
+  return storage.run(running, runInContext, message, () => {
+    running.keepContext()
+    return runSurrounded(fn, message, broker)
+  })
 }
 
 /**
@@ -86,7 +101,9 @@ export function callDirectly(
   return storage.run(running, () => fn.apply(self, [...args]))
 }
 
-function surround(fn: (...args: never[]) => unknown, message: Message, broker: Broker): Promise<unknown> {
+/** Runs it within the plugins that surround actors. */
+function runSurrounded(fn: (...args: never[]) => unknown, message: Message, broker: Broker | undefined): unknown {
+  if (!broker?.chain.surroundsActors) return invoke(fn, message)
   return broker.chain.aroundActor(message, async () => invoke(fn, message), broker)
 }
 

@@ -13,6 +13,7 @@ export { actor, remoteActor } from './actor.js'
 export type { Actor, ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
+export { type ContextValue, contextValue } from './context-values.js'
 export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'

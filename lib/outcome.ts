@@ -2,6 +2,7 @@
  * The outcome of a message, and the decision about it. It is passed to `afterProcessMessage`, where plugins read it and
  * decide; the executor carries the decision out in one step after all hooks.
  */
+import { createAfter, inheritContext } from './context-values.js'
 import type { Duration } from './duration.js'
 import { DramatisError } from './errors.js'
 import { getLogger } from './logger.js'
@@ -133,11 +134,13 @@ export class Outcome {
   }
 
   /**
-   * Sends another message in the same step as the settlement, whatever the decision is.
+   * Sends another message in the same step as the settlement, whatever the decision is. A message without context values
+   * gets those of the settled one.
    * @throws {DramatisError} once the settlement has begun.
    */
   send(message: Message, delay?: Duration): void {
-    this.#add({ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') })
+    const milliseconds = delay === undefined ? undefined : parseDuration(delay, 'delay')
+    this.#add({ message: inheritContext(message, this.message), delay: milliseconds })
   }
 
   /**
@@ -147,7 +150,10 @@ export class Outcome {
   call(broker: ActorSource, actorName: string, option: string, ...args: unknown[]): void {
     const actor = broker.actors.get(actorName)
     // The description of a failure was stored before, or is cut. A result may have any size.
-    if (actor) return this.#add({ message: actor.message(...args), stored: this.error !== undefined })
+    if (actor) {
+      const message = createAfter(this.message, () => actor.message(...args))
+      return this.#add({ message, stored: this.error !== undefined })
+    }
     getLogger().error(
       { actorName, messageId: this.message.messageId },
       `No actor named "${actorName}", which is the ${option} of "${this.message.actorName}"; import its module in the worker.`,

@@ -46,14 +46,17 @@ t.test('the version in the code is that of the package', async (t) => {
   t.equal(version, JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')).version)
 })
 
-t.test('two copies share the broker, the actors, the current message, the options and the log', async (t) => {
-  const one = await copy('one')
-  await copy('two')
-  await writeFile(join(root, 'two', 'index.js'), `export * from 'dramatis'`)
-  const { out, err } = await node(
-    t,
-    one,
-    `
+t.test(
+  'two copies share the broker, the actors, the current message, the options, the context and the log',
+  async (t) => {
+    const one = await copy('one')
+    await copy('two')
+    await writeFile(join(root, 'two', 'index.js'), `export * from 'dramatis'`)
+    const { out, err } = await node(
+      t,
+      one,
+      `
+    import { AsyncLocalStorage } from 'node:async_hooks'
     import * as one from 'dramatis'
     import { MemoryBroker } from 'dramatis/memory'
     import * as two from '../two/index.js'
@@ -65,6 +68,9 @@ t.test('two copies share the broker, the actors, the current message, the option
     const length = broker.middleware.length
     broker.use(new two.Retries({ maxRetries: 0 }), { before: two.Callbacks })
     const check = two.actor(async function check() { return one.current().message.messageId }, { storeResults: true })
+    const user = new AsyncLocalStorage()
+    one.contextValue('user', user)
+    const seen = two.actor(async function seen() { return user.getStore() }, { storeResults: true })
     const worker = new two.Worker(two.getBroker(), { threads: 0 })
     await worker.start()
     const message = await check.send()
@@ -75,18 +81,20 @@ t.test('two copies share the broker, the actors, the current message, the option
       message: message instanceof one.Message && other instanceof one.Message,
       current: (await message.result()) === message.messageId,
       plugins: broker.middleware.length === length && broker.middleware[3] instanceof two.Retries,
+      context: (await (await user.run('ann', () => seen.send())).result()) === 'ann',
       log: said.length > 0 && two.getLogger() === one.getLogger(),
     }))
     await worker.stop()
     `,
-  )
-  t.same(
-    JSON.parse(out || '{}'),
-    { different: true, broker: true, message: true, current: true, plugins: true, log: true },
-    err,
-  )
-  t.notOk(existsSync(join(one, 'dramatis.db')), 'no other broker was created')
-})
+    )
+    t.same(
+      JSON.parse(out || '{}'),
+      { different: true, broker: true, message: true, current: true, plugins: true, context: true, log: true },
+      err,
+    )
+    t.notOk(existsSync(join(one, 'dramatis.db')), 'no other broker was created')
+  },
+)
 
 t.test('a copy of an incompatible version is refused, and the error names both', async (t) => {
   const old = await copy('old', '7.1.0')

@@ -81,26 +81,31 @@ export class InlineRunner implements Runner {
   }
 }
 
-/** A retry must not see what an actor changed in its arguments: the actor gets its own objects, as on a thread. */
+/**
+ * A retry must not see what an actor changed in its arguments or its context: the actor gets its own objects, as on a
+ * thread.
+ */
 function ownCopy({ message, delivery }: Execution): Message {
   const { args, kwargs } = message
   if (!holdsObjects(message)) return message
   // Copying what JSON made is quicker than parsing it again.
   if (!(getEncoder() instanceof JSONEncoder)) return Message.decode(delivery.body)
   try {
-    const { queueName, actorName, options, messageId, messageTimestamp } = message
-    const own = { args: copyOf(args) as unknown[], kwargs: copyOf(kwargs) as Record<string, unknown> }
-    return new Message({ queueName, actorName, options, messageId, messageTimestamp, ...own })
+    const { queueName, actorName, messageId, messageTimestamp } = message
+    const { context } = message.options
+    const options = isObject(context) ? { ...message.options, context: copyOf(context) } : message.options
+    const own = { args: copyOf(args) as unknown[], kwargs: copyOf(kwargs) as Record<string, unknown>, options }
+    return new Message({ queueName, actorName, messageId, messageTimestamp, ...own })
   } catch {
     // Nested deeper than the call stack allows.
     return Message.decode(delivery.body)
   }
 }
 
-function holdsObjects({ args, kwargs }: Message): boolean {
+function holdsObjects({ args, kwargs, options }: Message): boolean {
   for (const arg of args) if (isObject(arg)) return true
   for (const _ in kwargs) return true
-  return false
+  return isObject(options.context)
 }
 
 function isObject(value: unknown): value is object {
