@@ -3,6 +3,7 @@ import type { MessageOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import type { Duration } from './duration.js'
 import type { Message } from './message.js'
+import type { ArgumentRules } from './validation/argument-rules.js'
 
 /** The arguments of one message, and its own options. */
 export interface SendOptions<A extends readonly unknown[]> extends MessageOptions {
@@ -42,9 +43,16 @@ export interface ActorHandle<A extends readonly unknown[], R> {
   messageWithOptions(...options: SendArguments<A>): Message<R>
 }
 
-/** An actor: the function itself, which can also be sent. */
-export interface Actor<A extends readonly unknown[], R> extends ActorHandle<A, R> {
-  (...args: A): R | Promise<R>
+/**
+ * An actor: the function itself, which can also be sent.
+ *
+ * @typeParam A The arguments that are sent.
+ * @typeParam P The arguments of the function, which differ if a schema transforms them.
+ */
+export interface Actor<A extends readonly unknown[], R, P extends readonly unknown[] = A> extends ActorHandle<A, R> {
+  (...args: P): R | Promise<R>
   /** The function it was created from. */
-  readonly fn: (...args: A) => R | Promise<R>
+  readonly fn: (...args: P) => R | Promise<R>
+  /** @internal */
+  readonly argumentRules?: ArgumentRules | undefined
 }

@@ -30,4 +30,16 @@ export interface ActorOptions extends MessageOptions {
    * @default the default broker (`getBroker()`) at the time the actor is first used
    */
   broker?: Broker | undefined
+  /**
+   * The version of its arguments, a whole number from 1 up, which each message carries. A message of a newer version
+   * waits for a newer worker.
+   * @default none, which counts as 0
+   */
+  version?: number | undefined
+  /**
+   * Makes arguments of this version of those that an older version was sent with. They are validated afterwards, and not
+   * stored.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: arguments of another version
+  migrate?: ((args: any[], version: number) => readonly unknown[] | Promise<readonly unknown[]>) | undefined
 }

@@ -5,7 +5,7 @@
  * worker that starts). So `setBroker()` may be called before or after the actors are imported.
  */
 
-import type { Actor, ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
+import type { ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
 import type { ActorOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import { checkBroker, checkSettings, expected, show } from './checks.js'
@@ -20,14 +20,24 @@ import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
-import { type ArgumentsOf, checkRunnable, type ResultOf, type Runnable } from './runnable.js'
+import { checkRunnable, type ResultOf } from './runnable.js'
 import { parseDuration } from './time.js'
+import { ArgumentRules } from './validation/argument-rules.js'
+import type {
+  ActorOf,
+  ArgumentSchema,
+  FunctionOf,
+  InputsOf,
+  RunnableWith,
+  SendableInputs,
+} from './validation/argument-types.js'
 
 /** Common to actors and remote actors. */
 class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   readonly actorName: string
   readonly queueName: string
   readonly options: Readonly<Record<string, unknown>>
+  readonly argumentRules: ArgumentRules | undefined
   /** What hooks receive as the actor: the callable one, if there is one. */
   self = this as unknown as AnyActor
   /** What binding also does: an actor declares itself, a remote actor only its queue. */
@@ -48,6 +58,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     this.actorName = actorName
     this.queueName = queueName
     this.options = readActorOptions(rest, `actor "${actorName}"`)
+    this.argumentRules = ArgumentRules.of(actorName, this.options)
     this.#pinned = broker
   }
 
@@ -119,7 +130,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     kwargs: Record<string, unknown> | undefined,
     own: Record<string, unknown>,
   ): Message<R> {
-    const { broker, actorName, queueName } = this
+    const { broker, actorName, queueName, argumentRules } = this
     // A trailing undefined is an omitted argument. Elsewhere it would arrive as null, which the check below refuses.
     let end = args.length
     while (end > 0 && args[end - 1] === undefined) end--
@@ -129,9 +140,10 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     // The only option that a broker must find in the message itself, wherever it was given.
     const { priority } = this.options
     if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
+    argumentRules?.stamp(own)
     if (contexts.inUse) addContext(own, peekCurrent()?.message)
     const options = broker.chain.updateOptions(own, this.self, broker)
-    return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker)
+    return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker, argumentRules)
   }
 }
 
@@ -169,15 +181,26 @@ function readDelay(delay: Duration | undefined): number | undefined {
  * export const add = actor(function add(a: number, b: number) { return a + b }, { maxRetries: 3 })
  * await add.send(1, 2)
  *
+ * @param options.schema What its arguments must be, as schemas of any Standard Schema library (zod, valibot, arktype, …):
+ * the schema of its only argument, or an array with one for each argument. They are validated when they are sent, and
+ * again where the actor runs, which receives what the schemas make of them.
+ * @example
+ * const Order = z.object({ id: z.number(), at: z.iso.datetime().transform((text) => new Date(text)) })
+ * export const ship = actor(async function ship({ id, at }) {}, { schema: Order })
+ * await ship.send({ id: 1, at: new Date().toISOString() })
+ *
  * @throws {InvalidOption} for an unknown option or an invalid value, {InvalidName} for a name that the wire doesn't
  * allow.
  */
-// biome-ignore lint/complexity/noBannedTypes: a signature would make "any" of parameters that have no type of their own
-export function actor<F extends Function, Kept extends boolean | undefined = boolean | undefined>(
-  fn: F & Runnable<F, Kept>,
-  options: ActorOptions & { storeResults?: Kept } = {},
-): F & Actor<ArgumentsOf<F>, ResultOf<F>> {
-  type A = ArgumentsOf<F>
+export function actor<
+  F extends FunctionOf<S>,
+  Kept extends boolean | undefined = boolean | undefined,
+  const S extends ArgumentSchema | undefined = undefined,
+>(
+  fn: F & RunnableWith<S, F, Kept>,
+  options: ActorOptions & { storeResults?: Kept; schema?: S & SendableInputs<S> } = {},
+): F & ActorOf<S, F> {
+  type A = unknown[]
   type R = ResultOf<F>
   checkRunnable(fn)
   checkSettings(options, 'an actor')
@@ -187,7 +210,7 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
   const { actorName, queueName } = handle
   const made = function (this: unknown, ...args: A): unknown {
     return callDirectly(call, this, args, actorName, queueName)
-  } as unknown as F & Actor<A, R>
+  } as unknown as F & ActorOf<S, F>
   // Configurable and writable, as a function's own properties are, so that tests can replace them.
   const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true })
   Object.defineProperties(made, {
@@ -197,6 +220,7 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
     actorName: { value: actorName },
     queueName: { value: queueName },
     options: { value: handle.options },
+    argumentRules: { value: handle.argumentRules },
     broker: { get: () => handle.broker, configurable: true },
     send: own(handle.send.bind(handle)),
     sendWithOptions: own(handle.sendWithOptions.bind(handle)),
@@ -210,16 +234,29 @@ export function actor<F extends Function, Kept extends boolean | undefined = boo
   return made
 }
 
+type RemoteActorOptions = Omit<ActorOptions, 'actorName' | 'migrate'>
+
 /**
  * A typed handle on an actor that runs elsewhere: in another service, or in Python.
  *
  * @example
  * const add = remoteActor<[a: number, b: number], number>('add', { queueName: 'python' })
  * const sum = await (await add.send(1, 2)).result()
+ *
+ * @param options.schema As for `actor()`: arguments are validated when they are sent, and typed by it.
+ * @param options.version The version of its arguments, which each message carries.
  */
+export function remoteActor<const S extends ArgumentSchema, R = unknown>(
+  actorName: string,
+  options: RemoteActorOptions & { schema: S & SendableInputs<S> },
+): ActorHandle<InputsOf<S>, R>
 export function remoteActor<A extends readonly unknown[] = unknown[], R = unknown>(
   actorName: string,
-  options: Omit<ActorOptions, 'actorName'> = {},
+  options?: RemoteActorOptions,
+): ActorHandle<A, R>
+export function remoteActor<A extends readonly unknown[], R>(
+  actorName: string,
+  options: RemoteActorOptions = {},
 ): ActorHandle<A, R> {
   checkSettings(options, 'a remote actor')
   const handle = new Handle<A, R>({ ...options, actorName })

@@ -218,15 +218,20 @@ export abstract class Broker {
     return messages
   }
 
-  /** Stores messages that may have delays. */
+  /** Stores messages that may have delays, once the schemas of their actors have accepted their arguments. */
   enqueueEntries(entries: readonly Entry[]): Promise<void> {
     try {
-      const before = this.beforeEnqueue(entries)
-      if (!before && !this.chain.has('afterEnqueue')) return this.#put(entries)
-      return this.#enqueueWithHooks(entries, before)
+      const checked = checkArguments(entries)
+      return checked ? checked.then(() => this.#enqueueChecked(entries)) : this.#enqueueChecked(entries)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  #enqueueChecked(entries: readonly Entry[]): Promise<void> {
+    const before = this.beforeEnqueue(entries)
+    if (!before && !this.chain.has('afterEnqueue')) return this.#put(entries)
+    return this.#enqueueWithHooks(entries, before)
   }
 
   async #enqueueWithHooks(entries: readonly Entry[], before: Promise<void> | undefined): Promise<void> {
@@ -501,6 +506,15 @@ function checkContents(message: Message): void {
   checkSerializable(message.args, 'args')
   checkSerializable(message.kwargs, 'kwargs')
   checkSerializable(message.options, 'options')
+}
+
+/** Checks the arguments of messages whose actors have schemas, one after the other. A promise if a schema is async. */
+function checkArguments(entries: readonly Entry[], first = 0): Promise<void> | undefined {
+  for (let index = first; index < entries.length; index++) {
+    const checked = entries[index]?.message.checkArguments?.()
+    if (checked) return checked.then(() => checkArguments(entries, index + 1))
+  }
+  return undefined
 }
 
 function readLetterId(id: unknown): string {

@@ -6,6 +6,7 @@ import { DramatisError } from './errors.js'
 import { Message } from './message.js'
 import { shared } from './registry.js'
 import { refuseGenerator } from './runnable.js'
+import type { ArgumentRules } from './validation/argument-rules.js'
 
 /** What an actor can read of the message it is processing. */
 export interface Current {
@@ -67,20 +68,22 @@ export class RunningMessage implements Current {
   }
 }
 
+/** An actor, as far as it is needed to run it. */
+export interface RunnableActor {
+  readonly fn: (...args: never[]) => unknown
+  readonly argumentRules?: ArgumentRules | undefined
+}
+
 /**
  * Runs an actor's function with the arguments of a message, with `current()` set and within the context of the message.
  * @param broker The broker whose plugins surround it.
  */
-export function runActor(
-  fn: (...args: never[]) => unknown,
-  running: RunningMessage,
-  broker: Broker | undefined,
-): unknown {
+export function runActor(actor: RunnableActor, running: RunningMessage, broker: Broker | undefined): unknown {
   const { message } = running
-  if (message.option('context') === undefined) return storage.run(running, runSurrounded, fn, message, broker)
+  if (message.option('context') === undefined) return storage.run(running, runSurrounded, actor, message, broker)
   return storage.run(running, runInContext, message, () => {
     running.keepContext()
-    return runSurrounded(fn, message, broker)
+    return runSurrounded(actor, message, broker)
   })
 }
 
@@ -102,20 +105,25 @@ export function callDirectly(
 }
 
 /** Runs it within the plugins that surround actors. */
-function runSurrounded(fn: (...args: never[]) => unknown, message: Message, broker: Broker | undefined): unknown {
-  if (!broker?.chain.surroundsActors) return invoke(fn, message)
-  return broker.chain.aroundActor(message, async () => invoke(fn, message), broker)
+function runSurrounded(actor: RunnableActor, message: Message, broker: Broker | undefined): unknown {
+  if (!broker?.chain.surroundsActors) return invoke(actor, message)
+  return broker.chain.aroundActor(message, async () => invoke(actor, message), broker)
 }
 
-function invoke(fn: (...args: never[]) => unknown, message: Message): unknown {
-  const result = call(fn, message)
+function invoke(actor: RunnableActor, message: Message): unknown {
+  const result = actor.argumentRules ? callByRules(actor, actor.argumentRules, message) : call(actor.fn, message)
   refuseGenerator(result, message.actorName)
   return result
 }
 
-function call(fn: (...args: never[]) => unknown, { args, kwargs }: Message): unknown {
+function call(fn: RunnableActor['fn'], { args, kwargs }: Message): unknown {
   for (const _ in kwargs) return fn(...(args as never[]), kwargs as never)
   return fn(...(args as never[]))
+}
+
+function callByRules({ fn }: RunnableActor, rules: ArgumentRules, message: Message): unknown {
+  const args = rules.read(message)
+  return args instanceof Promise ? args.then((list) => fn(...(list as never[]))) : fn(...(args as never[]))
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How messages are encoded and decoded: JSON as Python's Dramatiq writes it, unless replaced. */
 import { checkMethods, show } from './checks.js'
 import { DecodeError, NotSerializable } from './errors.js'
+import { memberPath } from './property-path.js'
 import { shared } from './registry.js'
 import { classNameOf, messageOf } from './thrown.js'
 
@@ -217,14 +218,13 @@ function explain(value: unknown, path: string, ancestors: Set<object>): void {
   if (ancestors.has(value)) throw refuse('refers back to an object that contains it', path, 'send a tree, not a cycle')
   ancestors.add(value)
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) explain(value[index], `${path}[${index}]`, ancestors)
+    for (let index = 0; index < value.length; index++) explain(value[index], memberPath(path, index), ancestors)
   } else if (!isPlainObject(value)) {
     const instead = value instanceof Date ? 'send date.toISOString()' : 'send a plain object, such as { ...value }'
     throw refuse(`${describe(value)}, which would arrive as something else`, path, instead)
   } else {
     for (const [key, property] of Object.entries(value)) {
-      const inner = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`
-      if (property !== undefined) explain(property, inner, ancestors)
+      if (property !== undefined) explain(property, memberPath(path, key), ancestors)
     }
   }
   ancestors.delete(value)

@@ -8,6 +8,7 @@ import type { Duration } from './duration.js'
 import { hintOfRenamed } from './function-names.js'
 import { messageOf } from './thrown.js'
 
+export * from './argument-errors.js'
 export * from './dramatis-error.js'
 export * from './result-errors.js'
 

@@ -18,6 +18,8 @@ export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'
 export type { Runnable } from './runnable.js'
+export type { ArgumentSchema, InputsOf, OutputsOf } from './validation/argument-types.js'
+export type { StandardSchemaV1 } from './validation/standard-schema.js'
 
 // — Brokers ——————————————————————————————————————————————————————————————————————————————————————————————
 

@@ -35,6 +35,11 @@ export function provideResultSource(get: () => ResultSource): void {
   defaults.get = get
 }
 
+/** What checks the arguments of a message before it is sent: the rules of its actor. */
+export interface ArgumentCheck {
+  check(message: Message): Promise<unknown> | undefined
+}
+
 /** @typeParam R What the actor returns, and `result()` resolves to. */
 export class Message<R = unknown> implements MessageFields {
   readonly queueName: string
@@ -48,6 +53,7 @@ export class Message<R = unknown> implements MessageFields {
   declare readonly _result?: R
   /** The broker it was created for, if that isn't the default one. */
   #origin: ResultSource | undefined
+  #argumentCheck: ArgumentCheck | undefined
   /** The number of its options, and the name of one: see `option`. */
   #count = -1
   #name = ''
@@ -95,14 +101,28 @@ export class Message<R = unknown> implements MessageFields {
     } = changes
     const copy = new Message<R>({ queueName, actorName, args, kwargs, options, messageId, messageTimestamp })
     copy.#origin = this.#origin
+    if (actorName === this.actorName) copy.#argumentCheck = this.#argumentCheck
     return copy
   }
 
-  /** Binds a message to the broker it was created for, which `result()` uses. */
-  static of<R>(fields: MessageFields, broker: ResultSource): Message<R> {
+  /**
+   * Binds a message to the broker it was created for, which `result()` uses.
+   * @param argumentCheck What its actor's schemas say of its arguments, if it has any.
+   */
+  static of<R>(fields: MessageFields, broker: ResultSource, argumentCheck?: ArgumentCheck): Message<R> {
     const message = new Message<R>(fields)
     message.#origin = broker
+    message.#argumentCheck = argumentCheck
     return message
+  }
+
+  /**
+   * Checks its arguments before it is sent, if its actor has a schema. A promise if a schema is async.
+   * @throws {InvalidArguments}
+   * @internal
+   */
+  checkArguments(): Promise<unknown> | undefined {
+    return this.#argumentCheck?.check(this)
   }
 
   /**

@@ -15,7 +15,15 @@ import type { Broker } from '../lib/broker.js'
 import { expected, refuseUnknown } from '../lib/checks.js'
 import type { Duration } from '../lib/duration.js'
 import { markOf } from '../lib/error-marks.js'
-import { ActorNotFound, NotSerializable, RateLimitExceeded, Retry } from '../lib/errors.js'
+import {
+  ActorNotFound,
+  InvalidArguments,
+  MigrationFailed,
+  NotSerializable,
+  RateLimitExceeded,
+  Retry,
+  UnknownVersion,
+} from '../lib/errors.js'
 import { summary, traceback } from '../lib/failure.js'
 import { getLogger } from '../lib/logger.js'
 import type { Message } from '../lib/message.js'
@@ -154,9 +162,8 @@ export class Retries implements Middleware {
     if (isNotRetryable(error, actor?.options.throws as readonly ErrorClass[] | undefined)) {
       return outcome.deadLetter(`${summary(error)} (not to be retried)`)
     }
-    if (error instanceof RateLimitExceeded && !actor?.options.countRateLimitExceeded) {
-      return postpone(message, outcome, error)
-    }
+    const isRateLimited = error instanceof RateLimitExceeded && !actor?.options.countRateLimitExceeded
+    if (isRateLimited || error instanceof UnknownVersion) return postpone(message, outcome, error)
     const retries = retriesOf(message)
     const copy = message.with({
       options: {
@@ -213,9 +220,11 @@ function retriesOf(message: Message): number {
   return countOf(message, 'retries')
 }
 
+const causedByMessage = [ActorNotFound, NotSerializable, InvalidArguments, MigrationFailed]
+
 /** Whether another attempt would fail in the same way, because the actor says so or because of the message itself. */
 function isNotRetryable(error: Error, throws: readonly ErrorClass[] = []): boolean {
-  if (error instanceof ActorNotFound || error instanceof NotSerializable) return true
+  if (causedByMessage.some((kind) => error instanceof kind)) return true
   if (throws.length === 0) return false
   const names = classNames(error)
   return throws.some((kind) => {

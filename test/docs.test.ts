@@ -159,7 +159,11 @@ t.test('docs/actors.md lists every option, and no other', async (t) => {
   const own = [...read('lib/actor-options.ts').matchAll(/^ {2}(actorName|queueName|broker)\?:/gm)].map(
     ([, name]) => name,
   )
-  const sources = ['lib/options.ts', ...readdirSync(join(root, 'middleware')).map((name) => `middleware/${name}`)]
+  const sources = [
+    'lib/options.ts',
+    'lib/validation/argument-rules.ts',
+    ...readdirSync(join(root, 'middleware')).map((name) => `middleware/${name}`),
+  ]
   const declared = sources.flatMap((file) =>
     [...read(file).matchAll(/^declareOptions\(\{([\s\S]*?)\}\)$/gm)].flatMap(([, list]) =>
       [...(list as string).matchAll(/(?:^ {2}| )(\w+): \{|^ {2}(\w+): \{/gm)].map(([, one, other]) => one ?? other),
@@ -190,7 +194,9 @@ t.test('docs/middleware.md lists every hook, with its parameters and their types
 })
 
 t.test('docs/retries-and-errors.md lists every error class', async (t) => {
-  const sources = ['lib/dramatis-error.ts', 'lib/errors.ts', 'lib/result-errors.ts'].map(read).join('\n')
+  const sources = ['lib/dramatis-error.ts', 'lib/errors.ts', 'lib/argument-errors.ts', 'lib/result-errors.ts']
+    .map(read)
+    .join('\n')
   const names = [...sources.matchAll(/^export class (\w+)/gm)].map(([, name]) => name)
   t.same(rows('docs/retries-and-errors.md', 'Error classes').toSorted(), names.toSorted())
 })

@@ -37,7 +37,7 @@ export class InlineRunner implements Runner {
     execution.run = running
     let result: unknown
     try {
-      result = asPromise(runActor(execution.actor.fn, running, this.#broker))
+      result = asPromise(runActor(execution.actor, running, this.#broker))
     } catch (error) {
       return execution.fail(toError(error))
     }

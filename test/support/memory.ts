@@ -27,7 +27,7 @@ export function stage(t: Test, broker = new MemoryBroker()): Stage {
   return {
     broker,
     log,
-    actor: ((fn: () => void, options?: ActorOptions) => actor(fn, { broker, ...options })) as typeof actor,
+    actor: ((fn: () => void, options?: ActorOptions) => actor<typeof fn>(fn, { broker, ...options })) as typeof actor,
     async work(options) {
       const worker = new Worker(broker, { threads: 0, ...options })
       workers.push(worker)

@@ -1,6 +1,6 @@
 /** What is reported of a settled delivery: the `afterSettleMessage` hook, and the lines in the log. */
 import type { Broker } from '../../broker.js'
-import { Retry } from '../../errors.js'
+import { Retry, UnknownVersion } from '../../errors.js'
 import { loggable, summary, tracebackToKeep } from '../../failure.js'
 import { getLogger, isDebugEnabled } from '../../logger.js'
 import type { Message } from '../../message.js'
@@ -104,5 +104,5 @@ function logWait(message: Message, outcome: Outcome, error: Error): void {
   const { messageId, actorName, queueName } = message
   const { delay = 0 } = outcome
   const text = `Postponed by ${showDuration(delay)}, no attempt counted: ${error.message}`
-  getLogger().info({ messageId, actorName, queueName, delay }, text)
+  getLogger()[error instanceof UnknownVersion ? 'warn' : 'info']({ messageId, actorName, queueName, delay }, text)
 }

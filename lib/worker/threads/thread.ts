@@ -107,7 +107,7 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
     if (!actor) return reportMissing(id)
     const current = new ThreadRun(message, id)
     running.set(id, current)
-    const result = asPromise(runActor(actor.fn, current, plugins.broker))
+    const result = asPromise(runActor(actor, current, plugins.broker))
     if (result instanceof Promise) {
       result.then(
         (value) => fulfill(id, value, wanted, message.actorName),
