@@ -1,7 +1,9 @@
 /** Real Python Dramatiq and us, on one Redis: queues, delays, results, limits and deaths are shared. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Test, t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor, remoteActor } from '../../lib/actor.js'
+import { contextValue } from '../../lib/context-values.js'
 import { ResultFailure } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 import { ConcurrentRateLimiter } from '../../lib/rate-limits/index.js'
@@ -145,6 +147,27 @@ function interop(python: string, server: { url: string; client(): import('ioredi
     ]
     const messages = await there.tell<object[]>('pipe', { others: steps })
     t.same(await there.tell('result', { message: messages.at(-1) }), { value: 50 })
+  })
+
+  t.test('context values of ours: Python ignores them, and keeps them in a pipeline', async (t) => {
+    const { broker, remote } = await node(t)
+    const there = service(t)
+    await there.tell('work', { queues: ['python'] })
+    const requestId = new AsyncLocalStorage<string>()
+    contextValue('requestId', requestId)
+    const after = actor((sum?: number) => `${sum} for ${requestId.getStore()}`, {
+      broker,
+      actorName: 'after',
+      queueName: 'node',
+      storeResults: true,
+    })
+    const [first, last] = requestId.run('r1', () => {
+      const last = after.message()
+      return [remote.add.messageWithOptions({ args: [1, 2], options: { pipe_target: last.toWire() } }), last]
+    })
+    await broker.enqueue(first)
+    t.equal(await last.result({ timeout: '10s' }), '3 for r1')
+    t.equal(await first.result({ timeout: '10s' }), 3)
   })
 
   t.test('a Python worker that dies: we run what it held', async (t) => {
