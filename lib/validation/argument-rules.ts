@@ -1,9 +1,11 @@
 /** The options of an actor about its arguments (`schema`, `version`, `migrate`), and what they do to a message. */
 import { expected, show } from '../checks.js'
+import { framesOf } from '../error-data.js'
 import { InvalidOption, MigrationFailed, UnknownVersion } from '../errors.js'
 import { isIntent } from '../hook-failures.js'
 import type { Message } from '../message.js'
 import { callback, countOf, declareOptions } from '../options.js'
+import { isError } from '../thrown.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 import { isThenable, validateArguments } from './validate.js'
 
@@ -75,7 +77,10 @@ export class ArgumentRules {
   #lift(migrate: Migrate, args: ArgumentList, version: number): ArgumentList | Promise<ArgumentList> {
     const failed = (error: unknown): never => {
       if (isIntent(error)) throw error
-      throw new MigrationFailed(this.#actorName, version, { cause: error })
+      const failure = new MigrationFailed(this.#actorName, version, { cause: error })
+      // The frames that are kept are those of the user's code.
+      if (isError(error)) failure.stack = [`${failure}`, ...framesOf(`${error.stack}`)].join('\n')
+      throw failure
     }
     try {
       const migrated = migrate([...args], version)
