@@ -1,8 +1,9 @@
 /** The in-memory broker: the reference for the others, and for tests. Its messages are lost with the process. */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
 import { refuseUnknown } from '../../lib/checks.js'
-import type { DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, Delivery, QueueStats } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
+import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
 import { parseDuration, startTimer } from '../../lib/time.js'
@@ -89,12 +90,29 @@ export class MemoryBroker extends Broker {
     return queue
   }
 
-  protected makeConsumer(queueName: string): MemoryConsumer {
+  protected makeConsumer(queueName: string): Consumer {
     return new MemoryConsumer(this.#queue(queueName), this.#prepare)
   }
 
   protected async readStats(queueName: string): Promise<QueueStats> {
+    return this.statsNow(queueName)
+  }
+
+  /** The same, at once. */
+  protected statsNow(queueName: string): QueueStats {
     return this.#queues.get(queueName)?.stats() ?? { ready: 0, delayed: 0, inFlight: 0, dead: 0 }
+  }
+
+  /** When the first delayed message of a queue is due, in milliseconds since the epoch. */
+  protected nextDue(queueName: string): number | undefined {
+    return this.#queues.get(queueName)?.nextDue
+  }
+
+  /** Stores a message and takes this very message; a consumer of its queue can settle it. */
+  protected storeTaken(message: Message): Delivery {
+    const [stored] = this.#prepare([{ message }]) as [StoredMessage]
+    stored.queue.addTaken(stored)
+    return stored
   }
 
   protected async clear(queueName: string): Promise<void> {

@@ -106,6 +106,11 @@ export class MemoryQueue {
     if (stored.due < this.#timerAt) this.#schedule()
   }
 
+  /** When the first delayed message is due, in milliseconds since the epoch. */
+  get nextDue(): number | undefined {
+    return this.#delayed.size > 0 ? this.#delayed.peekRank() : undefined
+  }
+
   /** One timer for all delayed messages. */
   #schedule(): void {
     this.clock.clearTimeout(this.#timer)
@@ -141,6 +146,15 @@ export class MemoryQueue {
       }
     }
     return batch
+  }
+
+  /** Stores a message that is unacked from the start. */
+  addTaken(stored: StoredMessage): void {
+    stored.taken = true
+    stored.deliveryCount++
+    this.#unacked++
+    this.activity.unacked++
+    this.activity.steps++
   }
 
   /** Waits for messages, on behalf of `owner`. */

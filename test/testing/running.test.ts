@@ -1,0 +1,263 @@
+/** How a test runs the messages of its broker: one, until something happened, or all of them. */
+import t from 'tap'
+import { remoteActor } from '../../lib/actor.js'
+import { current } from '../../lib/current.js'
+import { BrokerClosed, Retry, SkipMessage } from '../../lib/errors.js'
+import type { Middleware } from '../../lib/middleware.js'
+import { type OpenTestBroker, openTestBroker as open } from '../support/test-broker.js'
+
+class Refused extends Error {}
+
+/** An actor that fails this many times. */
+function flaky({ actor }: Pick<OpenTestBroker, 'actor'>, failures: number, options: object = {}) {
+  return actor(
+    async (name: string) => {
+      if (failures-- > 0) throw new Refused(`${name} is refused`)
+      return { name, attempt: Number(current().message.options.retries ?? 0) + 1 }
+    },
+    { actorName: `flaky${failures}`, jitter: false, ...options },
+  )
+}
+
+t.test('perform returns the result of the actor, or throws its own error', async (t) => {
+  const { broker, actor } = open(t)
+  t.same(await broker.perform(flaky({ actor }, 0), ['ada']), { name: 'ada', attempt: 1 })
+  const error = new Refused('no')
+  const fails = actor(async () => Promise.reject(error), { actorName: 'fails' })
+  t.equal(await broker.perform(fails, []).catch((thrown: unknown) => thrown), error)
+  t.same(broker.sent, [], 'nobody sent anything')
+})
+
+t.test('perform runs the middleware, the hooks of a thread, and the settlement', async (t) => {
+  const calls: string[] = []
+  const plugin: Middleware = {
+    afterThreadStart: () => void calls.push('afterThreadStart'),
+    beforeProcessMessage: () => void calls.push('beforeProcessMessage'),
+    aroundActor: async (_, next) => {
+      calls.push('aroundActor')
+      return next()
+    },
+    afterAck: () => void calls.push('afterAck'),
+    afterSettleMessage: (_, { decision }) => void calls.push(decision),
+  }
+  const { broker, actor } = open(t)
+  broker.use(plugin)
+  await broker.perform(flaky({ actor }, 0), ['ada'])
+  t.same(calls, ['afterThreadStart', 'beforeProcessMessage', 'aroundActor', 'afterAck', 'ack'])
+  t.match(await broker.stats('default'), { ready: 0, inFlight: 0 })
+})
+
+t.test('perform counts the attempts before it: the last one is dead-lettered, others are retried', async (t) => {
+  const { broker, actor } = open(t)
+  const job = flaky({ actor }, 9, { maxRetries: 2, minBackoff: '1s' })
+  await t.rejects(broker.perform(job, ['ada'], { attempt: 2 }), Refused)
+  t.match(await broker.stats('default'), { delayed: 1, dead: 0 })
+  await t.rejects(broker.perform(job, ['bob'], { attempt: 3 }), Refused)
+  t.match((await broker.deadLetters('default')).letters, [{ reason: 'Refused: bob is refused (after 2 retries)' }])
+  t.same(await broker.perform(flaky({ actor }, 0), ['eve'], { attempt: 3 }), { name: 'eve', attempt: 3 })
+})
+
+t.test('perform runs its own message only, and what the actor sends waits', async (t) => {
+  const { broker, actor } = open(t)
+  const ran: string[] = []
+  const note = actor(async (what: string) => void ran.push(what), { actorName: 'note' })
+  const parent = actor(async () => void (await note.send('child')), { actorName: 'parent', onSuccess: note })
+  await note.send('waiting')
+  await broker.perform(parent, [])
+  t.same(ran, [])
+  await broker.assertSent(note, ['child'])
+  await broker.drain()
+  t.same(ran.slice(0, 2), ['waiting', 'child'])
+})
+
+t.test('perform throws what kept the actor from running, and what asked for a retry', async (t) => {
+  const { broker, actor } = open(t)
+  const skip = actor(async () => Promise.reject(new SkipMessage('not today')), { actorName: 'skip' })
+  await t.rejects(broker.perform(skip, []), new SkipMessage('not today'))
+  const again = actor(async () => Promise.reject(new Retry({ delay: '1h' })), { actorName: 'again' })
+  await t.rejects(broker.perform(again, []), Retry)
+  broker.use({
+    beforeProcessMessage: () => {
+      throw new SkipMessage('paused')
+    },
+  })
+  await t.rejects(broker.perform(flaky({ actor }, 0), ['ada']), { name: 'SkipMessage', message: 'paused' })
+})
+
+t.test('drain runs delayed messages and retries, each at its time', async (t) => {
+  const { broker, actor } = open(t)
+  const start = broker.clock.now()
+  const times: number[] = []
+  const job = actor(
+    async () => {
+      times.push(Math.round((broker.clock.now() - start) / 1000))
+      if (times.length < 4) throw new Error('not yet')
+    },
+    { actorName: 'job', minBackoff: '1h', jitter: false },
+  )
+  await job.sendWithOptions({ delay: '1d' })
+  await broker.drain()
+  t.same(times, [86_400, 90_000, 97_200, 111_600])
+  t.match(await broker.stats('default'), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
+})
+
+t.test('drain throws with the reasons of dead letters, and what the actor threw as the cause', async (t) => {
+  const { broker, actor } = open(t)
+  const job = flaky({ actor }, 3, { maxRetries: 2 })
+  await job.send('ada')
+  const error = await broker.drain().catch((error: unknown) => error)
+  t.match(error, {
+    name: 'AssertionError',
+    message:
+      'Expected every message to succeed; 1 was dead-lettered:\n  flaky3("ada"): Refused: ada is refused (after 2 retries)',
+  })
+  t.ok((error as Error).cause instanceof Refused)
+  await broker.drain()
+  await job.send('bob')
+  await broker.drain()
+  await flaky({ actor }, 9, { maxRetries: 0 }).send('eve')
+  await broker.drain({ failOnDeadLetter: false })
+  t.equal((await broker.deadLetters('default')).letters.length, 2)
+})
+
+t.test('drain runs what a hook sends after the last settlement', async (t) => {
+  const { broker, actor } = open(t)
+  const runs: number[] = []
+  const job = actor(async (left: number) => void runs.push(left), { actorName: 'job' })
+  broker.use({
+    async afterSettleMessage({ args: [left] }) {
+      await new Promise(setImmediate)
+      if ((left as number) > 0) await job.sendWithOptions({ args: [(left as number) - 1], delay: '1h' })
+    },
+  })
+  await job.send(2)
+  await broker.drain()
+  t.same(runs, [2, 1, 0])
+})
+
+t.test('drain does not move the clock while an actor runs', async (t) => {
+  const { broker, actor } = open(t)
+  let ended = 0
+  const slow = actor(
+    async () => {
+      await new Promise((resolve) => setTimeout(resolve, 80))
+      ended = broker.clock.now()
+    },
+    { actorName: 'slow', timeLimit: '1m' },
+  )
+  await slow.send()
+  const last = slow.sendWithOptions({ delay: '1h' })
+  const before = broker.clock.now()
+  await last
+  await broker.drain()
+  t.ok(ended >= before + 3_600_000)
+  t.match(await broker.stats('default'), { dead: 0 })
+})
+
+t.test('drain that comes to no end says what is left', async (t) => {
+  const { broker, actor } = open(t)
+  const endless = actor((_name: string) => new Promise<void>(() => {}), { actorName: 'endless' })
+  await endless.send('ada')
+  await t.rejects(broker.drain({ within: 50 }), {
+    name: 'AssertionError',
+    message: /within 50 ms\. Left in the queues: 0 ready, 1 in flight \(running: endless\("ada"\)\), 0 delayed\.$/,
+  })
+  const other = open(t)
+  const forever = other.actor(async () => void (await forever.sendWithOptions({ delay: '1d' })), {
+    actorName: 'forever',
+  })
+  await forever.send()
+  await t.rejects(other.broker.drain({ within: 50 }), {
+    message: /Left in the queues: .* 1 delayed \(the first by \d+ ms/,
+  })
+})
+
+t.test('drain leaves messages alone whose actor is elsewhere', async (t) => {
+  const { broker, actor } = open(t)
+  const remote = remoteActor<[string]>('greet', { queueName: 'python', broker })
+  await remote.send('ada')
+  await flaky({ actor }, 0).send('ada')
+  await broker.drain()
+  await broker.assertSent(remote, ['ada'])
+  t.match(await broker.stats('python'), { ready: 1 })
+})
+
+t.test('waitFor resolves with how the next message of the actor ended', async (t) => {
+  const { broker, actor } = open(t)
+  const job = flaky({ actor }, 2, { maxRetries: 5, minBackoff: '1m' })
+  await job.send('ada')
+  t.match(await broker.waitFor(job, 'retried'), { decision: 'retry', delay: 60_000, error: Refused, attempt: 1 })
+  const second = broker.waitFor(job, 'failed')
+  t.match(await second, { attempt: 1 }, 'the same end is a failure, too')
+  const done = broker.waitFor(job, 'succeeded', { within: '30s' })
+  await broker.advance('3m')
+  t.match(await done, { decision: 'ack', result: { name: 'ada', attempt: 3 }, message: { args: ['ada'] } })
+  t.match(await broker.waitFor(job, 'retried'), { attempt: 2 }, 'the next one, which has happened already')
+})
+
+t.test('waitFor tells what happened instead', async (t) => {
+  const { broker, actor } = open(t)
+  const job = flaky({ actor }, 9, { minBackoff: '1m' })
+  await t.rejects(broker.waitFor(job, 'succeeded', { within: 1 }), {
+    message: /No message of flaky9 has ended\.\nLeft/,
+  })
+  await job.send('ada')
+  await t.rejects(broker.waitFor(job, 'dead-lettered', { within: 200 }), {
+    message:
+      /^Expected a message of flaky9 to be dead-lettered within 200 ms\. What happened:\n {2}flaky9\("ada"\) retried: Refused: ada is refused, again in 60000 ms\nLeft in the queues: 0 ready, 0 in flight, 1 delayed \(the first by \d+ ms: advance\(\) or drain\(\)\)\.$/,
+  })
+})
+
+t.test('nothing runs between two calls', async (t) => {
+  const { broker, actor } = open(t)
+  let runs = 0
+  const job = actor(async () => void runs++, { actorName: 'job' })
+  await job.send()
+  await broker.drain()
+  t.equal(runs, 1)
+  await job.send()
+  await job.sendWithOptions({ delay: 1 })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  t.equal(runs, 1)
+  t.match(await broker.stats('default'), { ready: 2, inFlight: 0 })
+  await broker.join('default')
+  t.equal(runs, 3)
+})
+
+t.test('a result that is awaited runs its message, in an actor as well', async (t) => {
+  const { broker, actor } = open(t)
+  const add = actor((a: number, b: number) => a + b, { actorName: 'add', storeResults: true })
+  const twice = actor(async (a: number) => (await add.send(a, a)).result(), { actorName: 'twice' })
+  t.equal(await (await add.send(1, 2)).result(), 3)
+  t.equal(await broker.perform(twice, [4]), 8)
+})
+
+t.test('with a concurrency of 1 messages run one after the other, in their order', async (t) => {
+  const { broker, actor } = open(t, { concurrency: 1 })
+  const steps: string[] = []
+  const job = actor(
+    async (name: string) => {
+      steps.push(`${name} starts`)
+      await new Promise(setImmediate)
+      steps.push(`${name} ends`)
+    },
+    { actorName: 'job' },
+  )
+  await job.sendMany([['a'], ['b']])
+  await broker.drain()
+  t.same(steps, ['a starts', 'a ends', 'b starts', 'b ends'])
+})
+
+t.test('a message that runs when the broker is closed ends, and so does perform', async (t) => {
+  const { broker, actor } = open(t)
+  const endless = actor(() => new Promise<void>(() => {}), { actorName: 'endless' })
+  await endless.send()
+  const waits = [
+    t.rejects(broker.perform(endless, []), BrokerClosed),
+    t.rejects(broker.drain({ within: '1h' }), BrokerClosed),
+  ]
+  await new Promise(setImmediate)
+  await broker.close()
+  await Promise.all(waits)
+  await t.rejects(broker.perform(endless, []), BrokerClosed)
+})

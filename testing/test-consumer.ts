@@ -1,0 +1,138 @@
+/** A consumer of the test broker: it can be paused, and brings about the faults that are switched on. */
+import type { Consumer, DeadLetterReason, Delivery } from '../lib/consumer.js'
+import { ConnectionFailed, DecodeError } from '../lib/errors.js'
+import { Message } from '../lib/message.js'
+import type { Entry } from '../lib/outcome.js'
+import type { FaultSwitches } from './faults.js'
+
+export interface TestConsumerOptions {
+  /** Makes a consumer of the queue that has no faults. */
+  readonly make: () => Consumer
+  readonly faults: FaultSwitches
+  /** Stores a message once more. */
+  readonly storeAgain: (message: Message) => Promise<void>
+  /** How many dead letters the queue has. */
+  readonly countDead: () => number
+  /** Called when a message was dead-lettered. */
+  readonly deadLettered: (delivery: Delivery, reason: DeadLetterReason) => void
+  /** Called when a delivery was settled. */
+  readonly settled: () => void
+}
+
+/** Enough to take everything that is ready. */
+const everything = Number.MAX_SAFE_INTEGER
+
+export class TestConsumer implements Consumer {
+  readonly #options: TestConsumerOptions
+  #inner: Consumer
+  #paused = false
+  #closed = false
+  /** Goes on with a `take` that waits for the end of the pause. */
+  #resume = (): void => {}
+
+  constructor(options: TestConsumerOptions) {
+    this.#options = options
+    this.#inner = options.make()
+  }
+
+  get queueName(): string {
+    return this.#inner.queueName
+  }
+
+  /** Takes return nothing until `resume`. */
+  pause(): void {
+    this.#paused = true
+    this.endTake()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#resume()
+  }
+
+  /** Ends a waiting take of the broker, so that the pause or the fault is noticed. */
+  endTake(): void {
+    void this.#inner.close()
+    this.#inner = this.#options.make()
+  }
+
+  async take(limit: number): Promise<readonly Delivery[]> {
+    while (this.#paused && !this.#closed) {
+      await new Promise<void>((resolve) => {
+        this.#resume = resolve
+      })
+    }
+    if (this.#closed) return []
+    const { faults } = this.#options
+    assertConnected(faults)
+    const batch = await (faults.reordered ? this.#takeNewest(limit) : this.#inner.take(limit))
+    if (batch.length === 0) assertConnected(faults)
+    if (faults.doubles) for (const delivery of batch) await this.#double(delivery)
+    return batch
+  }
+
+  /** Takes all that is ready, and returns what is too much. */
+  async #takeNewest(limit: number): Promise<readonly Delivery[]> {
+    const inner = this.#inner
+    const all = [...(await inner.take(everything))].reverse()
+    for (const delivery of all.slice(limit)) await inner.requeue(delivery)
+    return all.slice(0, limit)
+  }
+
+  async #double({ body }: Delivery): Promise<void> {
+    const { faults, storeAgain } = this.#options
+    try {
+      const message = Message.decode(body)
+      if (faults.takeDouble(message)) await storeAgain(message)
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error
+    }
+  }
+
+  async begin(delivery: Delivery): Promise<void> {
+    assertConnected(this.#options.faults)
+    await this.#inner.begin(delivery)
+  }
+
+  async ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
+    await this.#settle(delivery, () => this.#inner.ack(delivery, sends))
+  }
+
+  async deadLetter(delivery: Delivery, reason: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
+    const { countDead, deadLettered } = this.#options
+    await this.#settle(delivery, async () => {
+      const before = countDead()
+      await this.#inner.deadLetter(delivery, reason, sends)
+      // Nothing happens if the message was redelivered or flushed in the meantime.
+      if (countDead() > before) deadLettered(delivery, reason)
+    })
+  }
+
+  async requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void> {
+    assertConnected(this.#options.faults)
+    await this.#inner.requeue(delivery, how)
+    this.#options.settled()
+  }
+
+  async #settle(delivery: Delivery, settle: () => Promise<void>): Promise<void> {
+    const { faults, settled } = this.#options
+    assertConnected(faults)
+    if (faults.takeFailingAck()) {
+      await this.#inner.requeue(delivery, { counted: true })
+      throw new ConnectionFailed('The acknowledgement was lost, and the message is delivered again (failNextAck).')
+    }
+    await settle()
+    settled()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#resume()
+    await this.#inner.close()
+  }
+}
+
+/** @throws {ConnectionFailed} while the connection is lost. */
+export function assertConnected({ connectionLost }: FaultSwitches): void {
+  if (connectionLost) throw new ConnectionFailed('The connection is lost (loseConnection).')
+}

@@ -1,0 +1,81 @@
+/**
+ * An inline worker that runs messages only while it is asked to. Between two calls it takes nothing; what it has begun by
+ * then it finishes.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Broker } from '../lib/broker.js'
+import { bindActors } from '../lib/declarations.js'
+import { peekBroker } from '../lib/default-broker.js'
+import type { Message } from '../lib/message.js'
+import { Worker } from '../lib/worker/worker.js'
+import type { TestConsumer } from './test-consumer.js'
+
+export class WorkerOnDemand {
+  /** One for each set of queues that were declared together: a worker consumes those that it started with. */
+  readonly #workers: Worker[] = []
+  readonly #consumers: TestConsumer[] = []
+  readonly #queues = new Set<string>()
+  /** Tells the consumers of this worker from those of others. */
+  readonly #starting = new AsyncLocalStorage<true>()
+  #started: Promise<void> = Promise.resolve()
+  /** How many calls ask for work at the moment. */
+  #asking = 0
+
+  constructor(
+    private readonly broker: Broker,
+    private readonly concurrency: number,
+  ) {}
+
+  /** The queues of the actors that were declared when it was last asked. */
+  get queues(): readonly string[] {
+    return [...this.#queues]
+  }
+
+  /** The messages whose actors are running. */
+  get running(): readonly Message[] {
+    return this.#workers.flatMap((worker) => [...worker.messages])
+  }
+
+  /** Starts to consume the queues of actors that were declared since the last call; takes nothing yet. */
+  start(): Promise<void> {
+    this.#started = this.#started.catch(() => {}).then(() => this.#start())
+    return this.#started
+  }
+
+  async #start(): Promise<void> {
+    const { broker, concurrency } = this
+    if (peekBroker() === broker) bindActors(broker)
+    const queues = new Set([...broker.actors.values()].map(({ queueName }) => queueName))
+    for (const known of this.#queues) queues.delete(known)
+    if (queues.size === 0 || broker.closed) return
+    const worker = new Worker(broker, { threads: 0, concurrency, prefetch: concurrency, queues: [...queues] })
+    this.#workers.push(worker)
+    await this.#starting.run(true, () => worker.start())
+    for (const queueName of queues) this.#queues.add(queueName)
+  }
+
+  /** Called with each consumer of the broker. */
+  adopt(consumer: TestConsumer): void {
+    if (!this.#starting.getStore()) return
+    this.#consumers.push(consumer)
+    if (this.#asking === 0) consumer.pause()
+  }
+
+  /** Runs messages until `ask` is done. */
+  async during<T>(ask: () => Promise<T>): Promise<T> {
+    this.#asking++
+    try {
+      for (const consumer of this.#consumers) consumer.resume()
+      await this.start()
+      return await ask()
+    } finally {
+      if (--this.#asking === 0) for (const consumer of this.#consumers) consumer.pause()
+    }
+  }
+
+  /** Stops at once: messages that are running return to their queue. */
+  async stop(): Promise<void> {
+    await this.#started.catch(() => {})
+    await Promise.all(this.#workers.map((worker) => worker.stop({ timeout: 0 })))
+  }
+}
