@@ -66,7 +66,7 @@ interface Import {
   readonly typesOnly: boolean
 }
 
-const files = ['lib', 'middleware', 'brokers'].flatMap((folder) => walk(join(root, folder)))
+const files = ['lib', 'middleware', 'brokers', 'testing'].flatMap((folder) => walk(join(root, folder)))
 const sources = files.filter((file) => file.endsWith('.ts'))
 const imports = sources.flatMap(importsOf)
 
@@ -138,7 +138,7 @@ t.test('there are sources, and their imports are found', async (t) => {
 
 t.test('every relative import leads to a file', async (t) => {
   t.same(
-    broken(({ to }) => to.includes('/') && /^(lib|middleware|brokers)\//.test(to) && !files.includes(to)),
+    broken(({ to }) => to.includes('/') && /^(lib|middleware|brokers|testing)\//.test(to) && !files.includes(to)),
     [],
   )
 })
@@ -183,6 +183,18 @@ t.test('no broker imports another', async (t) => {
 t.test('brokers import only the default chain of the middleware', async (t) => {
   t.same(
     broken(({ from, to }) => brokerOf(from) !== undefined && isMiddleware(to) && to !== 'middleware/defaults.ts'),
+    [],
+  )
+})
+
+t.test('nothing imports the aids for tests, which import the core, middleware and the memory broker', async (t) => {
+  const isAid = (file: string): boolean => file.startsWith('testing/')
+  t.same(
+    broken(({ from, to }) => isAid(to) && !isAid(from)),
+    [],
+  )
+  t.same(
+    broken(({ from, to }) => isAid(from) && (isDoor(to) || (brokerOf(to) !== undefined && brokerOf(to) !== 'memory'))),
     [],
   )
 })
@@ -245,7 +257,7 @@ t.test('other folders import only the index.ts of a broker', async (t) => {
 t.test('packages are imported only where they belong, and each is a dependency', async (t) => {
   const { dependencies, peerDependencies = {} } = JSON.parse(read('package.json'))
   for (const { from, to, typesOnly } of imports) {
-    if (/^(lib|middleware|brokers)\//.test(to)) continue
+    if (/^(lib|middleware|brokers|testing)\//.test(to)) continue
     const home = clients[to]
     if (home !== undefined) t.ok(from.startsWith(home), `${from} may import ${to}`)
     if (to.startsWith('node:') || to.startsWith('dramatis/') || typesOnly) continue
@@ -312,7 +324,7 @@ t.test('every file has a doc comment, and no TODO without an owner', async (t) =
 })
 
 t.test('every public name has a doc comment', async (t) => {
-  const doors = ['lib/index.ts', 'lib/rate-limits/index.ts', 'middleware/index.ts']
+  const doors = ['lib/index.ts', 'lib/rate-limits/index.ts', 'middleware/index.ts', 'testing/index.ts']
   for (const door of [...doors, ...sources.filter((file) => /^brokers\/[^/]+\/index\.ts$/.test(file))]) {
     for (const [name, file] of publicNames(door)) {
       t.ok(isDocumented(name, file), `${name} (${file})`)

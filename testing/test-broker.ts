@@ -2,10 +2,11 @@
 import type { Actor } from '../lib/actor-contract.js'
 import { type BrokerOptions, brokerOptionNames } from '../lib/broker.js'
 import { refuseUnknown } from '../lib/checks.js'
+import { boundBroker } from '../lib/declarations.js'
 import { peekBroker, setBroker } from '../lib/default-broker.js'
 import type { Duration } from '../lib/duration.js'
-import { checkSerializable } from '../lib/encoder.js'
-import { Message } from '../lib/message.js'
+import { InvalidOption } from '../lib/errors.js'
+import type { AnyActor } from '../lib/middleware.js'
 import { flag, count as readCount } from '../lib/options.js'
 import { Deadline, parseDuration, showDuration } from '../lib/time.js'
 import { positive } from '../lib/worker/worker-options.js'
@@ -155,25 +156,34 @@ export class TestBroker extends FaultyBroker {
    * @throws What the actor threw, or why it did not run ({SkipMessage}, for example).
    */
   async perform<A extends readonly unknown[], R>(
-    actor: Actor<A, R>,
+    // biome-ignore lint/suspicious/noExplicitAny: the function may take what schemas make of the arguments
+    actor: Actor<A, R, any>,
     args: Readonly<A>,
-    options: { attempt?: number | undefined } = {},
+    { attempt = 1, ...rest }: { attempt?: number | undefined } = {},
   ): Promise<R> {
-    refuseUnknown(options, ['attempt'], 'perform()')
+    refuseUnknown(rest, ['attempt'], 'perform()')
     this.assertOpen()
-    const attempt = positive(options.attempt ?? 1, 'attempt')
-    checkArguments(args)
-    checkSerializable(args, 'args')
+    positive(attempt, 'attempt')
+    checkActor(actor)
+    this.#checkOwner(actor)
     this.declareActor(actor)
     await this.#worker.start()
-    const { actorName, queueName } = actor
-    const wire = this.chain.updateOptions(attempt > 1 ? { retries: attempt - 1 } : {}, actor, this)
-    const message = Message.of<R>({ actorName, queueName, args, options: wire }, this)
+    const { queueName } = actor
+    const options = attempt > 1 ? { retries: attempt - 1 } : {}
+    const message = actor.messageWithOptions({ args, options } as never)
     this.history.ignore(message)
     const end = await this.#singleRuns.run(message.messageId, this.storeTaken(message), this.makeConsumer(queueName))
     const error = this.history.errorOf(end)
     if (error) throw error
     return end.result as R
+  }
+
+  #checkOwner(actor: AnyActor): void {
+    if ((boundBroker(actor) ?? peekBroker()) === this) return
+    throw new InvalidOption(
+      `The actor "${actor.actorName}" belongs to another broker: give it this one, actor(fn, { broker }), or make this one the default.`,
+      'actor',
+    )
   }
 
   /**

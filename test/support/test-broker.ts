@@ -20,6 +20,6 @@ export function openTestBroker(t: Test, options: TestBrokerOptions = {}): OpenTe
   return {
     broker,
     log,
-    actor: ((fn: () => void, own?: ActorOptions) => actor(fn, { broker, ...own })) as typeof actor,
+    actor: ((fn: () => void, own?: ActorOptions) => actor<typeof fn>(fn, { broker, ...own })) as typeof actor,
   }
 }

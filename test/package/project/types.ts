@@ -3,6 +3,7 @@ import { type Actor, actor, getBroker, type Message, remoteActor, TimeLimit } fr
 import { MemoryBroker } from 'dramatis/memory'
 import { Results, Retries } from 'dramatis/middleware'
 import { SQLiteBroker } from 'dramatis/sqlite'
+import { type TestBroker, testBroker } from 'dramatis/testing'
 import { Tenants } from './plugin.js'
 
 // Options of the default chain, each declared by its middleware.
@@ -51,4 +52,14 @@ export function brokers(): void {
   new MemoryBroker().use({ beforeEnqueue: (message) => void message.messageId.length })
   const { results } = getBroker()
   if (results) broker.use(new Results({ backend: results }))
+}
+
+export async function aidsForTests(): Promise<number> {
+  const broker: TestBroker = testBroker({ concurrency: 1 })
+  const [sent] = await broker.assertSent(add, [1], { within: '1s' })
+  // @ts-expect-error should be a number
+  broker.refuteSent(add, ['1'])
+  await broker.drain({ failOnDeadLetter: false })
+  await broker.waitFor(add, 'succeeded')
+  return sent?.delay ?? broker.perform(add, [1, 2], { attempt: 3 })
 }
