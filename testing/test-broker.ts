@@ -120,7 +120,7 @@ export class TestBroker extends FaultyBroker {
     const got = actual === 0 ? 'none was sent' : `${actual} were sent`
     throw failure(
       `Expected ${times} as ${showCall(actor.actorName, args)} within ${showDuration(timeout)}; ${got}. ${this.history.showSent()}`,
-      { operator: 'assertSent', expected: args, actual: this.#argumentsSentTo(actor) },
+      { method: this.assertSent, expected: [args ?? []], actual: this.#argumentsSentTo(actor) },
     )
   }
 
@@ -137,7 +137,7 @@ export class TestBroker extends FaultyBroker {
     const got = length === 1 ? 'one was' : `${length} were`
     throw failure(
       `Expected no message as ${showCall(actor.actorName, args)}; ${got} sent. ${this.history.showSent()}`,
-      { operator: 'refuteSent', expected: [], actual: this.#argumentsSentTo(actor) },
+      { method: this.refuteSent, expected: [], actual: this.#argumentsSentTo(actor) },
     )
   }
 
@@ -203,7 +203,7 @@ export class TestBroker extends FaultyBroker {
     if (found) return found
     throw failure(
       `Expected a message of ${actor.actorName} to be ${end} within ${showDuration(timeout)}. ${this.history.showEnded(actor)}\n${this.#showLeft()}`,
-      { operator: 'waitFor', expected: end, actual: undefined },
+      { method: this.waitFor, expected: end, actual: undefined },
     )
   }
 
@@ -222,17 +222,21 @@ export class TestBroker extends FaultyBroker {
     const { failOnDeadLetter = true, within = 10_000 } = options
     const timeout = parseDuration(within, 'within')
     const letters = this.history.deadLettered.length
-    await this.#worker.during(() => this.#runAll(timeout))
+    if (!(await this.#worker.during(() => this.#runAll(timeout)))) {
+      const text = `Expected drain() to be done within ${showDuration(timeout)}. ${this.#showLeft()}`
+      throw failure(text, { method: this.drain, expected: undefined, actual: this.#left })
+    }
     const dead = this.history.deadLettered.length - letters
     if (!failOnDeadLetter || dead === 0) return
     const was = dead === 1 ? '1 was' : `${dead} were`
     throw failure(
       `Expected every message to succeed; ${was} dead-lettered:\n${this.history.showDeadLetters(letters)}`,
-      { operator: 'drain', expected: 0, actual: dead, cause: this.history.causeOf(letters) },
+      { method: this.drain, expected: 0, actual: dead, cause: this.history.causeOf(letters) },
     )
   }
 
-  async #runAll(timeout: number): Promise<void> {
+  /** Returns whether nothing is left in time. */
+  async #runAll(timeout: number): Promise<boolean> {
     const deadline = new Deadline(timeout)
     const isIdle = (): true | undefined => this.#left.ready + this.#left.inFlight === 0 || undefined
     while (deadline.left > 0 && (await this.conditions.until(isIdle, deadline.left))) {
@@ -240,10 +244,9 @@ export class TestBroker extends FaultyBroker {
       await this.#worker.start()
       // Even without a delay: it waits for the hooks that follow a settlement, which may send as well.
       await this.clock.advance(isIdle() ? (this.#left.due ?? 0) : 0)
-      if (isIdle() && this.#left.due === undefined) return
+      if (isIdle() && this.#left.due === undefined) return true
     }
-    const text = `Expected drain() to be done within ${showDuration(timeout)}. ${this.#showLeft()}`
-    throw failure(text, { operator: 'drain', expected: undefined, actual: this.#left })
+    return false
   }
 
   /** Moves the clock, and runs what is due by then; see `MemoryBroker.advance`. */

@@ -1,20 +1,18 @@
 import t from 'tap'
-import { failure, stage } from '../support/memory.js'
+import { openTestBroker } from '../support/test-broker.js'
 
 t.test('a callback to an unknown actor is logged, and does not affect the message', async (t) => {
-  const { actor, broker, log, work } = stage(t)
-  const job = actor((fail: boolean) => (fail ? Promise.reject(new Error('no')) : 7), {
+  const { actor, broker, log } = openTestBroker(t)
+  const failed = new Error('no')
+  const job = actor((fail: boolean) => (fail ? Promise.reject(failed) : 7), {
     actorName: 'job',
-    storeResults: true,
     maxRetries: 0,
     onSuccess: 'nobody',
     onFailure: 'nobody',
     onRetryExhausted: 'nobody',
   })
-  await work()
-  t.equal(await (await job.send(false)).result(), 7)
-  await t.rejects((await job.send(true)).result(), failure('Error', 'no'))
-  await broker.join('default')
+  t.equal(await broker.perform(job, [false]), 7)
+  await t.rejects(broker.perform(job, [true]), failed)
   const said = log
     .filter(({ text }) => /No actor named "nobody", which is the/.test(text))
     .map(({ text }) => /is the (\w+) of/.exec(text)?.[1])
@@ -25,44 +23,46 @@ t.test('a callback to an unknown actor is logged, and does not affect the messag
 t.test(
   'callbacks of the message take precedence over those of the actor; a callback gets null if there is no result',
   async (t) => {
-    const { actor, broker, work } = stage(t)
-    const calls: unknown[] = []
-    const noteOne = actor(async (_message: object, result: unknown) => void calls.push(['one', result]), {
-      actorName: 'one',
-    })
-    const noteTwo = actor(async (_message: object, result: unknown) => void calls.push(['two', result]), {
-      actorName: 'two',
-    })
+    const { actor, broker } = openTestBroker(t)
+    const noteOne = actor(async (_message: object, _result: unknown) => {}, { actorName: 'one' })
+    const noteTwo = actor(async (_message: object, _result: unknown) => {}, { actorName: 'two' })
     const job = actor(async () => {}, { actorName: 'job', onSuccess: noteOne })
-    await work({ concurrency: 1 })
     await job.send()
+    await broker.drain()
+    await broker.assertSent(noteOne, [undefined, null], { count: 1 })
+    broker.refuteSent(noteTwo)
     await job.sendWithOptions({ onSuccess: noteTwo })
-    await broker.join('default')
-    t.same(calls, [
-      ['one', null],
-      ['two', null],
-    ])
+    await broker.drain()
+    await broker.assertSent(noteOne, [], { count: 1 })
+    await broker.assertSent(noteTwo, [undefined, null], { count: 1 })
   },
 )
 
 t.test('a result that can not be passed to the callback fails the message', async (t) => {
-  const { actor, broker, work } = stage(t)
+  const { actor, broker } = openTestBroker(t)
   const note = actor(async () => {}, { actorName: 'note' })
   const job = actor(() => new Map(), { actorName: 'job', onSuccess: note })
-  await work()
   await job.send()
-  await broker.join('default')
-  t.match((await broker.deadLetters('default')).letters, [{ reason: /result is a Map/ }])
+  await t.rejects(broker.drain(), { message: /job\(\): .*result is a Map/ })
+  broker.refuteSent(note)
 })
 
 t.test('a skipped message has no callbacks', async (t) => {
-  const { actor, broker, work } = stage(t)
-  let calls = 0
-  const note = actor(async () => void calls++, { actorName: 'note' })
+  const { actor, broker } = openTestBroker(t)
+  const note = actor(async () => {}, { actorName: 'note' })
   const job = actor(async () => {}, { actorName: 'job', onSuccess: note, onFailure: note, maxAge: 1 })
   await job.sendWithOptions({ delay: '1m' })
-  await work()
-  await broker.advance('2m')
-  t.match(await broker.stats('default'), { dead: 1, delayed: 0, ready: 0 })
-  t.equal(calls, 0)
+  await t.rejects(broker.drain(), { message: /job\(\): Message age limit exceeded/ })
+  broker.refuteSent(note)
+})
+
+t.test('a message that runs again because its acknowledgement was lost has one callback', async (t) => {
+  const { actor, broker } = openTestBroker(t)
+  const note = actor(async (_message: object, _result: unknown) => {}, { actorName: 'note' })
+  let runs = 0
+  const job = actor(async () => ++runs, { actorName: 'job', onSuccess: note })
+  broker.faults.failNextAck()
+  await job.send()
+  await broker.drain()
+  await broker.assertSent(note, [{ actor_name: 'job' }, 2], { count: 1 })
 })

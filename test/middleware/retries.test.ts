@@ -5,7 +5,8 @@ import { Retry } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { Outcome } from '../../lib/outcome.js'
 import { Retries, type RetriesOptions } from '../../middleware/retries.js'
-import { type Stage, stage, until } from '../support/memory.js'
+import { type Stage, stage } from '../support/memory.js'
+import { openTestBroker } from '../support/test-broker.js'
 
 class Refused extends Error {
   override name = 'Refused'
@@ -144,7 +145,7 @@ t.test('a Retry counts against maxRetries like any failure', async (t) => {
 })
 
 t.test('if retryWhen throws, the message is not acknowledged but redelivered', async (t) => {
-  const { actor, broker, log, work } = stage(t)
+  const { actor, broker, log } = openTestBroker(t)
   const job = actor(
     async () => {
       throw new Error('no')
@@ -156,9 +157,10 @@ t.test('if retryWhen throws, the message is not acknowledged but redelivered', a
       },
     },
   )
-  await work()
   await job.send()
-  await until(async () => (await broker.stats('default')).delayed === 1)
+  const { delay, reason } = await broker.waitFor(job, 'requeued')
+  t.match(reason, /undecided/)
+  t.match(await broker.stats('default'), { delayed: delay ? 1 : 0 })
   t.ok(log.some(({ fields }) => fields.plugin === 'Retries' && (fields.err as Error).message === 'undecided'))
 })
 

@@ -77,7 +77,9 @@ t.test('a failure is an AssertionError that says what was expected and what was 
   await pack.sendWithOptions({ args: [order], delay: 5 })
   const error = await broker.assertSent(sendEmail, [/^ada/], { within: 5 }).catch((error: unknown) => error)
   t.ok(error instanceof AssertionError)
-  t.match(error, { operator: 'assertSent', expected: [/^ada/], actual: [['bob@example.com']] })
+  t.match(error, { operator: 'assertSent', expected: [[/^ada/]], actual: [['bob@example.com']] })
+  const frames = (error as Error).stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? []
+  t.match(frames[0], 'sent.test.ts', 'the stack begins in the test')
   t.equal(
     (error as Error).message,
     'Expected a message as sendEmail("/^ada/") within 5 ms; none was sent. What was sent:\n' +

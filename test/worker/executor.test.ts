@@ -4,6 +4,7 @@ import { current } from '../../lib/current.js'
 import { Retry, SkipMessage } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 import { failure, gate, stage, until } from '../support/memory.js'
+import { openTestBroker } from '../support/test-broker.js'
 
 t.test('an actor that is sent runs with its arguments, and its result can be waited for', async (t) => {
   const { actor, work } = stage(t)
@@ -44,7 +45,7 @@ t.test('current() is the message in hand, also after an await, and there is none
 t.test(
   'a failed message is retried with its attempts counted, then dead-lettered with reason and traceback',
   async (t) => {
-    const { actor, broker, work } = stage(t)
+    const { actor, broker } = openTestBroker(t)
     const seen: unknown[] = []
     const fail = actor(
       async function fail(what: string) {
@@ -53,10 +54,8 @@ t.test(
       },
       { maxRetries: 2, minBackoff: '15s', storeResults: true, resultTtl: '1d' },
     )
-    await work()
     const message = await fail.send('boom')
-    await until(async () => (await broker.stats('default')).delayed === 1)
-    await broker.advance('1h')
+    await t.rejects(broker.drain(), { message: /fail\("boom"\): TypeError: boom \(after 2 retries\)$/ })
     t.same(seen, [undefined, 1, 2])
     const { letters } = await broker.deadLetters('default')
     t.equal(letters.length, 1)
@@ -66,7 +65,7 @@ t.test(
 )
 
 t.test('an actor can ask to be retried at a time of its choice; the attempt is counted', async (t) => {
-  const { actor, broker, work } = stage(t)
+  const { actor, broker } = openTestBroker(t)
   const times: number[] = []
   const later = actor(
     async function later() {
@@ -76,9 +75,8 @@ t.test('an actor can ask to be retried at a time of its choice; the attempt is c
     },
     { storeResults: true },
   )
-  await work()
   const message = await later.send()
-  await until(async () => (await broker.stats('default')).delayed === 1)
+  t.match(await broker.waitFor(later, 'retried'), { delay: 30_000, attempt: 1 })
   await broker.advance('29s')
   t.equal(times.length, 1)
   await broker.advance('2s')
@@ -89,36 +87,28 @@ t.test('what an actor says it throws is not retried', async (t) => {
   class Refused extends Error {
     override name = 'Refused'
   }
-  const { actor, broker, work } = stage(t)
+  const { actor, broker } = openTestBroker(t)
   const pay = actor(
     async function pay() {
       throw new Refused('card')
     },
     { throws: Refused },
   )
-  await work()
-  await pay.send()
-  await broker.join('default')
+  await t.rejects(broker.perform(pay, []), Refused)
   t.match((await broker.deadLetters('default')).letters, [{ reason: /Refused: card/ }])
 })
 
 t.test('retryWhen decides in place of maxRetries', async (t) => {
-  const { actor, broker, work } = stage(t)
+  const { actor, broker } = openTestBroker(t)
   const asked: unknown[] = []
   const flaky = actor(
     async function flaky() {
       throw new Error('no')
     },
-    {
-      minBackoff: 1,
-      maxBackoff: 2,
-      maxRetries: 0,
-      retryWhen: (retries, error) => asked.push([retries, error.message]) < 3,
-    },
+    { maxRetries: 0, retryWhen: (retries, error) => asked.push([retries, error.message]) < 3 },
   )
-  await work()
   await flaky.send()
-  await broker.join('default')
+  await broker.drain({ failOnDeadLetter: false })
   t.same(asked, [
     [0, 'no'],
     [1, 'no'],
@@ -127,40 +117,30 @@ t.test('retryWhen decides in place of maxRetries', async (t) => {
 })
 
 t.test('onRetryExhausted, onFailure and onSuccess call other actors with what happened', async (t) => {
-  const { actor, broker, work } = stage(t)
-  const calls: unknown[][] = []
-  const note = (name: string) =>
-    actor(
-      async (message: { message_id: string; options: { retries?: number } }, detail: unknown) => {
-        calls.push([name, message.message_id, message.options.retries, detail])
-      },
-      { actorName: name },
-    )
-  const options = { onFailure: note('failed'), onRetryExhausted: note('exhausted'), onSuccess: note('succeeded') }
+  const { actor, broker } = openTestBroker(t)
+  const note = (name: string) => actor(async (_message: object, _detail: unknown) => {}, { actorName: name })
+  const [failed, exhausted, succeeded] = [note('failed'), note('exhausted'), note('succeeded')]
+  const options = { onFailure: failed, onRetryExhausted: exhausted, onSuccess: succeeded }
   const fail = actor(
     async function fail() {
       throw new RangeError('far')
     },
-    { ...options, maxRetries: 1, minBackoff: 1, maxBackoff: 1 },
+    { ...options, maxRetries: 1 },
   )
   const fine = actor(async function fine() {
     return { ok: 1 }
   }, options)
-  await work({ concurrency: 1 })
   const [bad, good] = [await fail.send(), await fine.send()]
-  await broker.join('default')
-  t.same(
-    calls.filter(([, id]) => id === bad.messageId),
-    [
-      ['failed', bad.messageId, 1, { type: 'RangeError', message: 'far' }],
-      ['failed', bad.messageId, 2, { type: 'RangeError', message: 'far' }],
-      ['exhausted', bad.messageId, 2, { retries: 1, max_retries: 1 }],
-    ],
-  )
-  t.same(
-    calls.filter(([, id]) => id === good.messageId),
-    [['succeeded', good.messageId, undefined, { ok: 1 }]],
-  )
+  await broker.drain({ failOnDeadLetter: false })
+  const about = (message: Message, retries?: number) => ({ message_id: message.messageId, options: { retries } })
+  const why = { type: 'RangeError', message: 'far' }
+  await broker.assertSent(failed, [about(bad, 1), why], { count: 1 })
+  await broker.assertSent(failed, [about(bad, 2), why], { count: 1 })
+  await broker.assertSent(failed, [], { count: 2 })
+  await broker.assertSent(exhausted, [about(bad, 2), { retries: 1, max_retries: 1 }], { count: 1 })
+  await broker.assertSent(exhausted, [], { count: 1 })
+  await broker.assertSent(succeeded, [about(good), { ok: 1 }], { count: 1 })
+  await broker.assertSent(succeeded, [], { count: 1 })
 })
 
 t.test('a pipe_target gets the result as its last argument, unless it ignores it', async (t) => {
