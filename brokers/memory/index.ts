@@ -2,3 +2,4 @@
 export { MemoryBroker } from './broker.js'
 export { MemoryRateLimits, type MemoryRateLimitsOptions } from './rate-limits.js'
 export { MemoryResults, type MemoryResultsOptions } from './results.js'
+export { MemoryState } from './state.js'

@@ -29,6 +29,8 @@
  * | `<ns>:wake:<w>`           | list       | a token that interrupts the blocking call of one process        |
  * | `<ns>:connection:<w>`     | string     | run id of the server and id of the worker's connection there (2) |
  * | `<ns>:sent:<uuid>`        | string     | the mark that one call stored its messages (3)                  |
+ * | `<ns>:state:<key>`        | string, set | the state, see `lib/state/backend.ts`; also a channel           |
+ * | `<ns>:state`              | sorted set | the keys of the state that can be listed                        |
  *
  * (1) An id that is in a ready list, too, was requeued by Python after one of our workers died.
  * (2) Renewed with each heartbeat.
@@ -148,6 +150,16 @@ export class Keys {
   /** The mark of a call that stores messages. */
   sent(call: string): string {
     return `${this.namespace}:sent:${call}`
+  }
+
+  /** A key of the state, and the channel of its watchers. */
+  state(key: string): string {
+    return `${this.namespace}:state:${key}`
+  }
+
+  /** The index of those keys of the state that can be listed. */
+  get listedState(): string {
+    return `${this.namespace}:state`
   }
 
   /** The identity of a worker's connection. */

@@ -10,6 +10,8 @@ export interface NewRow {
   readonly body: Body
   /** Milliseconds since the epoch. @default immediately */
   readonly dueAt: number | undefined
+  /** By which it is found while it waits. @default not at all */
+  readonly handle?: string | undefined
 }
 
 export interface ReadyRow {
@@ -20,10 +22,28 @@ export interface ReadyRow {
 }
 
 export function insertRows(statements: Statements, rows: readonly NewRow[]): void {
-  for (const { queueName, priority, body, dueAt } of rows) {
-    if (dueAt === undefined) statements.insertMessage.run(queueName, priority, body)
+  for (const { queueName, priority, body, dueAt, handle } of rows) {
+    if (handle !== undefined) insertWithHandle(statements, queueName, priority, body, dueAt, handle)
+    else if (dueAt === undefined) statements.insertMessage.run(queueName, priority, body)
     else statements.insertDelayed.run(queueName, priority, dueAt, body)
   }
+}
+
+function insertWithHandle(
+  { insertMessageWithHandle, insertDelayedWithHandle }: Statements,
+  queueName: string,
+  priority: number,
+  body: Body,
+  dueAt: number | undefined,
+  handle: string,
+): void {
+  if (dueAt === undefined) insertMessageWithHandle.run(queueName, priority, body, handle)
+  else insertDelayedWithHandle.run(queueName, priority, dueAt, body, handle)
+}
+
+/** Removes a message that no worker holds. Returns whether it did. */
+export function removeWaiting({ removeDelayed, removeWaiting }: Statements, handle: string): boolean {
+  return Number(removeDelayed.run(handle).changes) > 0 || Number(removeWaiting.run(handle).changes) > 0
 }
 
 /** Assigns up to `limit` messages of a queue to `holder`, the first in order first. */

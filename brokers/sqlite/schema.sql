@@ -14,10 +14,12 @@ CREATE TABLE messages (
   holder INTEGER NOT NULL DEFAULT 2147483647, -- the worker that was given it (workers.id), or nobody
   deliveries INTEGER NOT NULL DEFAULT 0, -- how many workers were given it
   started INTEGER NOT NULL DEFAULT 0,    -- whether its holder began to run it; noted from the second delivery on
-  body NOT NULL -- TEXT or BLOB, as the encoder made it
+  body NOT NULL, -- TEXT or BLOB, as the encoder made it
+  handle TEXT -- by which it is found while it waits, if it may be replaced
 );
 CREATE INDEX messages_ready ON messages (queue, priority DESC) WHERE holder = 2147483647;
 CREATE INDEX messages_held ON messages (holder) WHERE holder <> 2147483647;
+CREATE UNIQUE INDEX messages_handle ON messages (handle) WHERE handle IS NOT NULL;
 
 CREATE TABLE delayed (
   id INTEGER PRIMARY KEY,
@@ -25,9 +27,11 @@ CREATE TABLE delayed (
   priority INTEGER NOT NULL,
   deliveries INTEGER NOT NULL,
   due_at INTEGER NOT NULL,
-  body NOT NULL
+  body NOT NULL,
+  handle TEXT
 );
 CREATE INDEX delayed_due ON delayed (queue, due_at);
+CREATE UNIQUE INDEX delayed_handle ON delayed (handle) WHERE handle IS NOT NULL;
 
 CREATE TABLE dead_letters (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,5 +74,27 @@ CREATE TABLE notifications (
   expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- Values, and sets of which the members are in a table of their own.
+CREATE TABLE state (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL,
+  listed INTEGER NOT NULL, -- whether it can be listed
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX state_expiry ON state (expires_at);
+
+CREATE TABLE state_sets (
+  key TEXT PRIMARY KEY,
+  size INTEGER NOT NULL, -- counting the members of a large set would take long
+  expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX state_sets_expiry ON state_sets (expires_at);
+
+CREATE TABLE state_members (
+  key TEXT NOT NULL,
+  member TEXT NOT NULL,
+  PRIMARY KEY (key, member)
+) WITHOUT ROWID;
+
 PRAGMA application_id = 0x64726d73; -- 'drms'
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -20,6 +20,11 @@ const sql = {
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
   insertMessage: 'INSERT INTO messages (queue, priority, body) VALUES (?, ?, ?)',
   insertDelayed: 'INSERT INTO delayed (queue, priority, deliveries, due_at, body) VALUES (?, ?, 0, ?, ?)',
+  insertMessageWithHandle: 'INSERT INTO messages (queue, priority, body, handle) VALUES (?, ?, ?, ?)',
+  insertDelayedWithHandle:
+    'INSERT INTO delayed (queue, priority, deliveries, due_at, body, handle) VALUES (?, ?, 0, ?, ?, ?)',
+  removeWaiting: 'DELETE FROM messages WHERE handle = ? AND holder = 2147483647',
+  removeDelayed: 'DELETE FROM delayed WHERE handle = ?',
 
   // — Taking —————————————————————————————————————————————————————————————————————————————————————————————
   hasReady: 'SELECT 1 FROM messages WHERE queue = ? AND holder = 2147483647 LIMIT 1',
@@ -43,8 +48,8 @@ const sql = {
   // Due messages are appended to the ready ones, in the order of their times; a limited number per statement, so that
   // it stays short.
   promote: `
-    INSERT INTO messages (queue, priority, deliveries, body)
-    SELECT queue, priority, deliveries, body FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000`,
+    INSERT INTO messages (queue, priority, deliveries, body, handle)
+    SELECT queue, priority, deliveries, body, handle FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000`,
   removePromoted: `
     DELETE FROM delayed WHERE id IN (
       SELECT id FROM delayed WHERE queue = ? AND due_at <= ? ORDER BY due_at, id LIMIT 1000)`,
@@ -64,8 +69,8 @@ const sql = {
     'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',
   giveBackCounted: 'UPDATE messages SET holder = 2147483647, started = 0 WHERE id = ? AND holder = ?',
   postpone: `
-    INSERT INTO delayed (queue, priority, deliveries, due_at, body)
-    SELECT queue, priority, deliveries - ?, ?, body FROM messages WHERE id = ? AND holder = ?`,
+    INSERT INTO delayed (queue, priority, deliveries, due_at, body, handle)
+    SELECT queue, priority, deliveries - ?, ?, body, handle FROM messages WHERE id = ? AND holder = ?`,
   insertDeadLetter: `
     INSERT INTO dead_letters (queue, priority, body, reason, traceback, dead_at, expires_at)
     SELECT queue, priority, body, ?, ?, ?, ? FROM messages WHERE id = ? AND holder = ?`,
@@ -148,6 +153,32 @@ const sql = {
     SELECT notifications.key, notifications.expires_at AS value FROM json_each(?) AS wanted
     JOIN notifications ON notifications.key = wanted.value`,
 
+  // — State ——————————————————————————————————————————————————————————————————————————————————————————————
+  getState: 'SELECT value FROM state WHERE key = ? AND expires_at > ?',
+  putState: `
+    INSERT INTO state (key, value, listed, expires_at) VALUES (?, ?, 0, ?)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at`,
+  listState: 'UPDATE state SET listed = 1 WHERE key = ?',
+  removeState: 'DELETE FROM state WHERE key = ?',
+  pageOfState: `
+    SELECT key, value FROM state
+    WHERE key > ? AND key >= ? AND key < ? AND listed AND expires_at > ? ORDER BY key LIMIT ?`,
+  sizeOfSet: 'SELECT size FROM state_sets WHERE key = ? AND expires_at > ?',
+  putSet: `
+    INSERT INTO state_sets (key, size, expires_at) VALUES (?, 1, ?)
+    ON CONFLICT (key) DO UPDATE SET size = size + ?, expires_at = excluded.expires_at`,
+  shrinkSet: 'UPDATE state_sets SET size = size - 1 WHERE key = ?',
+  removeSet: 'DELETE FROM state_sets WHERE key = ?',
+  hasMember: 'SELECT 1 FROM state_members WHERE key = ? AND member = ?',
+  addMember: 'INSERT OR IGNORE INTO state_members (key, member) VALUES (?, ?)',
+  removeMember: 'DELETE FROM state_members WHERE key = ? AND member = ?',
+  removeMembers: 'DELETE FROM state_members WHERE key = ?',
+  members: 'SELECT member FROM state_members WHERE key = ?',
+  // What the watches compare: the values, and the sizes of the sets.
+  watchedState: `
+    SELECT wanted.value AS key, state.value AS value, state_sets.size AS size FROM json_each(?) AS wanted
+    LEFT JOIN state ON state.key = wanted.value LEFT JOIN state_sets ON state_sets.key = wanted.value`,
+
   // — Purging what has expired, some at a time ——————————————————————————————————————————————————————————————
   purgeResults: `
     DELETE FROM results WHERE key IN (SELECT key FROM results WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
@@ -157,6 +188,11 @@ const sql = {
   purgeDeadLetters: `
     DELETE FROM dead_letters WHERE id IN (
       SELECT id FROM dead_letters WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+  purgeState: `
+    DELETE FROM state WHERE key IN (SELECT key FROM state WHERE expires_at <= ? ORDER BY expires_at LIMIT 500)`,
+  expiredSet: 'SELECT key FROM state_sets WHERE expires_at <= ? ORDER BY expires_at LIMIT 1',
+  purgeMembers: `
+    DELETE FROM state_members WHERE (key, member) IN (SELECT key, member FROM state_members WHERE key = ? LIMIT 500)`,
   purgeNotifications: 'DELETE FROM notifications WHERE expires_at <= ?',
 } as const
 

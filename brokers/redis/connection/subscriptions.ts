@@ -31,6 +31,8 @@ interface Channel {
   subscribing: Promise<void> | undefined
   /** Whether this user has no permission to subscribe. */
   refused: boolean
+  /** How many of the listeners are watches, which don't poll. */
+  watches: number
 }
 
 /** The timeout of one read when `left` milliseconds remain. */
@@ -74,6 +76,25 @@ export class Subscriptions {
       over.abort()
       rejections.delete(rejectWait)
       if (rejections.size === 0) this.#rejections.delete(owner)
+    }
+  }
+
+  /**
+   * Calls `listener` once the channel is subscribed, again after each reconnection (a notification may have been missed),
+   * and for each notification. Without the permission to subscribe, it is called at an interval.
+   * @returns A function that ends the watch.
+   */
+  watch(channel: string, listener: () => void): () => void {
+    const own = (): void => listener()
+    const state = this.#addListener(channel, own)
+    state.watches++
+    if (state.subscribed) queueMicrotask(own)
+    let ended = false
+    return () => {
+      if (ended) return
+      ended = true
+      state.watches--
+      this.#removeListener(channel, own)
     }
   }
 
@@ -129,7 +150,7 @@ export class Subscriptions {
   #addListener(channel: string, notify: () => void): Channel {
     let state = this.#channels.get(channel)
     if (!state) {
-      state = { listeners: new Set(), subscribed: false, subscribing: undefined, refused: false }
+      state = { listeners: new Set(), subscribed: false, subscribing: undefined, refused: false, watches: 0 }
       this.#channels.set(channel, state)
     }
     state.listeners.add(notify)
@@ -166,7 +187,27 @@ export class Subscriptions {
       })
       .finally(() => {
         state.subscribing = undefined
+        if (!state.subscribed && state.watches > 0) this.#retryLater(channel, state)
       })
+  }
+
+  /** Subscribes again after a moment; without the permission, the watches poll instead. */
+  #retryLater(channel: string, state: Channel): void {
+    const retry = (): void => {
+      if (this.#channels.get(channel) !== state || state.watches === 0) return
+      if (!state.refused) return this.#subscribe(channel, state)
+      for (const notify of state.listeners) notify()
+      this.#retryLater(channel, state)
+    }
+    startTimer(retry, pollInterval.notSubscribed).unref()
+  }
+
+  /** A notification may have been missed while the connection was lost. */
+  #subscribeAgain(): void {
+    for (const [channel, state] of this.#channels) {
+      state.subscribed = false
+      this.#subscribe(channel, state)
+    }
   }
 
   #attach(client: Client): void {
@@ -181,8 +222,11 @@ export class Subscriptions {
   async #chooseConnection(): Promise<CommandConnection> {
     if (this.#connection) return this.#connection
     await this.#commands.call(async () => {})
-    this.#connection ??=
-      this.#commands.canSubscribe || this.#commands.isCluster ? this.#commands : this.#makeConnection()
+    if (!this.#connection) {
+      this.#connection =
+        this.#commands.canSubscribe || this.#commands.isCluster ? this.#commands : this.#makeConnection()
+      this.#connection.onReconnect(() => this.#subscribeAgain())
+    }
     return this.#connection
   }
 }

@@ -7,9 +7,8 @@
 -- returns  nothing
 --@include signal
 --@include store
-local acks, bodies, taken, deliveries, begun, dead, dead_bodies, dead_reasons = unpack(KEYS, 1, 8)
-local last = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2]
-last = last and tonumber(last) or 0
+--@include dead-letter
+local acks, bodies, taken, deliveries, begun = unpack(KEYS, 1, 5)
 
 local at = 2
 for _ = 1, tonumber(ARGV[1]) do
@@ -21,13 +20,7 @@ for _ = 1, tonumber(ARGV[1]) do
     redis.call('SREM', taken, id)
     redis.call('HDEL', deliveries, id)
     redis.call('SREM', begun, id)
-    -- Dead letters of the same millisecond are 0.001 ms apart, to keep their order.
-    local time = tonumber(now)
-    if time <= last and last < time + 1 then time = last + 0.001 end
-    last = math.max(last, time)
-    redis.call('ZADD', dead, string.format('%.3f', time), id)
-    redis.call('HSET', dead_bodies, id, body)
-    redis.call('HSET', dead_reasons, id, reason)
+    add_dead_letter(id, body, now, reason)
   end
   for _ = 1, groups do
     if body then store(at) end

@@ -10,10 +10,12 @@ import { BrokerClosed } from '../../../lib/errors.js'
 import { getLogger } from '../../../lib/logger.js'
 import { Deadline, pause, startTimer } from '../../../lib/time.js'
 import { isBusy, loadDriver } from '../driver/driver.js'
+import { StateWatches } from '../state-watches.js'
 import type { Statements } from '../statements.js'
 import { ChangeWatcher } from './change-watcher.js'
 import { type OpenDatabase, openDatabase, type Synchronous } from './database.js'
 import { diskFull, explain, isDiskError } from './failures.js'
+import { purgeExpired } from './purge.js'
 import { type QueueDue, QueueWaits } from './queue-waits.js'
 import { Write, type WriteOptions } from './write.js'
 
@@ -35,6 +37,8 @@ const connections = new Map<string, Connection>()
 export class Connection {
   readonly watcher: ChangeWatcher
   readonly queueWaits: QueueWaits
+  /** Watches of keys of the state. */
+  readonly stateWatches = new StateWatches(this)
   readonly #driver = loadDriver()
   #users = 0
   #synchronous: Synchronous = 'normal'
@@ -278,11 +282,7 @@ export class Connection {
     const now = Date.now()
     this.#purgedAt = performance.now()
     const purge = (statements: Statements): void => {
-      for (const table of [statements.purgeResults, statements.purgeLimits, statements.purgeDeadLetters]) {
-        if (Number(table.run(now).changes) >= 500) this.#purgedAt = Number.NEGATIVE_INFINITY
-      }
-      // A reader may still be about to read it.
-      statements.purgeNotifications.run(now - 60_000)
+      if (purgeExpired(statements, now)) this.#purgedAt = Number.NEGATIVE_INFINITY
     }
     this.write(purge).catch((error) => getLogger().warn({ err: error, path: this.path }, 'Purging expired rows failed'))
   }

@@ -25,7 +25,7 @@ export interface OpenDatabase {
 /** The `application_id` of our files: 'drms'. */
 export const applicationId = 0x64726d73
 /** The `user_version` of files of this version of dramatis. */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 /** @throws {BrokerUnusable} {IncompatibleStore}, or SQLite's own error if it is busy. */
 export function openDatabase(driver: Driver, path: string, synchronous: Synchronous): OpenDatabase {

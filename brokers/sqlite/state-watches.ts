@@ -1,0 +1,82 @@
+/**
+ * Watches keys of the state. Changes of this process notify directly. When another process has committed, one query
+ * compares what is watched with what it was.
+ */
+import type { StateChange } from '../../lib/state/changes.js'
+import type { Connection } from './connection/connection.js'
+
+interface Watch {
+  readonly listeners: Set<() => void>
+  /** The value and the size of the set at the last look, or `undefined` before the first. */
+  seen: string | undefined
+}
+
+interface Row {
+  readonly key: string
+  readonly value: string | null
+  readonly size: number | null
+}
+
+export class StateWatches {
+  readonly #connection: Pick<Connection, 'read' | 'watcher'>
+  readonly #watches = new Map<string, Watch>()
+  #stop: (() => void) | undefined
+  #scheduled = false
+
+  constructor(connection: Pick<Connection, 'read' | 'watcher'>) {
+    this.#connection = connection
+  }
+
+  watch(key: string, listener: () => void): () => void {
+    const watch = this.#watches.get(key) ?? { listeners: new Set(), seen: undefined }
+    this.#watches.set(key, watch)
+    const own = (): void => listener()
+    watch.listeners.add(own)
+    this.#stop ??= this.#connection.watcher.watchOthers(() => this.#schedule())
+    // Its first look is also the first call.
+    watch.seen = undefined
+    this.#schedule()
+    return () => {
+      watch.listeners.delete(own)
+      if (watch.listeners.size === 0 && this.#watches.get(key) === watch) this.#watches.delete(key)
+      if (this.#watches.size > 0) return
+      this.#stop?.()
+      this.#stop = undefined
+    }
+  }
+
+  /** Call it when this process has made changes. */
+  changed(changes: readonly StateChange[]): void {
+    if (this.#watches.size === 0) return
+    for (const { key, notify } of changes) if (notify) this.#notify(key)
+  }
+
+  #notify(key: string): void {
+    for (const listener of [...(this.#watches.get(key)?.listeners ?? [])]) queueMicrotask(listener)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (this.#watches.size > 0) void this.#compare()
+    })
+  }
+
+  async #compare(): Promise<void> {
+    const keys = JSON.stringify([...this.#watches.keys()])
+    const rows = await this.#connection
+      .read(({ watchedState }) => watchedState.all(keys) as Row[])
+      .catch(() => undefined)
+    // It can't be read now: the listeners will see for themselves.
+    if (!rows) for (const key of this.#watches.keys()) this.#notify(key)
+    for (const { key, value, size } of rows ?? []) {
+      const watch = this.#watches.get(key)
+      const now = JSON.stringify([value, size])
+      if (!watch || watch.seen === now) continue
+      watch.seen = now
+      this.#notify(key)
+    }
+  }
+}

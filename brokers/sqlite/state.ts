@@ -1,0 +1,86 @@
+/** State in the same file as the messages. */
+import { refuseUnknown } from '../../lib/checks.js'
+import { BrokerClosed } from '../../lib/errors.js'
+import type { StateBackend, StatePage, StatePageOptions } from '../../lib/state/backend.js'
+import type { Refusal, StateChange } from '../../lib/state/changes.js'
+import type { Connection } from './connection/connection.js'
+import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
+import { changeState } from './state-table.js'
+import type { StateWatches } from './state-watches.js'
+
+/**
+ * Keeps state in a SQLite file, by default the broker's own (`./dramatis.db`).
+ * @throws {DependencyMissing} if this Node has no SQLite (22.13 and later have) and neither `better-sqlite3` nor
+ * `libsql` is installed.
+ */
+export class SQLiteState implements StateBackend {
+  readonly #connection: Connection
+  readonly #stops = new Set<() => void>()
+  #closed = false
+
+  constructor(options: SQLiteFileOptions = {}) {
+    refuseUnknown(options, ['path', 'synchronous'], 'SQLiteState')
+    this.#connection = openConnection(options)
+  }
+
+  get #open(): Connection {
+    if (this.#closed) throw new BrokerClosed()
+    return this.#connection
+  }
+
+  async read(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    const now = Date.now()
+    return this.#open.read(({ getState }) =>
+      keys.map((key) => (getState.get(key, now) as { value: string } | undefined)?.value),
+    )
+  }
+
+  async readSet(key: string, among?: readonly string[]): Promise<readonly string[]> {
+    const now = Date.now()
+    return this.#open.read(({ sizeOfSet, hasMember, members }) => {
+      if (!sizeOfSet.get(key, now)) return []
+      if (among) return among.filter((member) => hasMember.get(key, member))
+      return (members.all(key) as { member: string }[]).map(({ member }) => member)
+    })
+  }
+
+  async size(key: string): Promise<number> {
+    const now = Date.now()
+    return this.#open.read(({ sizeOfSet }) => (sizeOfSet.get(key, now) as { size: number } | undefined)?.size ?? 0)
+  }
+
+  async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
+    if (changes.length === 0) return undefined
+    const connection = this.#open
+    const refusal = await connection.write((statements) => changeState(statements, changes), { lockTimeout: 5000 })
+    if (!refusal) connection.stateWatches.changed(changes)
+    return refusal
+  }
+
+  async list(prefix: string, options: StatePageOptions = {}): Promise<StatePage> {
+    const { cursor = '', limit = 100 } = options
+    type Entry = StatePage['entries'][number]
+    const found = await this.#open.read(
+      ({ pageOfState }) => pageOfState.all(cursor, prefix, `${prefix}\u{10ffff}`, Date.now(), limit + 1) as Entry[],
+    )
+    const entries = found.slice(0, limit).map(({ key, value }) => ({ key, value }))
+    return { entries, cursor: found.length > limit ? entries.at(-1)?.key : undefined }
+  }
+
+  watch(key: string, listener: () => void): () => void {
+    const watches: StateWatches = this.#open.stateWatches
+    const stop = watches.watch(key, listener)
+    this.#stops.add(stop)
+    return () => {
+      this.#stops.delete(stop)
+      stop()
+    }
+  }
+
+  async close(timeout?: number): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const stop of this.#stops) stop()
+    await this.#connection.release(timeout)
+  }
+}
