@@ -105,14 +105,14 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
 
   async send(...args: A): Promise<Message<R>> {
     const message = this.#make(args, undefined, {})
-    await this.broker.enqueueEntries([{ message }])
-    return message
+    const survivors = await this.broker.enqueueEntries([{ message }])
+    return survivors ? message.standingFor(survivors[0]) : message
   }
 
   async sendWithOptions(...options: SendArguments<A>): Promise<Message<R>> {
     const message = this.messageWithOptions(...options)
-    await this.broker.enqueueEntries([{ message, delay: readDelay(options[0]?.delay) }])
-    return message
+    const survivors = await this.broker.enqueueEntries([{ message, delay: readDelay(options[0]?.delay) }])
+    return survivors ? message.standingFor(survivors[0]) : message
   }
 
   async sendMany(argLists: readonly Readonly<A>[], options: Omit<SendOptions<A>, 'args'> = {}): Promise<Message<R>[]> {
@@ -121,8 +121,9 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
       this.messageWithOptions(...([{ ...options, args }] as unknown as SendArguments<A>)),
     )
     const delay = readDelay(options.delay)
-    if (messages.length > 0) await this.broker.enqueueEntries(messages.map((message) => ({ message, delay })))
-    return messages
+    if (messages.length === 0) return messages
+    const survivors = await this.broker.enqueueEntries(messages.map((message) => ({ message, delay })))
+    return survivors ? messages.map((message, index) => message.standingFor(survivors[index])) : messages
   }
 
   #make(
@@ -142,7 +143,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
     argumentRules?.stamp(own)
     if (contexts.inUse) addContext(own, peekCurrent()?.message)
-    const options = broker.chain.updateOptions(own, this.self, broker)
+    const options = broker.chain.updateOptions(own, this.self, broker, { args: given, kwargs })
     return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker, argumentRules)
   }
 }

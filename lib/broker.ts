@@ -3,7 +3,7 @@
  * taking and settling is up to `brokers/`. It never runs an actor: the worker does.
  */
 import { Chain } from './chain.js'
-import { expected, refuseUnknown } from './checks.js'
+import { checkMethods, expected, refuseUnknown } from './checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
 import { isReplaced, whereDeclared } from './declared-actors.js'
 import type { Duration } from './duration.js'
@@ -17,6 +17,7 @@ import {
   MessageTooLarge,
   NotSerializable,
   QueueJoinTimeout,
+  StateMissing,
 } from './errors.js'
 import { getLogger } from './logger.js'
 import { mainThread } from './main-thread.js'
@@ -27,8 +28,15 @@ import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkActorName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
+import type { StateBackend } from './state/backend.js'
+import type { Refusal } from './state/changes.js'
+import { type StorageStep, storeConditionally } from './state/conditional-store.js'
+import type { ConditionalEntry, Survivor } from './state/steps.js'
 import { messageOf } from './thrown.js'
 import { type Clock, Deadline, parseDuration, settlesWithin, systemClock, pause as wait } from './time.js'
+
+/** For each message sent, the one that its send stands for; nothing if no message was sent on conditions. */
+export type Survivors = readonly (Survivor | undefined)[] | undefined
 
 /** Options that every broker has. */
 export interface BrokerOptions {
@@ -49,10 +57,16 @@ export interface BrokerOptions {
    * @default '7d'
    */
   deadMessageTtl?: Duration | undefined
+  /**
+   * Where unique locks, groups, cancellations and status are kept. Give one to a broker that can't keep them itself, or
+   * to keep them elsewhere; a crash may then double a message between the two.
+   * @default the store of the messages, where it can keep state
+   */
+  state?: StateBackend | undefined
 }
 
 /** The names of these options, for brokers that check theirs with `refuseUnknown`. */
-export const brokerOptionNames = ['middleware', 'enqueueTimeout', 'maxMessageSize', 'deadMessageTtl'] as const
+export const brokerOptionNames = ['middleware', 'enqueueTimeout', 'maxMessageSize', 'deadMessageTtl', 'state'] as const
 
 export abstract class Broker {
   /** The clock of this broker, its middleware and its workers. */
@@ -73,6 +87,8 @@ export abstract class Broker {
 
   readonly #actors = new Map<string, AnyActor>()
   readonly #queues = new Set<string>()
+  readonly #givenState: StateBackend | undefined
+  #ownState: StateBackend | undefined
   #closed = false
 
   constructor({
@@ -80,12 +96,15 @@ export abstract class Broker {
     enqueueTimeout = 5000,
     maxMessageSize = 1_048_576,
     deadMessageTtl = 604_800_000,
+    state,
   }: BrokerOptions = {}) {
     this.actors = this.#actors
     this.queues = this.#queues
     this.enqueueTimeout = duration(enqueueTimeout, 'enqueueTimeout')
     this.maxMessageSize = count(maxMessageSize, 'maxMessageSize')
     this.deadMessageTtl = duration(deadMessageTtl, 'deadMessageTtl')
+    if (state !== undefined) checkState(state)
+    this.#givenState = state
     if (!Array.isArray(middleware)) throw expected('an array of plugins', middleware, 'middleware')
     for (const plugin of middleware) this.use(plugin)
   }
@@ -112,6 +131,17 @@ export abstract class Broker {
     cursor: string | undefined,
   ): Promise<DeadLetterPage>
   protected abstract takeDeadLetter(id: string, then: 'requeue' | 'delete'): Promise<boolean>
+  /** The state in the store of the messages. A broker whose store can't keep state doesn't override it. */
+  protected makeState(): StateBackend | undefined {
+    return undefined
+  }
+
+  /**
+   * Stores each message in one step with its changes of the state, if none is refused; returns what was. For brokers with
+   * state of their own.
+   */
+  protected storeIf?(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]>
+
   /** @param timeout How long it may take, in milliseconds; without it, as long as it needs. */
   protected abstract closeStore(timeout: number | undefined): Promise<void>
   /**
@@ -142,6 +172,30 @@ export abstract class Broker {
   /** The results backend, if a plugin has one. */
   get results(): ResultBackend | undefined {
     return this.middleware.find((plugin) => plugin.results)?.results
+  }
+
+  // — State ——————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** Where unique locks, groups, cancellations and status are kept, if this broker has a place for them. */
+  get state(): StateBackend | undefined {
+    if (this.#givenState) return this.#givenState
+    this.#ownState ??= this.#closed ? undefined : this.makeState()
+    return this.#ownState
+  }
+
+  /** Whether the state is in the store of the messages, so that both change in one step. */
+  get hasOwnState(): boolean {
+    return this.#givenState === undefined && this.state !== undefined
+  }
+
+  /**
+   * The state, for a feature that needs it.
+   * @throws {StateMissing}
+   */
+  stateFor(feature: string): StateBackend {
+    const { state } = this
+    if (!state) throw new StateMissing(feature, this.constructor.name)
+    return state
   }
 
   // — Declaring ——————————————————————————————————————————————————————————————————————————————————————————
@@ -200,8 +254,9 @@ export abstract class Broker {
     refuseUnknown(options, ['delay'], 'enqueue()')
     checkContents(message)
     const { delay } = options
-    await this.enqueueEntries([{ message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') }])
-    return message
+    const entry = { message, delay: delay === undefined ? undefined : parseDuration(delay, 'delay') }
+    const survivors = await this.enqueueEntries([entry])
+    return survivors ? message.standingFor(survivors[0]) : message
   }
 
   /** Stores many messages in one operation: all of them or, if it rejects, none. */
@@ -214,12 +269,16 @@ export abstract class Broker {
     for (const message of messages) checkContents(message)
     const { delay } = options
     const milliseconds = delay === undefined ? undefined : parseDuration(delay, 'delay')
-    if (messages.length > 0) await this.enqueueEntries(messages.map((message) => ({ message, delay: milliseconds })))
-    return messages
+    if (messages.length === 0) return messages
+    const survivors = await this.enqueueEntries(messages.map((message) => ({ message, delay: milliseconds })))
+    return survivors ? messages.map((message, index) => message.standingFor(survivors[index])) : messages
   }
 
-  /** Stores messages that may have delays, once the schemas of their actors have accepted their arguments. */
-  enqueueEntries(entries: readonly Entry[]): Promise<void> {
+  /**
+   * Stores messages that may have delays, once the schemas of their actors have accepted their arguments.
+   * @returns For each, the message that its send stands for, if some were sent on conditions.
+   */
+  enqueueEntries(entries: readonly Entry[]): Promise<Survivors> {
     try {
       const checked = checkArguments(entries)
       return checked ? checked.then(() => this.#enqueueChecked(entries)) : this.#enqueueChecked(entries)
@@ -228,37 +287,57 @@ export abstract class Broker {
     }
   }
 
-  #enqueueChecked(entries: readonly Entry[]): Promise<void> {
+  #enqueueChecked(entries: readonly Entry[]): Promise<Survivors> {
     const before = this.beforeEnqueue(entries)
     if (!before && !this.chain.has('afterEnqueue')) return this.#put(entries)
     return this.#enqueueWithHooks(entries, before)
   }
 
-  async #enqueueWithHooks(entries: readonly Entry[], before: Promise<void> | undefined): Promise<void> {
+  async #enqueueWithHooks(entries: readonly Entry[], before: Promise<void> | undefined): Promise<Survivors> {
     await before
-    await this.#put(entries)
-    await this.afterEnqueue(entries)
+    const survivors = await this.#put(entries)
+    await this.afterEnqueue(survivors ? entries.filter((_, index) => !survivors[index]) : entries)
+    return survivors
   }
 
   /**
    * In a worker thread, sends through the main thread if the queues can't be reached from here, or if only it has some
    * plugins.
    */
-  #put(entries: readonly Entry[]): Promise<void> {
+  #put(entries: readonly Entry[]): Promise<Survivors> {
     const main = mainThread()
-    if (!main || (this.reachesThreads && !main.relays(this))) return this.store(entries)
+    if (!main || (this.reachesThreads && !main.relays(this))) return this.#storeWithParts(entries)
     const bodies = entries.map(({ message, delay }) => [message.encode(), delay])
-    return main.call('enqueue', '', [this.chain.senders, bodies]) as Promise<void>
+    return main.call('enqueue', '', [this.chain.senders, bodies]) as Promise<Survivors>
+  }
+
+  /** Stores messages, those to which plugins add something in a step of their own. */
+  #storeWithParts(entries: readonly Entry[]): Promise<Survivors> {
+    if (!this.chain.has('beforeStoreMessage')) return this.store(entries) as Promise<undefined>
+    let steps: StorageStep[] | undefined
+    for (const [index, entry] of entries.entries()) {
+      const parts = this.chain.storageParts(entry.message, entry.delay, this)
+      if (parts.length > 0 && !steps) steps = entries.slice(0, index).map((before) => ({ entry: before, parts: [] }))
+      steps?.push({ entry, parts })
+    }
+    if (!steps) return this.store(entries) as Promise<undefined>
+    return storeConditionally(steps, {
+      storeIf: this.hasOwnState ? this.storeIf?.bind(this) : undefined,
+      store: (ordinary) => this.store(ordinary),
+      state: this.stateFor('A message on conditions'),
+      timeout: this.enqueueTimeout,
+    })
   }
 
   /**
    * Stores what a worker thread sent.
    * @param chain The plugins that the thread doesn't have.
    */
-  async enqueueFromThread(entries: readonly Entry[], chain: Chain): Promise<void> {
+  async enqueueFromThread(entries: readonly Entry[], chain: Chain): Promise<Survivors> {
     await this.beforeEnqueue(entries, chain)
-    await this.store(entries)
+    const survivors = await this.#storeWithParts(entries)
     await this.afterEnqueue(entries, chain)
+    return survivors
   }
 
   /** Checks and hooks that precede storing messages, alone or in one step with an acknowledgement. */
@@ -488,6 +567,8 @@ export abstract class Broker {
       await (left === undefined ? close(left) : settlesWithin(left, Promise.resolve(close(left))))
     }
     for (const { results } of this.middleware) if (results) await inTime((left) => results.close(left))
+    const state = this.#givenState ?? this.#ownState
+    if (state) await inTime((left) => state.close(left))
     await inTime((left) => this.closeStore(left))
   }
 }
@@ -515,6 +596,11 @@ function checkArguments(entries: readonly Entry[], first = 0): Promise<void> | u
     if (checked) return checked.then(() => checkArguments(entries, index + 1))
   }
   return undefined
+}
+
+function checkState(state: unknown): void {
+  const methods = ['read', 'readSet', 'size', 'apply', 'list', 'watch', 'close']
+  checkMethods(state, methods, 'state', 'a state backend, such as new RedisState({ url })')
 }
 
 function readLetterId(id: unknown): string {

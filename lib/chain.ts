@@ -9,10 +9,11 @@ import { afterStoredHooks, hooksWithIntents, isIntent } from './hook-failures.js
 import { type HookName, hookNames } from './hook-names.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
-import type { AnyActor, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import type { AnyActor, Hooks, MessageContent, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
 import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
+import type { StoragePart } from './state/steps.js'
 
 interface Implementer {
   readonly plugin: Middleware
@@ -126,14 +127,14 @@ export class Chain {
    */
   emit<N extends HookName>(name: N, ...args: Parameters<Hooks[N]>): Promise<void> | undefined
   // Separate parameters: an array for each call costs more than most hooks.
-  emit(name: HookName, a: unknown, b?: unknown, c?: unknown): Promise<void> | undefined {
+  emit(name: HookName, a: unknown, b?: unknown, c?: unknown, d?: unknown): Promise<void> | undefined {
     const list = this.#implementers[name]
     for (let index = 0; index < list.length; index++) {
       const { plugin, call } = list[index] as Implementer
       try {
-        const pending = call(a, b, c)
+        const pending = call(a, b, c, d)
         // Any thenable: a query builder, for example, does nothing until it is awaited.
-        if (typeof pending?.then === 'function') return this.#emitRest(name, [a, b, c], list, index, pending)
+        if (typeof pending?.then === 'function') return this.#emitRest(name, [a, b, c, d], list, index, pending)
       } catch (error) {
         this.#failed(plugin, name, error)
       }
@@ -171,12 +172,39 @@ export class Chain {
     )
   }
 
+  /** Whether a plugin adds something to the step that settles this message. */
+  joinsSettlement(message: Message, actor: AnyActor | undefined): boolean {
+    for (const { plugin } of this.#implementers.beforeStoreSettlement) {
+      if (!plugin.joinsSettlement || plugin.joinsSettlement(message, actor)) return true
+    }
+    return false
+  }
+
+  /** What plugins add to the step that stores a message. */
+  storageParts(message: Message, delay: number | undefined, broker: Broker): StoragePart[] {
+    const parts: StoragePart[] = []
+    for (const { plugin, call } of this.#implementers.beforeStoreMessage) {
+      try {
+        const part = call(message, delay, broker) as StoragePart | undefined
+        if (part) parts.push(part)
+      } catch (error) {
+        this.#failed(plugin, 'beforeStoreMessage', error)
+      }
+    }
+    return parts
+  }
+
   /** Calls the hook that updates the options of a new message. */
-  updateOptions(options: Record<string, unknown>, actor: AnyActor, broker: Broker): Record<string, unknown> {
+  updateOptions(
+    options: Record<string, unknown>,
+    actor: AnyActor,
+    broker: Broker,
+    content: MessageContent,
+  ): Record<string, unknown> {
     let updated = options
     for (const { plugin, call } of this.#implementers.updateOptionsBeforeCreateMessage) {
       try {
-        updated = call(updated, actor, broker) ?? updated
+        updated = call(updated, actor, broker, content) ?? updated
       } catch (error) {
         this.#failed(plugin, 'updateOptionsBeforeCreateMessage', error)
       }

@@ -1,6 +1,7 @@
 /** What a broker exchanges with workers and with people: deliveries and their settlements, dead letters, counts. */
 import type { Body } from './encoder.js'
 import type { Entry } from './outcome.js'
+import type { Refusal, StateChange } from './state/changes.js'
 
 /** A message handed to a worker. The worker must settle it with exactly one of `ack`, `deadLetter` and `requeue`. */
 export interface Delivery {
@@ -34,12 +35,25 @@ export interface Consumer {
   /** Dead-letters: moves the unchanged body to the dead letters, and stores `sends` in the same step. */
   deadLetter(delivery: Delivery, rejection: DeadLetterReason, sends: readonly Entry[]): Promise<void>
   /**
+   * Acknowledges the message, or dead-letters it if there is a `letter`, stores `sends` and changes the state of the
+   * broker, in one atomic step. Returns what was refused, if nothing was done. Brokers without state of their own don't
+   * have it.
+   */
+  settleWith?(delivery: Delivery, step: StateSettlement): Promise<Refusal | undefined>
+  /**
    * Requeues the message: uncounted, as if it had never been delivered, or `counted` as a delivery. It is delivered
    * again immediately, or after `delay` milliseconds.
    */
   requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void>
   /** Ends every waiting `take`. Deliveries can still be settled. */
   close(): Promise<void>
+}
+
+/** A settlement that changes the state. */
+export interface StateSettlement {
+  readonly letter: DeadLetterReason | undefined
+  readonly sends: readonly Entry[]
+  readonly changes: readonly StateChange[]
 }
 
 /** Why a message was dead-lettered. */

@@ -147,6 +147,20 @@ export class DependencyMissing extends BrokerUnusable {
   }
 }
 
+/** A feature needs state, and the broker has no place to keep it. */
+export class StateMissing extends BrokerError {
+  constructor(
+    /** What needs it. */
+    readonly feature: string,
+    brokerName: string,
+  ) {
+    super(
+      `${feature} needs state, and this ${brokerName} keeps none. Give it a place: ` +
+        `new ${brokerName}({ state: new RedisState({ url }) }), or a SQLiteState.`,
+    )
+  }
+}
+
 // — Running a message ————————————————————————————————————————————————————————————————————————————————————
 
 /** The body isn't a message. It is dead-lettered with this as the reason. */
@@ -170,6 +184,19 @@ export class Interrupt extends DramatisError {}
 export class TimeLimitExceeded extends Interrupt {
   constructor(readonly timeLimit?: number) {
     super(timeLimit === undefined ? '' : `The actor ran longer than its time limit of ${timeLimit} ms.`)
+  }
+}
+
+/**
+ * The message was cancelled. It is not retried, and its result is a failure of this type. An actor that throws it cancels
+ * itself.
+ */
+export class CancelledError extends Interrupt {
+  constructor(
+    /** Why, in the words of who cancelled it. */
+    readonly reason?: string,
+  ) {
+    super(reason === undefined ? 'The message was cancelled.' : `The message was cancelled: ${reason}`)
   }
 }
 

@@ -34,6 +34,11 @@ export class Heap<T> {
     return first?.item
   }
 
+  /** The items, in no particular order. */
+  items(): readonly T[] {
+    return this.#entries.map(({ item }) => item)
+  }
+
   clear(): void {
     this.#entries = []
   }

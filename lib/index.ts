@@ -18,6 +18,7 @@ export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
 export { Message, type MessageFields } from './message.js'
 export type { Runnable } from './runnable.js'
+export type { OnDuplicate, UniqueOptions, UniqueUntil } from './unique/option.js'
 export type { ArgumentSchema, InputsOf, OutputsOf } from './validation/argument-types.js'
 export type { StandardSchemaV1 } from './validation/standard-schema.js'
 
@@ -35,6 +36,16 @@ export type {
 export { getBroker, setBroker } from './default-broker.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
 export { ResultBackend, type ResultBackendOptions, type StoredFailure, type StoredResult } from './results/backend.js'
+export type { StateBackend, StatePage, StatePageOptions } from './state/backend.js'
+export type { AddChange, CountChange, Refusal, RemoveChange, SetChange, StateChange } from './state/changes.js'
+export type {
+  ConditionalEntry,
+  Deduplicated,
+  SettlementPart,
+  SettlementStep,
+  StoragePart,
+  Survivor,
+} from './state/steps.js'
 export { type Clock, systemClock } from './time.js'
 
 // — Workers ——————————————————————————————————————————————————————————————————————————————————————————————
@@ -56,7 +67,16 @@ export { Results } from '../middleware/results.js'
 export { Retries } from '../middleware/retries.js'
 export { ShutdownNotifications } from '../middleware/shutdown-notifications.js'
 export { TimeLimit } from '../middleware/time-limit.js'
-export type { AnyActor, Hooks, Middleware, MiddlewareClass, Rejection, WantedResult } from './middleware.js'
+export { Unique } from '../middleware/unique.js'
+export type {
+  AnyActor,
+  Hooks,
+  MessageContent,
+  Middleware,
+  MiddlewareClass,
+  Rejection,
+  WantedResult,
+} from './middleware.js'
 export type { OptionSpec } from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
 export type { Settlement } from './settlement.js'

@@ -4,6 +4,7 @@ import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
 import { markInstances, shared } from './registry.js'
+import type { Deduplicated, Survivor } from './state/steps.js'
 import { messageOf } from './thrown.js'
 import { uuid } from './uuid.js'
 
@@ -54,6 +55,7 @@ export class Message<R = unknown> implements MessageFields {
   /** The broker it was created for, if that isn't the default one. */
   #origin: ResultSource | undefined
   #argumentCheck: ArgumentCheck | undefined
+  #deduplicated: Deduplicated | false = false
   /** The number of its options, and the name of one: see `option`. */
   #count = -1
   #name = ''
@@ -103,6 +105,26 @@ export class Message<R = unknown> implements MessageFields {
     copy.#origin = this.#origin
     if (actorName === this.actorName) copy.#argumentCheck = this.#argumentCheck
     return copy
+  }
+
+  /**
+   * Whether the send of a unique message found another one with its key: `'skipped'`, nothing was stored; `'replaced'`,
+   * the waiting message got its arguments and its delay; `'rerun'`, it runs after the message that is running. Then
+   * `messageId` is that of the message that runs.
+   */
+  get deduplicated(): Deduplicated | false {
+    return this.#deduplicated
+  }
+
+  /**
+   * The message that its send stands for.
+   * @internal
+   */
+  standingFor(survivor: Survivor | undefined): Message<R> {
+    if (!survivor) return this
+    const message = this.with({ messageId: survivor.messageId })
+    message.#deduplicated = survivor.deduplicated
+    return message
   }
 
   /**

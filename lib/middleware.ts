@@ -20,6 +20,7 @@ import type { OptionSpec } from './options.js'
 import type { Outcome } from './outcome.js'
 import type { ResultBackend } from './results/backend.js'
 import type { Settlement } from './settlement.js'
+import type { SettlementStep, StoragePart } from './state/steps.js'
 import type { WorkerContract } from './worker-contract.js'
 
 type Awaitable<T = void> = T | Promise<T>
@@ -33,6 +34,12 @@ export interface Rejection {
   readonly reason: string
   /** The error that the actor or a check threw, if any. */
   readonly error?: Error | undefined
+}
+
+/** The arguments of a message that is being created. */
+export interface MessageContent {
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined
 }
 
 export interface Hooks {
@@ -71,6 +78,12 @@ export interface Hooks {
   /** Called before a message is stored with a delay. */
   beforeDelayMessage(message: Message, delay: number, broker: Broker): Awaitable
 
+  /**
+   * Called after those, for what the broker does in the step that stores the message: changes of its state, on
+   * conditions. Sync.
+   */
+  beforeStoreMessage(message: Message, delay: number | undefined, broker: Broker): StoragePart | undefined
+
   /** Called before an actor runs; throw `SkipMessage` to skip the message. */
   beforeProcessMessage(message: Message, broker: Broker): Awaitable
   /** Called after an actor ran, with its result or error. It may decide what becomes of the message. */
@@ -80,7 +93,13 @@ export interface Hooks {
    * decision, such as a result or another message. It may `send`, but no longer decide.
    */
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
-  /** Called instead of the two hooks above if a message was skipped. */
+  /**
+   * Called after that (or after `afterSkipMessage`) before a message is acknowledged, retried or dead-lettered, for what
+   * the broker does in that step: changes of its state, on conditions, and messages. A plugin limits it to some messages
+   * by `joinsSettlement`.
+   */
+  beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep, broker: Broker): Awaitable
+  /** Called instead of `afterProcessMessage` and `beforeSettleMessage` if a message was skipped. */
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
   /**
    * Called when a message was interrupted (a shutdown, a thread terminated for another message) and is requeued, with
@@ -121,6 +140,7 @@ export interface Hooks {
     options: Record<string, unknown>,
     actor: AnyActor,
     broker: Broker,
+    content: MessageContent,
   ): Record<string, unknown>
 }
 
@@ -139,6 +159,8 @@ export interface Middleware extends Partial<Hooks> {
    * message fail. A plugin without this method is shown results as well as they can be carried from a thread.
    */
   wantsResult?(message: Message, actor: AnyActor): boolean
+  /** Whether `beforeStoreSettlement` does something for this message. @default for every message */
+  joinsSettlement?(message: Message, actor: AnyActor | undefined): boolean
   /** How often a message may be delivered without being settled (its workers are lost) before it is dead-lettered. */
   maxDeliveries?(message: Message, actor: AnyActor): number
 }

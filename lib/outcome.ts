@@ -19,6 +19,8 @@ export interface Entry {
    * subject to `maxMessageSize`, which is for senders.
    */
   readonly stored?: boolean | undefined
+  /** A UUID by which the message is found while it waits, for those that may be replaced. @default none */
+  readonly handle?: string | undefined
 }
 
 /** A broker, as far as callbacks need it: its actors create their messages. */

@@ -8,7 +8,7 @@ import { DramatisError, InvalidOption } from './errors.js'
 import type { HookName } from './hook-names.js'
 
 /** Properties besides hooks that make an object a plugin. */
-const otherParts = ['actorOptions', 'results', 'wantsResult', 'maxDeliveries']
+const otherParts = ['actorOptions', 'results', 'wantsResult', 'joinsSettlement', 'maxDeliveries']
 
 /** @throws {InvalidOption} */
 export function checkPlugin(plugin: unknown, hooks: readonly HookName[]): asserts plugin is object {

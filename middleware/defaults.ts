@@ -11,9 +11,10 @@ import { Results } from './results.js'
 import { Retries } from './retries.js'
 import { ShutdownNotifications } from './shutdown-notifications.js'
 import { TimeLimit } from './time-limit.js'
+import { Unique } from './unique.js'
 
 // A plugin that another copy of the package adds replaces the same plugin here.
-identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Retries, Results])
+identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Unique, Retries, Results])
 
 /** @param options.results The results backend of the broker, if it has one. */
 export function defaultMiddleware(options: { results?: ResultBackend | undefined } = {}): Middleware[] {
@@ -25,6 +26,7 @@ export function defaultMiddleware(options: { results?: ResultBackend | undefined
     new ShutdownNotifications(),
     new Callbacks(),
     new Pipelines(),
+    new Unique(), // acts on the decision, like those around it
     new Retries(), // decides in afterProcessMessage; the plugins around it act on the decision, in beforeSettleMessage
     ...(results ? [new Results({ backend: results })] : []),
   ]

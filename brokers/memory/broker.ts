@@ -3,15 +3,21 @@ import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.
 import { refuseUnknown } from '../../lib/checks.js'
 import type { Consumer, DeadLetterPage, Delivery, QueueStats } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
+import { mainThread } from '../../lib/main-thread.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
+import type { StateBackend } from '../../lib/state/backend.js'
+import { nothingToReplace, type Refusal, type StateChange } from '../../lib/state/changes.js'
+import { MainThreadState } from '../../lib/state/main-thread-state.js'
+import type { ConditionalEntry } from '../../lib/state/steps.js'
 import { parseDuration, startTimer } from '../../lib/time.js'
 import { VirtualClock } from '../../lib/virtual-clock.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { MemoryConsumer, type Prepare } from './consumer.js'
 import { Activity, MemoryQueue } from './queue.js'
 import { MemoryResults } from './results.js'
+import { MemoryState } from './state.js'
 import { readPriority, StoredMessage } from './stored-message.js'
 
 const done = Promise.resolve()
@@ -77,8 +83,31 @@ export class MemoryBroker extends Broker {
       const { message, delay } = entry
       const queue = this.#queue(canonicalQueueName(message.queueName))
       const due = delay ? this.clock.now() + delay : 0
-      return new StoredMessage(queue, this.encode(entry), readPriority(message.options.broker_priority), due)
+      const priority = readPriority(message.options.broker_priority)
+      return new StoredMessage(queue, this.encode(entry), priority, due, 0, entry.handle)
     })
+  }
+
+  protected override makeState(): StateBackend {
+    if (mainThread()) return new MainThreadState()
+    return new MemoryState({ clock: this.clock })
+  }
+
+  protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    const prepared = this.#prepare(entries.map(({ entry }) => entry))
+    return entries.map(({ changes, replaces }, index) => {
+      const { queue } = prepared[index] as StoredMessage
+      if (replaces !== undefined && !queue.waits(replaces)) return nothingToReplace
+      const refusal = this.#change(changes)
+      if (refusal) return refusal
+      if (replaces !== undefined) queue.removeWaiting(replaces)
+      queue.add(prepared[index] as StoredMessage)
+      return undefined
+    })
+  }
+
+  #change(changes: readonly StateChange[]): Refusal | undefined {
+    return (this.state as MemoryState).applyNow(changes)
   }
 
   #queue(name: string): MemoryQueue {
@@ -91,7 +120,7 @@ export class MemoryBroker extends Broker {
   }
 
   protected makeConsumer(queueName: string): Consumer {
-    return new MemoryConsumer(this.#queue(queueName), this.#prepare)
+    return new MemoryConsumer(this.#queue(queueName), this.#prepare, (changes) => this.#change(changes))
   }
 
   protected async readStats(queueName: string): Promise<QueueStats> {

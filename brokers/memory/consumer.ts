@@ -1,10 +1,13 @@
-import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterReason, Delivery, StateSettlement } from '../../lib/consumer.js'
 import type { Entry } from '../../lib/outcome.js'
+import type { Refusal, StateChange } from '../../lib/state/changes.js'
 import type { MemoryQueue } from './queue.js'
 import { StoredMessage } from './stored-message.js'
 
 /** Converts messages to stored ones; throws before anything is stored. */
 export type Prepare = (sends: readonly Entry[]) => readonly StoredMessage[]
+
+type Change = (changes: readonly StateChange[]) => Refusal | undefined
 
 const done = Promise.resolve()
 
@@ -12,11 +15,14 @@ const done = Promise.resolve()
 export class MemoryConsumer implements Consumer {
   readonly #queue: MemoryQueue
   readonly #prepare: Prepare
+  readonly #change: Change
   #closed = false
 
-  constructor(queue: MemoryQueue, prepare: Prepare) {
+  /** @param change Changes the state of the broker. */
+  constructor(queue: MemoryQueue, prepare: Prepare, change: Change) {
     this.#queue = queue
     this.#prepare = prepare
+    this.#change = change
   }
 
   get queueName(): string {
@@ -42,6 +48,20 @@ export class MemoryConsumer implements Consumer {
     return this.#settle(delivery, sends, (stored) => stored.queue.dead.add(stored, rejection))
   }
 
+  async settleWith(delivery: Delivery, { letter, sends, changes }: StateSettlement): Promise<Refusal | undefined> {
+    let refusal: Refusal | undefined
+    await this.#settle(
+      delivery,
+      sends,
+      (stored) => void (letter && stored.queue.dead.add(stored, letter)),
+      () => {
+        refusal = this.#change(changes)
+        return refusal === undefined
+      },
+    )
+    return refusal
+  }
+
   requeue(
     delivery: Delivery,
     { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
@@ -61,14 +81,19 @@ export class MemoryConsumer implements Consumer {
   }
 
   /** Stores the sends and removes the delivery; does nothing if the delivery is no longer unacked. */
-  #settle(delivery: Delivery, sends: readonly Entry[], then?: (stored: StoredMessage) => void): Promise<void> {
+  #settle(
+    delivery: Delivery,
+    sends: readonly Entry[],
+    then?: (stored: StoredMessage) => void,
+    isAllowed?: () => boolean,
+  ): Promise<void> {
     if (!(delivery instanceof StoredMessage) || !delivery.isUnacked) return done
-    if (sends.length > 0) {
-      try {
-        for (const stored of this.#prepare(sends)) stored.queue.add(stored)
-      } catch (error) {
-        return Promise.reject(error)
-      }
+    try {
+      const prepared = sends.length > 0 ? this.#prepare(sends) : []
+      if (isAllowed && !isAllowed()) return done
+      for (const stored of prepared) stored.queue.add(stored)
+    } catch (error) {
+      return Promise.reject(error)
     }
     then?.(delivery)
     delivery.queue.release(delivery)

@@ -28,6 +28,18 @@ export class Fifo<T> {
     return item
   }
 
+  /** Removes an item, if it is there. Takes longer the longer the list is. */
+  remove(item: T): boolean {
+    const index = this.#items.indexOf(item, this.#head)
+    if (index >= 0) this.#items.splice(index, 1)
+    return index >= 0
+  }
+
+  /** The items in order. */
+  items(): readonly T[] {
+    return this.#items.slice(this.#head) as T[]
+  }
+
   clear(): void {
     this.#items = []
     this.#head = 0

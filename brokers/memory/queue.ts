@@ -46,6 +46,8 @@ export class MemoryQueue {
   readonly #delayed = new Heap<StoredMessage>()
   #unacked = 0
   #order = 0
+  /** The waiting messages that can be found by a handle. */
+  readonly #byHandle = new Map<string, StoredMessage>()
   #waiting: WaitingTake[] = []
   #waking = false
   #timer: unknown
@@ -68,6 +70,7 @@ export class MemoryQueue {
 
   /** Stores a message: as ready, or as delayed until it is due. */
   add(stored: StoredMessage): void {
+    if (stored.handle !== undefined) this.#byHandle.set(stored.handle, stored)
     if (stored.due > 0) this.#addDelayed(stored)
     else this.#addReady(stored)
   }
@@ -75,6 +78,7 @@ export class MemoryQueue {
   /** Puts a message back at its former position. */
   requeue(stored: StoredMessage, order: number): void {
     stored.order = order
+    if (stored.handle !== undefined) this.#byHandle.set(stored.handle, stored)
     this.#level(stored).returned.push(stored, order)
     this.#notifyReady()
   }
@@ -83,6 +87,49 @@ export class MemoryQueue {
     stored.order = this.#order++
     this.#level(stored).waiting.push(stored)
     this.#notifyReady()
+  }
+
+  /** The messages that wait, and whether each is delayed. */
+  waitingMessages(): { stored: StoredMessage; delayed: boolean }[] {
+    const ready = this.#levels.flatMap(({ waiting, returned }) => [...returned.items(), ...waiting.items()])
+    return [
+      ...ready.map((stored) => ({ stored, delayed: false })),
+      ...this.#delayed.items().map((stored) => ({ stored, delayed: true })),
+    ]
+  }
+
+  /** Whether a message with that handle waits. */
+  waits(handle: string): boolean {
+    return this.#byHandle.has(handle)
+  }
+
+  /** Removes a message that waits, by its handle. Returns whether it did. */
+  removeWaiting(handle: string): boolean {
+    const stored = this.#byHandle.get(handle)
+    if (!stored) return false
+    this.#remove(stored)
+    return true
+  }
+
+  /** Makes a delayed message ready. */
+  runNow(stored: StoredMessage): void {
+    if (!this.#delayed.items().includes(stored)) return
+    this.#delayed.sweep((other) => other !== stored)
+    this.#schedule()
+    this.#addReady(stored)
+  }
+
+  #remove(stored: StoredMessage): void {
+    if (stored.handle !== undefined) this.#byHandle.delete(stored.handle)
+    const level = this.#level(stored)
+    if (level.waiting.remove(stored)) this.#ready--
+    else if (level.returned.items().includes(stored)) {
+      level.returned.sweep((other) => other !== stored)
+      this.#ready--
+    } else {
+      this.#delayed.sweep((other) => other !== stored)
+      this.#schedule()
+    }
   }
 
   #notifyReady(): void {
@@ -140,6 +187,7 @@ export class MemoryQueue {
       const level = this.#levels[priority] as Level
       for (let stored = level.shift(); stored; stored = wanted > 0 ? level.shift() : undefined) {
         stored.taken = true
+        if (stored.handle !== undefined) this.#byHandle.delete(stored.handle)
         stored.deliveryCount++
         batch.push(stored)
         wanted--
@@ -195,6 +243,7 @@ export class MemoryQueue {
     this.#levels = newLevels()
     this.#ready = 0
     this.#delayed.clear()
+    this.#byHandle.clear()
     this.#schedule()
     this.activity.unacked -= this.#unacked
     this.activity.steps++

@@ -20,6 +20,8 @@ export class StoredMessage implements Delivery {
     /** When it may be taken, in milliseconds since the epoch; 0 for immediately. */
     readonly due: number,
     public deliveryCount = 0,
+    /** By which it is found while it waits. */
+    readonly handle: string | undefined = undefined,
   ) {
     this.generation = queue.generation
   }
@@ -35,7 +37,7 @@ export class StoredMessage implements Delivery {
 
   /** The same message, to be stored again. */
   requeued(due: number, deliveryCount: number): StoredMessage {
-    return new StoredMessage(this.queue, this.body, this.priority, due, deliveryCount)
+    return new StoredMessage(this.queue, this.body, this.priority, due, deliveryCount, this.handle)
   }
 }
 

@@ -10,6 +10,9 @@ import type { Body, WireMessage } from '../../lib/encoder.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
+import type { StateBackend } from '../../lib/state/backend.js'
+import type { Refusal } from '../../lib/state/changes.js'
+import type { ConditionalEntry } from '../../lib/state/steps.js'
 import { Deadline, settlesWithin } from '../../lib/time.js'
 import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
@@ -35,6 +38,7 @@ import { Maintenance } from './maintenance/maintenance.js'
 import { RedisResults } from './results.js'
 import type { Argument } from './scripts.js'
 import { script } from './scripts.js'
+import { packConditional, readRefusals } from './sending/conditional-sends.js'
 import {
   type DelayQueue,
   type EnqueueContext,
@@ -43,6 +47,7 @@ import {
   packRecords,
 } from './sending/enqueue-records.js'
 import { SharedConnections } from './shared-connections.js'
+import { RedisState } from './state.js'
 
 export interface RedisBrokerOptions extends BrokerOptions, RedisConnectionOptions {
   /**
@@ -91,6 +96,7 @@ export class RedisBroker extends Broker {
   /** The id of this broker in Redis while it consumes. */
   readonly workerId = uuid()
   readonly #connections: SharedConnections
+  readonly #where: RedisConnectionOptions
   readonly #location: string
   readonly #session: WorkerSession
   readonly #unacked = new Map<string, UnackedDeliveries>()
@@ -119,6 +125,7 @@ export class RedisBroker extends Broker {
       throw expected(`${minHeartbeatTimeout} ms or more`, heartbeatTimeout, 'heartbeatTimeout')
     }
     this.delayQueue = delayQueue
+    this.#where = where
     this.#location = locationOf(where)
     this.#connections = SharedConnections.open(where)
     this.#session = { worker: this.workerId, keys: new Keys(namespace), connection: this.#connections.commands }
@@ -136,6 +143,10 @@ export class RedisBroker extends Broker {
 
   override get location(): string {
     return this.#location
+  }
+
+  protected override makeState(): StateBackend {
+    return new RedisState({ ...this.#where, namespace: this.namespace })
   }
 
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
@@ -157,29 +168,51 @@ export class RedisBroker extends Broker {
     return entries.map((entry) => enqueueRecord(entry, this.#enqueueContext))
   }
 
-  /**
-   * Stores records. A call whose reply was lost is retried in a way that stores nothing twice: the attempt that is
-   * executed first leaves a mark that the others find. All attempts end at `enqueueTimeout`.
-   */
+  /** Stores records. */
   async #send(records: readonly EnqueueRecord[]): Promise<void> {
+    await this.#sendOnce('enqueue', (keys, args) => {
+      const at = args.push(0) - 1
+      args[at] = packRecords(records, new Map<Destination, number>(), keys, args)
+    })
+  }
+
+  protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    const refusals: (Refusal | undefined)[] = []
+    for (let from = 0; from < entries.length; from += maxBatch) {
+      const batch = entries.slice(from, from + maxBatch)
+      const reply = await this.#sendOnce('enqueue-if', (keys, args) =>
+        packConditional(batch, this.#enqueueContext, keys, args),
+      )
+      refusals.push(...readRefusals(reply))
+    }
+    return refusals
+  }
+
+  /**
+   * Runs a script that stores messages. A call whose reply was lost is retried in a way that stores nothing twice: the
+   * attempt that is executed first leaves a mark that the others find. All attempts end at `enqueueTimeout`.
+   */
+  async #sendOnce(name: string, pack: (keys: string[], args: Argument[]) => void): Promise<unknown> {
     const { keys: names, connection } = this.#session
     const sent = names.sent(uuid())
     const keys: string[] = [sent]
     const mark = 2 * Math.max(1, this.enqueueTimeout)
-    const args: Argument[] = [mark, 0]
-    args[1] = packRecords(records, new Map<Destination, number>(), keys, args)
+    const args: Argument[] = [mark]
+    pack(keys, args)
     let mayBeStored = false
+    let reply: unknown
     try {
-      await retryIdempotent(this.enqueueTimeout, (attempt) => {
+      reply = await retryIdempotent(this.enqueueTimeout, (attempt) => {
         mayBeStored = attempt.mayHaveRun
         if (mayBeStored) args[0] = Math.max(mark, retriedMarkTtl)
-        return connection.run(script('enqueue'), keys, args, attempt)
+        return connection.run(script(name), keys, args, attempt)
       })
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error
       throw this.#sendError(error, mayBeStored || error instanceof NoReply)
     }
     if (mark > maxMarkTtl) this.#expireMark(sent, mayBeStored)
+    return reply
   }
 
   /** With an `enqueueTimeout` of days, Redis would fill up with marks of calls that ended long ago. */

@@ -11,6 +11,9 @@ import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
 import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import { canonicalQueueName } from '../../lib/queue-names.js'
+import type { StateBackend } from '../../lib/state/backend.js'
+import { nothingToReplace, type Refusal } from '../../lib/state/changes.js'
+import type { ConditionalEntry } from '../../lib/state/steps.js'
 import { Deadline } from '../../lib/time.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import type { Connection } from './connection/connection.js'
@@ -18,7 +21,9 @@ import { openConnection, type SQLiteFileOptions } from './connection/file-option
 import { Write } from './connection/write.js'
 import { type ConsumerContext, SQLiteConsumer } from './consumer.js'
 import { SQLiteResults } from './results.js'
-import { insertRows, type NewRow, priorityOf } from './rows.js'
+import { insertRows, type NewRow, priorityOf, removeWaiting } from './rows.js'
+import { SQLiteState } from './state.js'
+import { changeState } from './state-table.js'
 import type { Statements } from './statements.js'
 import { Lease } from './workers/lease.js'
 
@@ -41,6 +46,7 @@ export interface SQLiteBrokerOptions extends BrokerOptions, SQLiteFileOptions {
  */
 export class SQLiteBroker extends Broker {
   protected override readonly reachesThreads = true
+  readonly #file: SQLiteFileOptions
   readonly #connection: Connection
   readonly #lease: Lease
   readonly #consumers = new Set<SQLiteConsumer>()
@@ -60,7 +66,8 @@ export class SQLiteBroker extends Broker {
           ? defaultMiddleware({ results: new SQLiteResults({ path, synchronous }) })
           : rest.middleware,
     })
-    this.#connection = openConnection({ path, synchronous })
+    this.#file = { path, synchronous }
+    this.#connection = openConnection(this.#file)
     this.#lease = new Lease(this.#connection, timeout)
     this.#context = {
       connection: this.#connection,
@@ -105,7 +112,36 @@ export class SQLiteBroker extends Broker {
       priority: priorityOf(message),
       body: this.encode(entry),
       dueAt: delay ? Date.now() + delay : undefined,
+      handle: entry.handle,
     }
+  }
+
+  protected override makeState(): StateBackend {
+    return new SQLiteState(this.#file)
+  }
+
+  protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    this.#connection.assertSpace()
+    const rows = entries.map(({ entry }) => this.#toRow(entry))
+    const storeEach = (statements: Statements): (Refusal | undefined)[] =>
+      entries.map(({ changes, replaces }, index) => {
+        // Nothing else can take it before the transaction ends, so the order of the two conditions doesn't matter.
+        if (replaces !== undefined && statements.waits.get(replaces, replaces) === undefined) return nothingToReplace
+        const refusal = changeState(statements, changes)
+        if (refusal) return refusal
+        if (replaces !== undefined) removeWaiting(statements, replaces)
+        insertRows(statements, [rows[index] as NewRow])
+        return undefined
+      })
+    const refusals = await this.#connection.write(storeEach, {
+      lockTimeout: this.enqueueTimeout,
+      timeoutError: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
+    })
+    const stored = rows.filter((_, index) => !refusals[index])
+    this.#wake(stored)
+    const changed = entries.filter((_, index) => !refusals[index]).flatMap(({ changes }) => changes)
+    this.#connection.stateWatches.changed(changed)
+    return refusals
   }
 
   /** The sends of one turn of the event loop: one write, which succeeds or fails as a whole. */

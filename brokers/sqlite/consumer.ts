@@ -2,14 +2,16 @@
  * Consumes one queue for a worker of this process: takes in batches, settles the deliveries of one turn of the event
  * loop together, and waits until there are messages.
  */
-import type { Consumer, DeadLetterReason, Delivery } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterReason, Delivery, StateSettlement } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
 import type { Entry } from '../../lib/outcome.js'
+import type { Refusal } from '../../lib/state/changes.js'
 import type { Connection } from './connection/connection.js'
 import { Write } from './connection/write.js'
 import { codeOf } from './driver/driver.js'
 import { insertRows, isIdle, type NewRow, type ReadyRow, takeRows } from './rows.js'
+import { changeState } from './state-table.js'
 import type { Statements } from './statements.js'
 import type { Lease } from './workers/lease.js'
 
@@ -17,6 +19,11 @@ import type { Lease } from './workers/lease.js'
 const lockTimeout = 5000
 
 const done = Promise.resolve()
+
+/** Settles a delivery; changes nothing if its worker no longer holds it. */
+type Settle = (statements: Statements, delivery: SQLiteDelivery) => { readonly changes: number | bigint }
+
+const remove: Settle = (statements, { id, holder }) => statements.remove.run(id, holder)
 
 export class SQLiteDelivery implements Delivery {
   settled = false
@@ -117,7 +124,7 @@ export class SQLiteConsumer implements Consumer {
   /** The deliveries of a batch share one promise, which the worker makes use of. */
   ack(delivery: Delivery, sends: readonly Entry[]): Promise<void> {
     if (sends.length === 0) return this.#markSettled(delivery) ? done : this.#acknowledge(delivery as SQLiteDelivery)
-    return this.#settle(delivery, sends, (statements, { id, holder }) => statements.remove.run(id, holder))
+    return this.#settle(delivery, sends, remove)
   }
 
   async deadLetter(
@@ -125,12 +132,43 @@ export class SQLiteConsumer implements Consumer {
     { reason, traceback }: DeadLetterReason,
     sends: readonly Entry[],
   ): Promise<void> {
+    await this.#settle(delivery, sends, this.#bury({ reason, traceback }))
+  }
+
+  /** Moves a message to the dead letters. */
+  #bury({ reason, traceback }: DeadLetterReason): Settle {
     const now = Date.now()
     const expiry = now + this.#context.deadMessageTtl
-    await this.#settle(delivery, sends, (statements, { id, holder }) => {
+    return (statements, { id, holder }) => {
       statements.insertDeadLetter.run(reason, traceback ?? null, now, expiry, id, holder)
       return statements.remove.run(id, holder)
-    })
+    }
+  }
+
+  async settleWith(delivery: Delivery, { letter, sends, changes }: StateSettlement): Promise<Refusal | undefined> {
+    const { connection, toRows, wake } = this.#context
+    const rows = toRows(sends)
+    if (this.#markSettled(delivery)) return undefined
+    const settle = letter ? this.#bury(letter) : remove
+    const run = (statements: Statements): Refusal | undefined => {
+      const { id, holder } = delivery as SQLiteDelivery
+      if (statements.isHeld.get(id, holder) === undefined) return undefined
+      const refusal = changeState(statements, changes)
+      if (refusal) return refusal
+      settle(statements, delivery as SQLiteDelivery)
+      insertRows(statements, rows)
+      return undefined
+    }
+    let settled = false
+    try {
+      const refusal = await connection.write(run, { persistent: true })
+      settled = refusal === undefined
+      if (settled) connection.stateWatches.changed(changes)
+      return refusal
+    } finally {
+      ;(delivery as SQLiteDelivery).settled = settled
+      if (settled) wake(rows)
+    }
   }
 
   async requeue(
@@ -147,11 +185,7 @@ export class SQLiteConsumer implements Consumer {
   }
 
   /** Runs a settlement and, if the delivery was still held, stores `sends`, in one transaction. */
-  async #settle(
-    delivery: Delivery,
-    sends: readonly Entry[],
-    settle: (statements: Statements, delivery: SQLiteDelivery) => { readonly changes: number | bigint },
-  ): Promise<void> {
+  async #settle(delivery: Delivery, sends: readonly Entry[], settle: Settle): Promise<void> {
     const { connection, toRows, wake } = this.#context
     const rows = toRows(sends)
     if (this.#markSettled(delivery)) return

@@ -23,6 +23,8 @@ const sql = {
   insertMessageWithHandle: 'INSERT INTO messages (queue, priority, body, handle) VALUES (?, ?, ?, ?)',
   insertDelayedWithHandle:
     'INSERT INTO delayed (queue, priority, deliveries, due_at, body, handle) VALUES (?, ?, 0, ?, ?, ?)',
+  waits: `
+    SELECT 1 FROM messages WHERE handle = ? AND holder = 2147483647 UNION ALL SELECT 1 FROM delayed WHERE handle = ?`,
   removeWaiting: 'DELETE FROM messages WHERE handle = ? AND holder = 2147483647',
   removeDelayed: 'DELETE FROM delayed WHERE handle = ?',
 
@@ -64,6 +66,7 @@ const sql = {
   // — Settling: every one does nothing when the message is no longer held by that worker ———————————————————
   acknowledge: 'DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?)) AND holder = ?',
   remove: 'DELETE FROM messages WHERE id = ? AND holder = ?',
+  isHeld: 'SELECT 1 FROM messages WHERE id = ? AND holder = ?',
   start: 'UPDATE messages SET started = 1 WHERE id = ? AND holder = ?',
   giveBack:
     'UPDATE messages SET holder = 2147483647, started = 0, deliveries = deliveries - 1 WHERE id = ? AND holder = ?',

@@ -65,6 +65,9 @@ export interface Refusal {
   readonly isMember: boolean
 }
 
+/** Of a message that was to replace another one: that one doesn't wait any more. */
+export const nothingToReplace: Refusal = { index: -1, value: undefined, size: 0, isMember: false }
+
 /** A store of state whose operations are synchronous, within a transaction. Expired keys are absent. */
 export interface StateTable {
   get(key: string): string | undefined

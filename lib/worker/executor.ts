@@ -116,7 +116,7 @@ export class Executor implements ExecutionObserver {
       const before = after
         ? after.then(() => this.#beforeSettle(message, outcome))
         : this.#beforeSettle(message, outcome)
-      if (!before && this.#isOrdinary(outcome)) this.#acknowledge(execution, outcome)
+      if (!before && this.#isOrdinary(execution, outcome)) this.#acknowledge(execution, outcome)
       else void this.#settleAfter(before, execution, outcome)
     } catch (error) {
       void this.#settleSpecial(delivery, settlements, execution, error)
@@ -135,15 +135,17 @@ export class Executor implements ExecutionObserver {
     settlements.acknowledge(delivery)
   }
 
-  #isOrdinary({ error, decision, sends }: Outcome): boolean {
-    return !error && decision === 'ack' && sends.length === 0 && !this.broker.chain.seesAcks
+  #isOrdinary({ message, actor }: Execution, { error, decision, sends }: Outcome): boolean {
+    const { chain } = this.broker
+    if (error || decision !== 'ack' || sends.length > 0 || chain.seesAcks) return false
+    return !chain.joinsSettlement(message, actor)
   }
 
   async #settleAfter(before: Promise<void> | undefined, execution: Execution, outcome: Outcome): Promise<void> {
     const { delivery, settlements, message } = execution
     try {
       await before
-      if (this.#isOrdinary(outcome)) return this.#acknowledge(execution, outcome)
+      if (this.#isOrdinary(execution, outcome)) return this.#acknowledge(execution, outcome)
       outcome.close()
       await settle(this.#unsettled(delivery, settlements.consumer, message), outcome)
     } catch (error) {

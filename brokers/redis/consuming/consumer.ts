@@ -2,15 +2,16 @@
  * Consumes one queue: takes messages in batches, waits in Redis while the queue is empty, and settles what it took. The
  * settlements of one turn of the event loop go out in one call.
  */
-import type { Consumer, DeadLetterReason } from '../../../lib/consumer.js'
+import type { Consumer, DeadLetterReason, StateSettlement } from '../../../lib/consumer.js'
 import type { Entry } from '../../../lib/outcome.js'
+import type { Refusal } from '../../../lib/state/changes.js'
 import { backoff, startTimer } from '../../../lib/time.js'
 import { TurnBatch } from '../../../lib/turn-batch.js'
 import { idArgument } from '../ids.js'
 import { script } from '../scripts.js'
 import { bodiesAreText, type EnqueueRecord, recordOfDelayed } from '../sending/enqueue-records.js'
 import { type FetchReply, readFetchReply } from './fetch-reply.js'
-import { acknowledge, deadLetter, type Settlement } from './settlements.js'
+import { acknowledge, deadLetter, type Settlement, settleWith } from './settlements.js'
 import type { RedisDelivery, UnackedDeliveries } from './unacked.js'
 import { type FetchOutcome, pollInterval, type ScriptCall, type WakeUps } from './wake-ups.js'
 
@@ -50,6 +51,8 @@ export class RedisConsumer implements Consumer {
   readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
   readonly #deadLetters: TurnBatch<Settlement & { letter: DeadLetterReason }>
   readonly #requeues: TurnBatch<Requeue>
+  /** Settlements with changes of the state, each a call of its own. */
+  readonly #settling = new Set<Promise<unknown>>()
 
   constructor(context: ConsumerContext) {
     const { unacked } = context
@@ -127,6 +130,22 @@ export class RedisConsumer implements Consumer {
     this.#unacked.remove(delivery)
   }
 
+  async settleWith(delivery: RedisDelivery, step: StateSettlement): Promise<Refusal | undefined> {
+    if (!delivery.held) return undefined
+    const { letter, changes } = step
+    const records = this.#context.records(step.sends)
+    const { acks, queue, session } = this.#unacked
+    const source = { acks, bodies: queue.messages, queue }
+    const names = { names: session.keys, now: this.#context.now() }
+    const settling = this.#unacked.changeAcks(() =>
+      settleWith(session.connection, source, { id: delivery.id, records, letter, changes }, names),
+    )
+    this.#settling.add(settling)
+    const refusal = await settling.finally(() => this.#settling.delete(settling))
+    if (!refusal) this.#unacked.remove(delivery)
+    return refusal
+  }
+
   async requeue(
     delivery: RedisDelivery,
     { counted = false, delay = 0 }: { counted?: boolean; delay?: number } = {},
@@ -146,6 +165,7 @@ export class RedisConsumer implements Consumer {
   /** Resolves when all settlements that were started have ended. */
   async settled(): Promise<void> {
     await Promise.all([this.#acks.idle(), this.#deadLetters.idle(), this.#requeues.idle()])
+    await Promise.allSettled(this.#settling)
   }
 
   // — The calls ——————————————————————————————————————————————————————————————————————————————————————————

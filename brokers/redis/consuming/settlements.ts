@@ -3,12 +3,14 @@
  * a message that this worker no longer holds, both do nothing at all.
  */
 import type { DeadLetterReason } from '../../../lib/consumer.js'
+import type { Refusal, StateChange } from '../../../lib/state/changes.js'
 import type { CommandConnection } from '../connection/command-connection.js'
 import { idArgument } from '../ids.js'
-import type { Destination, QueueKeys } from '../keys.js'
+import type { Destination, Keys, QueueKeys } from '../keys.js'
 import type { Argument } from '../scripts.js'
 import { script } from '../scripts.js'
 import { type EnqueueRecord, packRecords } from '../sending/enqueue-records.js'
+import { packChanges, readRefusal } from '../sending/state-changes.js'
 
 /** In bytes. All ids are UUIDs, unless a producer of another kind made them. */
 const uuidLength = 36
@@ -69,4 +71,29 @@ export async function deadLetter(
     args[at] = packRecords(records, destinations, keys, args)
   }
   await connection.run(script('dead-letter'), keys, args)
+}
+
+/**
+ * Settles a message and changes the state in the same step. Returns what was refused, if nothing was done.
+ * @param names Names the keys of the state.
+ */
+export async function settleWith(
+  connection: CommandConnection,
+  { acks, bodies, queue }: SettlementKeys,
+  { id, records, letter, changes }: Omit<Settlement, 'redelivered'> & StateOfSettlement,
+  { names, now }: { names: Keys; now: number },
+): Promise<Refusal | undefined> {
+  const { taken, deliveries, begun, dead, deadMessages, deadReasons } = queue
+  const keys = [acks, bodies, taken, deliveries, begun, dead, deadMessages, deadReasons]
+  const reason = letter ? JSON.stringify({ reason: letter.reason, traceback: letter.traceback }) : ''
+  const args: Argument[] = [idArgument(id), reason, now, changes.length]
+  packChanges(changes, names, keys, args)
+  const at = args.push(0) - 1
+  args[at] = packRecords(records, new Map<Destination, number>(), keys, args)
+  return readRefusal(await connection.run(script('settle'), keys, args))
+}
+
+interface StateOfSettlement {
+  readonly letter: DeadLetterReason | undefined
+  readonly changes: readonly StateChange[]
 }

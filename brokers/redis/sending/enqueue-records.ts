@@ -51,7 +51,7 @@ export function priorityOf(options: Readonly<Record<string, unknown>>): number {
 export function enqueueRecord(entry: Entry, { keys, delayQueue, now, encode }: EnqueueContext): EnqueueRecord {
   const { message, delay } = entry
   const queue = keys.queue(message.queueName)
-  const id = uuid()
+  const id = entry.handle ?? uuid()
   const wire = message.toWire()
   if (delay !== undefined && delayQueue === 'dramatiq') {
     wire.queue_name = queue.delayQueueName

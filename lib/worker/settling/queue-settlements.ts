@@ -74,33 +74,36 @@ function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
     recovered: `Settling messages of "${queueName}" again`,
   }
   const failure = new RepeatedFailure(texts, { queueName })
-  const retry = async (settle: () => Promise<void>): Promise<void> => {
-    const attempt = async (): Promise<void> => {
+  const retry = async <T>(settle: () => Promise<T>): Promise<T> => {
+    const attempt = async (): Promise<T> => {
       try {
-        await settle()
+        return await settle()
       } catch (error) {
         if (!isPermanentFailure(error) && !abandon.aborted) failure.failed(error)
         throw error
       }
     }
-    await retryUntilDone(attempt, abandon)
+    const settled = await retryUntilDone(attempt, abandon)
     failure.recovered()
+    return settled
   }
-  const untilSettled = async (settle: () => Promise<void>): Promise<void> => {
+  const untilSettled = async <T>(settle: () => Promise<T>): Promise<T> => {
     try {
-      await settle()
+      return await settle()
     } catch (error) {
       if (isPermanentFailure(error)) throw error
       failure.failed(error)
-      await retry(settle)
+      return retry(settle)
     }
   }
+  const settleWith = consumer.settleWith?.bind(consumer)
   return {
     queueName: consumer.queueName,
     take: (limit) => consumer.take(limit),
     begin: (delivery) => untilSettled(() => consumer.begin(delivery)),
     ack: (delivery, sends) => untilSettled(() => consumer.ack(delivery, sends)),
     deadLetter: (delivery, reason, sends) => untilSettled(() => consumer.deadLetter(delivery, reason, sends)),
+    ...(settleWith && { settleWith: (delivery, step) => untilSettled(() => settleWith(delivery, step)) }),
     requeue: (delivery, how) => untilSettled(() => consumer.requeue(delivery, how)),
     close: () => consumer.close(),
   }

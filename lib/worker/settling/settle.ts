@@ -1,14 +1,16 @@
 /** Settles a message on the broker as the plugins decided, and sends what follows it in the same step. */
 import type { Broker } from '../../broker.js'
-import type { Consumer, Delivery } from '../../consumer.js'
+import type { Consumer, DeadLetterReason, Delivery } from '../../consumer.js'
 import { BrokerError, HookFailed } from '../../errors.js'
 import { loggable, summary } from '../../failure.js'
 import { getLogger } from '../../logger.js'
 import type { Message } from '../../message.js'
 import type { Rejection } from '../../middleware.js'
 import type { Entry, Outcome } from '../../outcome.js'
+import type { Settlement } from '../../settlement.js'
 import { messageOf } from '../../thrown.js'
-import { logFailure, reasonOf, reportSettlement, settlementOf } from './settlement-report.js'
+import { settleWithState } from './settle-with-state.js'
+import { attemptOf, logFailure, reasonOf, reportSettlement, settlementOf } from './settlement-report.js'
 
 /** A delivery that must be settled, the message in it, and where both come from. */
 export interface UnsettledDelivery {
@@ -24,8 +26,8 @@ export async function settle(
   outcome: Outcome,
   settlement = settlementOf(outcome),
 ): Promise<void> {
-  const { broker, consumer, delivery, message } = unsettled
-  const { sends, error, decision } = outcome
+  const { broker, message } = unsettled
+  const { error, decision } = outcome
   if (error) logFailure(message, outcome, error)
   if (decision === 'dead-letter') {
     const reason = outcome.reason ?? (error ? summary(error) : 'dead-lettered by a plugin')
@@ -33,8 +35,7 @@ export async function settle(
   }
   const before = broker.chain.emit('beforeAck', message, broker)
   if (before) await before
-  if (sends.length === 0) await consumer.ack(delivery, sends)
-  else await settleWithSends(unsettled, outcome, (entries) => consumer.ack(delivery, entries))
+  await settleInOneStep(unsettled, outcome, { attempt: attemptOf(message), ...settlement }, undefined)
   await broker.chain.emit('afterAck', message, broker)
   await reportSettlement(broker, message, settlement)
 }
@@ -45,40 +46,68 @@ export async function deadLetter(
   rejection: Rejection,
   outcome: Pick<Outcome, 'sends' | 'copy' | 'maxAttempts'> = noSends,
 ): Promise<void> {
-  const { sends, maxAttempts } = outcome
-  const { broker, consumer, delivery, message } = unsettled
-  const reason = reasonOf(rejection)
+  const { broker, message } = unsettled
+  const { maxAttempts } = outcome
+  const settlement = { decision: 'dead-letter', ...rejection, maxAttempts } as const
   await broker.chain.emit('beforeNack', message, rejection, broker)
-  if (sends.length === 0) await consumer.deadLetter(delivery, reason, sends)
-  else await settleWithSends(unsettled, outcome, (entries) => consumer.deadLetter(delivery, reason, entries))
+  await settleInOneStep(unsettled, outcome, { attempt: attemptOf(message), ...settlement }, reasonOf(rejection))
   await broker.chain.emit('afterNack', message, rejection, broker)
-  await reportSettlement(broker, message, { decision: 'dead-letter', ...rejection, maxAttempts })
+  await reportSettlement(broker, message, settlement)
 }
 
 const noSends = { sends: [], copy: undefined, maxAttempts: undefined }
 
-/**
- * Settles a message together with the messages that follow it. A message that can't be stored, however often it is
- * tried, is left out and logged: it must not undo the settlement.
- */
-async function settleWithSends(
+async function settleInOneStep(
   unsettled: UnsettledDelivery,
   { sends, copy }: Pick<Outcome, 'sends' | 'copy'>,
-  settleWith: (entries: readonly Entry[]) => Promise<void>,
+  settlement: Settlement,
+  letter: DeadLetterReason | undefined,
 ): Promise<void> {
+  const { broker, consumer, delivery, message } = unsettled
+  const actor = broker.actors.get(message.actorName)
+  if (broker.chain.joinsSettlement(message, actor) || needsConditions(broker, sends, copy)) {
+    return settleWithState(unsettled, { sends, copy, settlement, letter, settleWithSends })
+  }
+  const store = (entries: readonly Entry[]): Promise<void> =>
+    letter ? consumer.deadLetter(delivery, letter, entries) : consumer.ack(delivery, entries)
+  if (sends.length === 0) await store(sends)
+  else await settleWithSends(unsettled, { sends, copy }, store)
+}
+
+/** Whether one of the messages that follow is stored on conditions. The copy of the message itself never is. */
+function needsConditions(broker: Broker, sends: readonly Entry[], copy: Entry | undefined): boolean {
+  if (sends.length === 0 || !broker.chain.has('beforeStoreMessage')) return false
+  return sends.some(
+    (entry) => entry !== copy && broker.chain.storageParts(entry.message, entry.delay, broker).length > 0,
+  )
+}
+
+/**
+ * Settles a message together with the messages that follow it. A message that can't be stored, however often it is
+ * tried, is left out and logged: it must not undo the settlement. Returns what `settleWith` returns: nothing once it is
+ * settled.
+ */
+async function settleWithSends<T>(
+  unsettled: UnsettledDelivery,
+  { sends, copy }: Pick<Outcome, 'sends' | 'copy'>,
+  settleWith: (entries: readonly Entry[]) => Promise<T>,
+): Promise<T> {
   const { broker } = unsettled
   let entries = sends
+  let settled: T
   try {
     await broker.beforeEnqueue(entries)
-    await settleWith(entries)
+    settled = await settleWith(entries)
   } catch (error) {
     if (error instanceof HookFailed || error instanceof BrokerError) throw error
     entries = withoutRefused(unsettled, sends, error)
     // The copy that is retried comes first. It is the message itself and can't be left out.
     if (entries.length === sends.length || (copy && entries[0] !== copy)) throw error
-    await settleWith(entries)
+    settled = await settleWith(entries)
   }
-  await broker.afterEnqueue(entries)
+  // A refusal: nothing was stored.
+  if (settled === undefined) await broker.afterEnqueue(entries)
+  return settled
 }
 
 function withoutRefused(

@@ -11,6 +11,8 @@ import { mainThread } from '../../main-thread.js'
 import type { Message } from '../../message.js'
 import type { Middleware } from '../../middleware.js'
 import { ResultBackend, type StoredResult } from '../../results/backend.js'
+import type { StateBackend } from '../../state/backend.js'
+import { MainThreadState } from '../../state/main-thread-state.js'
 
 export class MainThreadBroker extends Broker {
   protected override readonly reachesThreads = false
@@ -27,6 +29,10 @@ export class MainThreadBroker extends Broker {
     const beside = where.before ?? where.after
     const found = beside === undefined || this.middleware.some((one) => one instanceof beside)
     return super.use(plugin, found ? where : undefined)
+  }
+
+  protected override makeState(): StateBackend {
+    return new MainThreadState()
   }
 
   protected store(): Promise<void> {

@@ -8,6 +8,7 @@ import { BrokerError } from '../../errors.js'
 import { getLogger } from '../../logger.js'
 import type { Service } from '../../main-thread.js'
 import { Message } from '../../message.js'
+import { StateService, stateService } from '../../state/main-thread-state.js'
 import type { ChainData } from './protocol.js'
 
 /** A message on its way to the main thread: its body, and its delay in milliseconds. */
@@ -25,7 +26,11 @@ export function chainForThreads(broker: Broker): ChainData {
 /** The services of a worker on this broker, by name. */
 export function mainThreadServices(broker: Broker): Readonly<Record<string, Service>> {
   const warned = new Set<string>()
+  const state = new StateService(() => broker.stateFor('What this thread does'))
   return {
+    /** Reads and changes the state. */
+    [stateService]: (method, args) => state.serve(method, args),
+
     /** Stores what a thread sent. The plugins that the thread has were called there. */
     enqueue: (_, [senders, entries]) =>
       broker.enqueueFromThread(

@@ -1,0 +1,119 @@
+/**
+ * Stores messages on conditions. Where queues and state are in one store, the condition is checked in the step that
+ * stores the message. Elsewhere the state is changed first, for a short time, which is extended once the message is
+ * stored: a crash between the two leaves nothing behind for long.
+ */
+import { BrokerError } from '../errors.js'
+import type { Entry } from '../outcome.js'
+import type { StateBackend } from './backend.js'
+import { nothingToReplace, type Refusal, type StateChange } from './changes.js'
+import { type ConditionalEntry, partOf, type StoragePart, type Survivor } from './steps.js'
+
+/** What the broker brings. */
+export interface ConditionalStore {
+  /** Stores each message if its conditions hold; returns why not. Without it, state and queues are separate stores. */
+  readonly storeIf: ((entries: readonly ConditionalEntry[]) => Promise<readonly (Refusal | undefined)[]>) | undefined
+  readonly store: (entries: readonly Entry[]) => Promise<void>
+  readonly state: StateBackend
+  /** How long storing may take, in milliseconds. */
+  readonly timeout: number
+}
+
+/** A message on its way, and the parts of its step. */
+export interface StorageStep {
+  readonly entry: Entry
+  parts: StoragePart[]
+}
+
+/** How often a refused step is tried again, before something must be wrong. */
+const maxAttempts = 100
+
+/** Stores the messages; returns, for each, the message that its send stands for, if it isn't its own. */
+export async function storeConditionally(
+  steps: readonly StorageStep[],
+  store: ConditionalStore,
+): Promise<readonly (Survivor | undefined)[]> {
+  const survivors: (Survivor | undefined)[] = steps.map(() => undefined)
+  let open = steps.map((step, index) => ({ step, index }))
+  for (let attempt = 0; open.length > 0; attempt++) {
+    if (attempt === maxAttempts) throw new BrokerError('The message could not be stored: its conditions keep changing.')
+    const entries = open.map(({ step }) => toEntry(step))
+    const refusals = await (store.storeIf ? store.storeIf(entries) : storeBeside(entries, store))
+    const refused: typeof open = []
+    for (const [at, one] of open.entries()) {
+      const refusal = refusals[at]
+      if (!refusal) continue
+      const survivor = await amend(one.step, refusal)
+      if (survivor) survivors[one.index] = survivor
+      else refused.push(one)
+    }
+    open = refused
+  }
+  for (const [index, { entry, parts }] of steps.entries()) {
+    const { message } = parts.find((part) => part.entry)?.entry ?? entry
+    if (message.messageId === entry.message.messageId) continue
+    survivors[index] ??= { messageId: message.messageId, deduplicated: 'replaced' }
+  }
+  return survivors
+}
+
+function toEntry({ entry, parts }: StorageStep): ConditionalEntry {
+  const changes = parts.flatMap((part) => part.changes)
+  const changed = parts.find((part) => part.entry)?.entry
+  return { entry: changed ?? entry, changes, replaces: parts.find((part) => part.replaces)?.replaces }
+}
+
+/** Replaces the part that was refused, unless the send stands for another message. */
+async function amend(step: StorageStep, refusal: Refusal): Promise<Survivor | undefined> {
+  const gone = refusal.index < 0
+  const at = gone
+    ? { part: step.parts.findIndex((part) => part.replaces), index: -1 }
+    : partOf(step.parts, refusal.index)
+  const next = await step.parts[at.part]?.refused?.({ ...refusal, index: at.index })
+  if (!next) throw new BrokerError('The message was not stored: a condition of a plugin does not hold.')
+  if ('deduplicated' in next) return next
+  step.parts = step.parts.with(at.part, next)
+  return undefined
+}
+
+async function storeBeside(
+  entries: readonly ConditionalEntry[],
+  { state, store, timeout }: ConditionalStore,
+): Promise<readonly (Refusal | undefined)[]> {
+  const refusals: (Refusal | undefined)[] = []
+  for (const { entry, changes, replaces } of entries) {
+    // A message in another store can't be replaced in one step with the state.
+    if (replaces !== undefined) {
+      refusals.push(nothingToReplace)
+      continue
+    }
+    const refusal = await state.apply(changes.map((change) => withShortTtl(change, 2 * timeout + 5000)))
+    refusals.push(refusal)
+    if (refusal) continue
+    try {
+      await store([entry])
+    } catch (error) {
+      await state.apply(changes.flatMap(undo)).catch(() => {})
+      throw error
+    }
+    await state.apply(changes.flatMap(extend))
+  }
+  return refusals
+}
+
+/** A change that holds something. */
+function isLock(change: StateChange): change is Extract<StateChange, { kind: 'set' }> & { value: string } {
+  return change.kind === 'set' && change.expected === null && change.value !== null
+}
+
+function withShortTtl(change: StateChange, ttl: number): StateChange {
+  return isLock(change) ? { ...change, ttl: Math.min(ttl, change.ttl ?? ttl) } : change
+}
+
+function undo(change: StateChange): StateChange[] {
+  return isLock(change) ? [{ ...change, value: null, expected: change.value }] : []
+}
+
+function extend(change: StateChange): StateChange[] {
+  return isLock(change) ? [{ ...change, expected: change.value }] : []
+}

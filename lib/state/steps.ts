@@ -1,0 +1,102 @@
+/**
+ * What plugins add to the step that stores a message, and to the one that settles it: changes of the state, and messages.
+ * If a change is refused, the step has done nothing, and the part that it belongs to is replaced before it is tried again.
+ */
+import type { Message } from '../message.js'
+import type { Entry } from '../outcome.js'
+import type { Refusal, StateChange } from './changes.js'
+
+type Awaitable<T> = T | Promise<T>
+
+/** What became of a message that wasn't stored as a new one: see `Message.deduplicated`. */
+export type Deduplicated = 'skipped' | 'replaced' | 'rerun'
+
+/** The message that a send stands for, if it stored none. */
+export interface Survivor {
+  readonly messageId: string
+  readonly deduplicated: Deduplicated
+}
+
+/** A part of the step that stores a message. */
+export interface StoragePart {
+  readonly changes: readonly StateChange[]
+  /** The message as it is stored, if this part changes it. */
+  readonly entry?: Entry | undefined
+  /** The handle of a waiting message that this one replaces. */
+  readonly replaces?: string | undefined
+  /**
+   * Called if a change is refused, or if the message to be replaced doesn't wait any more (`index` is -1 then). Returns
+   * the part that takes its place, or the message that the send stands for. @default the send fails
+   */
+  readonly refused?: ((refusal: Refusal) => Awaitable<StoragePart | Survivor>) | undefined
+}
+
+/** A message with what must be true for it to be stored. */
+export interface ConditionalEntry {
+  readonly entry: Entry
+  readonly changes: readonly StateChange[]
+  readonly replaces: string | undefined
+}
+
+/** A part of the step that settles a message. */
+export interface SettlementPart {
+  readonly changes: readonly StateChange[]
+  /** Messages that are sent in the step. */
+  readonly sends?: readonly Entry[] | undefined
+  /** Called if a change is refused. Returns the part that takes its place, if any. @default none */
+  readonly refused?: ((refusal: Refusal) => Awaitable<SettlementPart | undefined>) | undefined
+}
+
+/** The step that settles a message, while plugins add to it. */
+export class SettlementStep {
+  /** The retried message, if it is retried; a plugin may replace it by a changed copy. */
+  copy: Entry | undefined
+  readonly #sends: readonly Entry[]
+  #parts: SettlementPart[] = []
+
+  constructor(copy: Entry | undefined, sends: readonly Entry[]) {
+    this.copy = copy
+    this.#sends = copy ? sends.slice(1) : sends
+  }
+
+  /** Adds a part. */
+  add(part: SettlementPart): void {
+    this.#parts.push(part)
+  }
+
+  /** Sends a message in the step. */
+  send(message: Message, delay?: number): void {
+    this.#parts.push({ changes: [], sends: [{ message, delay }] })
+  }
+
+  get changes(): readonly StateChange[] {
+    return this.#parts.flatMap(({ changes }) => changes)
+  }
+
+  /** All messages of the step; the retried one comes first. */
+  get entries(): readonly Entry[] {
+    const added = this.#parts.flatMap(({ sends = [] }) => sends)
+    return this.copy ? [this.copy, ...this.#sends, ...added] : [...this.#sends, ...added]
+  }
+
+  /** Replaces the part whose change was refused. */
+  async amend(refusal: Refusal): Promise<void> {
+    const at = partOf(this.#parts, refusal.index)
+    const refused = this.#parts[at.part] as SettlementPart
+    const next = await refused.refused?.({ ...refusal, index: at.index })
+    this.#parts.splice(at.part, 1, ...(next ? [next] : []))
+  }
+}
+
+/** The part that a change belongs to, by its place among all changes, and its place there. */
+export function partOf(
+  parts: readonly { readonly changes: readonly unknown[] }[],
+  index: number,
+): { part: number; index: number } {
+  let left = index
+  for (const [part, { changes }] of parts.entries()) {
+    if (left < changes.length) return { part, index: left }
+    left -= changes.length
+  }
+  throw new RangeError(`There is no change ${index} in the step.`)
+}

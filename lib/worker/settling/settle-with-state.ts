@@ -1,0 +1,108 @@
+/**
+ * Settles a message whose plugins also change the state. Where queues and state are in one store, that is one step.
+ * Elsewhere the state is changed first: a crash in between makes the message run again, and loses nothing.
+ */
+import type { DeadLetterReason } from '../../consumer.js'
+import { BrokerError } from '../../errors.js'
+import type { Entry, Outcome } from '../../outcome.js'
+import type { Settlement } from '../../settlement.js'
+import type { Refusal } from '../../state/changes.js'
+import { partOf, type SettlementPart, SettlementStep, type StoragePart } from '../../state/steps.js'
+import type { UnsettledDelivery } from './settle.js'
+
+export interface SettlementWithState {
+  readonly sends: readonly Entry[]
+  readonly copy: Entry | undefined
+  readonly settlement: Settlement
+  /** To dead-letter the message. */
+  readonly letter: DeadLetterReason | undefined
+  /** Calls the hooks of sending, and leaves out what can't be stored. */
+  readonly settleWithSends: <T>(
+    unsettled: UnsettledDelivery,
+    outcome: Pick<Outcome, 'sends' | 'copy'>,
+    settleWith: (entries: readonly Entry[]) => Promise<T>,
+  ) => Promise<T>
+}
+
+/** How often a refused step is tried again, before something must be wrong. */
+const maxAttempts = 100
+
+export async function settleWithState(
+  unsettled: UnsettledDelivery,
+  { sends, copy, settlement, letter, settleWithSends }: SettlementWithState,
+): Promise<void> {
+  const { broker, message } = unsettled
+  const step = new SettlementStep(copy, withoutConditional(unsettled, sends, copy))
+  for (const part of conditionalSends(unsettled, sends, copy)) step.add(part)
+  await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const { entries } = step
+    const attemptOne = (stored: readonly Entry[]): Promise<Refusal | undefined> =>
+      tryOnce(unsettled, step, stored, letter)
+    const refusal =
+      entries.length === 0
+        ? await attemptOne(entries)
+        : await settleWithSends(unsettled, { sends: entries, copy: step.copy }, attemptOne)
+    if (!refusal) return
+    await step.amend(refusal)
+  }
+  throw new BrokerError('The message could not be settled: the conditions of its plugins keep changing.')
+}
+
+async function tryOnce(
+  { broker, consumer, delivery }: UnsettledDelivery,
+  { changes }: SettlementStep,
+  sends: readonly Entry[],
+  letter: DeadLetterReason | undefined,
+): Promise<Refusal | undefined> {
+  if (changes.length > 0) {
+    if (broker.hasOwnState && consumer.settleWith) return consumer.settleWith(delivery, { letter, sends, changes })
+    const refusal = await broker.stateFor('What plugins do with this message').apply(changes)
+    if (refusal) return refusal
+  }
+  if (letter) await consumer.deadLetter(delivery, letter, sends)
+  else await consumer.ack(delivery, sends)
+  return undefined
+}
+
+// — Messages that are stored on conditions ———————————————————————————————————————————————————————————————
+
+function partsOf({ broker }: UnsettledDelivery, { message, delay }: Entry): readonly StoragePart[] {
+  return broker.chain.storageParts(message, delay, broker)
+}
+
+function withoutConditional(
+  unsettled: UnsettledDelivery,
+  sends: readonly Entry[],
+  copy: Entry | undefined,
+): readonly Entry[] {
+  return sends.filter((entry) => entry === copy || partsOf(unsettled, entry).length === 0)
+}
+
+function conditionalSends(
+  unsettled: UnsettledDelivery,
+  sends: readonly Entry[],
+  copy: Entry | undefined,
+): SettlementPart[] {
+  return sends
+    .filter((entry) => entry !== copy)
+    .flatMap((entry) => {
+      const parts = partsOf(unsettled, entry)
+      return parts.length === 0 ? [] : [toSettlementPart(entry, parts)]
+    })
+}
+
+/** A message that is sent only if its conditions hold. What would replace a waiting message is left out instead. */
+function toSettlementPart(entry: Entry, parts: readonly StoragePart[]): SettlementPart {
+  const changed = parts.find((part) => part.entry)?.entry ?? entry
+  return {
+    changes: parts.flatMap(({ changes }) => changes),
+    sends: [changed],
+    async refused(refusal) {
+      const { part, index } = partOf(parts, refusal.index)
+      const next = await parts[part]?.refused?.({ ...refusal, index })
+      if (!next || 'deduplicated' in next || next.replaces !== undefined) return undefined
+      return toSettlementPart(entry, parts.with(part, next))
+    },
+  }
+}
