@@ -38,14 +38,8 @@ export type { RateLimitBackend } from './rate-limits/backend.js'
 export { ResultBackend, type ResultBackendOptions, type StoredFailure, type StoredResult } from './results/backend.js'
 export type { StateBackend, StatePage, StatePageOptions } from './state/backend.js'
 export type { AddChange, CountChange, Refusal, RemoveChange, SetChange, StateChange } from './state/changes.js'
-export type {
-  ConditionalEntry,
-  Deduplicated,
-  SettlementPart,
-  SettlementStep,
-  StoragePart,
-  Survivor,
-} from './state/steps.js'
+export type { ConditionalEntry, SettlementPart, SettlementStep, StoragePart } from './state/steps.js'
+export type { Deduplicated, Survivor } from './state/survivor.js'
 export { type Clock, systemClock } from './time.js'
 
 // — Workers ——————————————————————————————————————————————————————————————————————————————————————————————

@@ -4,7 +4,7 @@ import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
 import { markInstances, shared } from './registry.js'
-import type { Deduplicated, Survivor } from './state/steps.js'
+import type { Deduplicated, Survivor } from './state/survivor.js'
 import { messageOf } from './thrown.js'
 import { uuid } from './uuid.js'
 

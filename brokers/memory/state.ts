@@ -15,6 +15,7 @@ interface Kept {
 /** Expired keys are removed when there are this many keys, and then whenever their number has doubled. */
 const firstSweep = 1000
 
+/** Keeps state in the memory of this process. The MemoryBroker has one; create one for another broker in a test. */
 export class MemoryState implements StateBackend {
   readonly #clock: Clock
   readonly #kept = new Map<string, Kept>()

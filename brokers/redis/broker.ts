@@ -7,19 +7,16 @@ import { expected } from '../../lib/checks.js'
 import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
-import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { duration } from '../../lib/options.js'
 import type { Entry } from '../../lib/outcome.js'
 import type { StateBackend } from '../../lib/state/backend.js'
 import type { Refusal } from '../../lib/state/changes.js'
 import type { ConditionalEntry } from '../../lib/state/steps.js'
 import { Deadline, settlesWithin } from '../../lib/time.js'
-import { TurnBatch } from '../../lib/turn-batch.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultMiddleware } from '../../middleware/defaults.js'
 import { defaultTimeout } from './connection/call-options.js'
 import { connectTimeoutOf, isClientOption } from './connection/client.js'
-import { NoReply } from './connection/failures.js'
 import {
   checkNamespace,
   connectionOptionNames,
@@ -33,19 +30,12 @@ import { RedisConsumer } from './consuming/consumer.js'
 import { UnackedDeliveries, type WorkerSession } from './consuming/unacked.js'
 import type { WakeUps } from './consuming/wake-ups.js'
 import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-letters.js'
-import { type Destination, Keys } from './keys.js'
+import { Keys } from './keys.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { RedisResults } from './results.js'
-import type { Argument } from './scripts.js'
 import { script } from './scripts.js'
-import { packConditional, readRefusals } from './sending/conditional-sends.js'
-import {
-  type DelayQueue,
-  type EnqueueContext,
-  type EnqueueRecord,
-  enqueueRecord,
-  packRecords,
-} from './sending/enqueue-records.js'
+import type { DelayQueue } from './sending/enqueue-records.js'
+import { Sender } from './sending/sender.js'
 import { SharedConnections } from './shared-connections.js'
 import { RedisState } from './state.js'
 
@@ -77,18 +67,6 @@ const optionNames = [...brokerOptionNames, ...connectionOptionNames, 'namespace'
  */
 const minHeartbeatTimeout = 100
 
-/** The maximum number of sends of one turn of the event loop that go out in one call. */
-const maxBatch = 250
-
-/**
- * How long the mark of a retried call is kept, in milliseconds. The bytes of an earlier attempt may arrive as late as
- * TCP tries to deliver them, which is 15 minutes on Linux. All other marks are kept for a few seconds.
- */
-const retriedMarkTtl = 900_000
-
-/** A mark with a longer time to live than this is removed once its call has a reply, in milliseconds. */
-const maxMarkTtl = 60_000
-
 export class RedisBroker extends Broker {
   readonly namespace: string
   readonly heartbeatTimeout: number
@@ -103,12 +81,7 @@ export class RedisBroker extends Broker {
   readonly #consumers = new Set<RedisConsumer>()
   readonly #maintenance: Maintenance
   #wakeUps: WakeUps | undefined
-  readonly #sends: TurnBatch<EnqueueRecord | readonly EnqueueRecord[]>
-  readonly #enqueueContext: EnqueueContext
-  /** Sends that are too large to share a call. */
-  readonly #largeSends = new Set<Promise<void>>()
-  /** Marks that are being removed. */
-  readonly #removals = new Set<Promise<unknown>>()
+  readonly #sender: Sender
 
   /** Connects on first use. */
   constructor(options: RedisBrokerOptions = {}) {
@@ -130,13 +103,9 @@ export class RedisBroker extends Broker {
     this.#connections = SharedConnections.open(where)
     this.#session = { worker: this.workerId, keys: new Keys(namespace), connection: this.#connections.commands }
     this.#maintenance = new Maintenance(this.#session, this.#unacked, this, connectTimeoutOf(where))
-    this.#sends = new TurnBatch((batch) => this.#send(batch.flat() as EnqueueRecord[]), {
-      most: maxBatch,
-      eager: true,
-      weigh: (item) => (Array.isArray(item) ? item.length : 1),
-    })
     const encode = (entry: Entry, wire: WireMessage): Body => this.encode(entry, wire)
-    this.#enqueueContext = { keys: this.#session.keys, delayQueue, now: () => this.clock.now(), encode }
+    const context = { keys: this.#session.keys, delayQueue, now: () => this.clock.now(), encode }
+    this.#sender = new Sender(this.#session.connection, context, this.enqueueTimeout)
     if (options.middleware) return
     for (const plugin of defaultMiddleware({ results: new RedisResults(where) })) this.use(plugin)
   }
@@ -152,85 +121,11 @@ export class RedisBroker extends Broker {
   // — Sending ————————————————————————————————————————————————————————————————————————————————————————————
 
   protected store(entries: readonly Entry[]): Promise<void> {
-    const [only] = entries
-    if (only && entries.length === 1) return this.#sends.add(enqueueRecord(only, this.#enqueueContext))
-    const records = this.#records(entries)
-    return records.length > maxBatch ? this.#sendLarge(records) : this.#sends.add(records)
+    return this.#sender.store(entries)
   }
 
-  #sendLarge(records: readonly EnqueueRecord[]): Promise<void> {
-    const sending = this.#send(records).finally(() => this.#largeSends.delete(sending))
-    this.#largeSends.add(sending)
-    return sending
-  }
-
-  #records(entries: readonly Entry[]): EnqueueRecord[] {
-    return entries.map((entry) => enqueueRecord(entry, this.#enqueueContext))
-  }
-
-  /** Stores records. */
-  async #send(records: readonly EnqueueRecord[]): Promise<void> {
-    await this.#sendOnce('enqueue', (keys, args) => {
-      const at = args.push(0) - 1
-      args[at] = packRecords(records, new Map<Destination, number>(), keys, args)
-    })
-  }
-
-  protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
-    const refusals: (Refusal | undefined)[] = []
-    for (let from = 0; from < entries.length; from += maxBatch) {
-      const batch = entries.slice(from, from + maxBatch)
-      const reply = await this.#sendOnce('enqueue-if', (keys, args) =>
-        packConditional(batch, this.#enqueueContext, keys, args),
-      )
-      refusals.push(...readRefusals(reply))
-    }
-    return refusals
-  }
-
-  /**
-   * Runs a script that stores messages. A call whose reply was lost is retried in a way that stores nothing twice: the
-   * attempt that is executed first leaves a mark that the others find. All attempts end at `enqueueTimeout`.
-   */
-  async #sendOnce(name: string, pack: (keys: string[], args: Argument[]) => void): Promise<unknown> {
-    const { keys: names, connection } = this.#session
-    const sent = names.sent(uuid())
-    const keys: string[] = [sent]
-    const mark = 2 * Math.max(1, this.enqueueTimeout)
-    const args: Argument[] = [mark]
-    pack(keys, args)
-    let mayBeStored = false
-    let reply: unknown
-    try {
-      reply = await retryIdempotent(this.enqueueTimeout, (attempt) => {
-        mayBeStored = attempt.mayHaveRun
-        if (mayBeStored) args[0] = Math.max(mark, retriedMarkTtl)
-        return connection.run(script(name), keys, args, attempt)
-      })
-    } catch (error) {
-      if (!(error instanceof ConnectionFailed)) throw error
-      throw this.#sendError(error, mayBeStored || error instanceof NoReply)
-    }
-    if (mark > maxMarkTtl) this.#expireMark(sent, mayBeStored)
-    return reply
-  }
-
-  /** With an `enqueueTimeout` of days, Redis would fill up with marks of calls that ended long ago. */
-  #expireMark(sent: string, again: boolean): void {
-    const { connection } = this.#session
-    const removal = connection
-      .call((client) => (again ? client.pexpire(sent, retriedMarkTtl) : client.unlink(sent)))
-      .catch(() => {})
-      .finally(() => this.#removals.delete(removal))
-    this.#removals.add(removal)
-  }
-
-  #sendError(cause: ConnectionFailed, mayBeStored: boolean): ConnectionFailed | EnqueueTimeout {
-    // The text of the error only says how long connecting was tried; the reason is in its cause.
-    const reason = cause.cause instanceof Error ? cause.cause.message : cause.message
-    if (!mayBeStored) return new EnqueueTimeout(this.enqueueTimeout, { cause, reason })
-    const text = `Redis did not reply within ${this.enqueueTimeout} ms (enqueueTimeout); the message may have been stored.`
-    return new ConnectionFailed(text, { cause })
+  protected override storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    return this.#sender.storeIf(entries)
   }
 
   // — Consuming ——————————————————————————————————————————————————————————————————————————————————————————
@@ -242,7 +137,7 @@ export class RedisBroker extends Broker {
       unacked,
       wakeUps: this.#wakeUps,
       now: () => this.clock.now(),
-      records: (entries) => this.#records(entries),
+      records: (entries) => this.#sender.records(entries),
       maintain: () => this.#maintenance.maintainQueue(unacked),
       isClosed: () => this.closed,
     })
@@ -318,8 +213,7 @@ export class RedisBroker extends Broker {
 
   /** Waits for calls in progress, and removes the worker from the heartbeats. */
   async #finish(): Promise<void> {
-    await Promise.allSettled([this.#sends.idle(), ...this.#largeSends])
-    await Promise.all(this.#removals)
+    await this.#sender.idle()
     for (const consumer of this.#consumers) {
       await consumer.close()
       await consumer.settled()

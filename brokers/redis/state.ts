@@ -32,6 +32,7 @@ const markTtl = 900_000
 /** A mark that no retry needs any more: the call has its reply, in milliseconds. */
 const shortMarkTtl = 30_000
 
+/** Keeps state in Redis. The RedisBroker has one; create one for a broker that keeps none. */
 export class RedisState implements StateBackend {
   readonly #connections: SharedConnections
   readonly #keys: Keys

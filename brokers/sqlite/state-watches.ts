@@ -3,7 +3,8 @@
  * compares what is watched with what it was.
  */
 import type { StateChange } from '../../lib/state/changes.js'
-import type { Connection } from './connection/connection.js'
+import type { ChangeWatcher } from './connection/change-watcher.js'
+import type { Statements } from './statements.js'
 
 interface Watch {
   readonly listeners: Set<() => void>
@@ -17,13 +18,19 @@ interface Row {
   readonly size: number | null
 }
 
+/** The connection, as far as it is needed here. */
+interface Source {
+  readonly watcher: ChangeWatcher
+  read<T>(run: (statements: Statements) => T): Promise<T>
+}
+
 export class StateWatches {
-  readonly #connection: Pick<Connection, 'read' | 'watcher'>
+  readonly #connection: Source
   readonly #watches = new Map<string, Watch>()
   #stop: (() => void) | undefined
   #scheduled = false
 
-  constructor(connection: Pick<Connection, 'read' | 'watcher'>) {
+  constructor(connection: Source) {
     this.#connection = connection
   }
 

@@ -51,6 +51,7 @@ export interface CountChange extends ChangeOf<'count'> {
   readonly listed?: boolean | undefined
 }
 
+/** A change of the state. */
 export type StateChange = SetChange | AddChange | RemoveChange | CountChange
 
 /** Why a step changed nothing: the first change that was refused, and what it found. */

@@ -7,7 +7,8 @@ import { BrokerError } from '../errors.js'
 import type { Entry } from '../outcome.js'
 import type { StateBackend } from './backend.js'
 import { nothingToReplace, type Refusal, type StateChange } from './changes.js'
-import { type ConditionalEntry, partOf, type StoragePart, type Survivor } from './steps.js'
+import { type ConditionalEntry, partOf, type StoragePart } from './steps.js'
+import type { Survivor } from './survivor.js'
 
 /** What the broker brings. */
 export interface ConditionalStore {

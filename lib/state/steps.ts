@@ -5,17 +5,9 @@
 import type { Message } from '../message.js'
 import type { Entry } from '../outcome.js'
 import type { Refusal, StateChange } from './changes.js'
+import type { Survivor } from './survivor.js'
 
 type Awaitable<T> = T | Promise<T>
-
-/** What became of a message that wasn't stored as a new one: see `Message.deduplicated`. */
-export type Deduplicated = 'skipped' | 'replaced' | 'rerun'
-
-/** The message that a send stands for, if it stored none. */
-export interface Survivor {
-  readonly messageId: string
-  readonly deduplicated: Deduplicated
-}
 
 /** A part of the step that stores a message. */
 export interface StoragePart {

@@ -15,8 +15,9 @@ import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
 import { type DeliverySettlements, Execution, type ExecutionObserver, GivenBack, type Runner } from './execution.js'
 import type { RunningMessages } from './running-messages.js'
-import { deadLetter, settle, type UnsettledDelivery } from './settling/settle.js'
+import { deadLetter, settle } from './settling/settle.js'
 import { logSettlement, noteStart, reasonOf, reportSettlement } from './settling/settlement-report.js'
+import type { UnsettledDelivery } from './settling/unsettled-delivery.js'
 
 /**
  * The steps call each other instead of being one async function, and await only where there is a promise: for a message

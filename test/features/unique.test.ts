@@ -247,17 +247,29 @@ await onEachBroker((ask) => {
     t.equal((await broker.stats('default')).ready, 1)
   })
 
-  ask('the next step of a pipeline and a callback are unique, too', async ({ t, broker, ...s }) => {
-    const runs: string[] = []
-    const report = s.actor((text: string) => runs.push(text), { actorName: 'report', unique: { key: 'report' } })
+  ask('a message sent with a settlement is unique, too', async ({ t, broker, ...s }) => {
+    const reporting = gate()
+    let reports = 0
+    const report = s.actor(
+      async () => {
+        reports++
+        await reporting.opened
+      },
+      { actorName: 'report', unique: { key: 'report' } },
+    )
     const job = s.actor(() => 'x', { actorName: 'job' })
-    for (let index = 0; index < 3; index++) {
-      const { options } = job.messageWithOptions({ options: { pipe_target: report.messageWithOptions({}).toWire() } })
-      await job.sendWithOptions({ options: { ...options } })
-    }
-    await s.work({ queues: ['default'], concurrency: 1 })
+    const step = { options: { pipe_target: report.message().toWire() } }
+    await job.sendWithOptions(step)
+    await s.work()
+    await until(() => reports === 1, 'the first report')
+    await job.sendWithOptions(step)
+    await job.sendWithOptions(step)
+    await until(async () => (await broker.stats('default')).inFlight === 1, 'only the report is left')
+    t.same(await broker.stats('default'), { ready: 0, delayed: 0, inFlight: 1, dead: 0 })
+    reporting.open()
     await broker.join('default')
-    t.ok(runs.length >= 1 && runs.length <= 3, `${runs.length} runs`)
-    t.same((await broker.stats('default')).dead, 0)
+    t.equal(reports, 1)
+    await job.sendWithOptions(step)
+    await until(() => reports === 2, 'its end has freed the key')
   })
 })

@@ -8,7 +8,7 @@ import type { Entry, Outcome } from '../../outcome.js'
 import type { Settlement } from '../../settlement.js'
 import type { Refusal } from '../../state/changes.js'
 import { partOf, type SettlementPart, SettlementStep, type StoragePart } from '../../state/steps.js'
-import type { UnsettledDelivery } from './settle.js'
+import type { UnsettledDelivery } from './unsettled-delivery.js'
 
 export interface SettlementWithState {
   readonly sends: readonly Entry[]

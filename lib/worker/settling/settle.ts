@@ -1,24 +1,16 @@
 /** Settles a message on the broker as the plugins decided, and sends what follows it in the same step. */
 import type { Broker } from '../../broker.js'
-import type { Consumer, DeadLetterReason, Delivery } from '../../consumer.js'
+import type { DeadLetterReason } from '../../consumer.js'
 import { BrokerError, HookFailed } from '../../errors.js'
 import { loggable, summary } from '../../failure.js'
 import { getLogger } from '../../logger.js'
-import type { Message } from '../../message.js'
 import type { Rejection } from '../../middleware.js'
 import type { Entry, Outcome } from '../../outcome.js'
 import type { Settlement } from '../../settlement.js'
 import { messageOf } from '../../thrown.js'
 import { settleWithState } from './settle-with-state.js'
 import { attemptOf, logFailure, reasonOf, reportSettlement, settlementOf } from './settlement-report.js'
-
-/** A delivery that must be settled, the message in it, and where both come from. */
-export interface UnsettledDelivery {
-  readonly broker: Broker
-  readonly consumer: Consumer
-  readonly delivery: Delivery
-  readonly message: Message
-}
+import type { UnsettledDelivery } from './unsettled-delivery.js'
 
 /** Settles a message by its outcome, in one step. */
 export async function settle(
