@@ -257,15 +257,18 @@ await onEachBroker((ask) => {
       },
       { actorName: 'report', unique: { key: 'report' } },
     )
-    const job = s.actor(() => 'x', { actorName: 'job' })
+    let jobs = 0
+    const job = s.actor(() => void jobs++, { actorName: 'job' })
     const step = { options: { pipe_target: report.message().toWire() } }
     await job.sendWithOptions(step)
     await s.work()
     await until(() => reports === 1, 'the first report')
     await job.sendWithOptions(step)
     await job.sendWithOptions(step)
+    await until(() => jobs === 3, 'all jobs')
     await until(async () => (await broker.stats('default')).inFlight === 1, 'only the report is left')
     t.same(await broker.stats('default'), { ready: 0, delayed: 0, inFlight: 1, dead: 0 })
+    t.equal(reports, 1)
     reporting.open()
     await broker.join('default')
     t.equal(reports, 1)
