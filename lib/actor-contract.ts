@@ -43,6 +43,16 @@ export interface ActorHandle<A extends readonly unknown[], R> {
   messageWithOptions(...options: SendArguments<A>): Message<R>
 }
 
+/** How the messages of a batch actor are run together. */
+export interface BatchSettings {
+  /** The most messages of a batch. */
+  readonly size: number
+  /** How long the first message of a batch waits for others, in milliseconds. */
+  readonly linger: number
+  /** Whether a message that failed before runs in a batch of its own. */
+  readonly retryAlone: boolean
+}
+
 /**
  * An actor: the function itself, which can also be sent.
  *
@@ -53,6 +63,16 @@ export interface Actor<A extends readonly unknown[], R, P extends readonly unkno
   (...args: P): R | Promise<R>
   /** The function it was created from. */
   readonly fn: (...args: P) => R | Promise<R>
+  /** How its messages are run together, if it is a batch actor. */
+  readonly batch?: BatchSettings | undefined
   /** @internal */
   readonly argumentRules?: ArgumentRules | undefined
+}
+
+/** A batch actor: a function of many items, each of which is sent as a message of its own. */
+export interface BatchActor<T, R> extends ActorHandle<[item: T], R> {
+  /** The function it was created from. */
+  readonly fn: (items: T[]) => unknown
+  /** How its messages are run together. */
+  readonly batch: BatchSettings
 }

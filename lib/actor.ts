@@ -5,7 +5,7 @@
  * worker that starts). So `setBroker()` may be called before or after the actors are imported.
  */
 
-import type { ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
+import type { ActorHandle, BatchSettings, SendArguments, SendOptions } from './actor-contract.js'
 import type { ActorOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import { checkBroker, checkSettings, expected, show } from './checks.js'
@@ -20,7 +20,7 @@ import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { readActorOptions, readMessageOptions } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
-import { checkRunnable, type ResultOf } from './runnable.js'
+import { checkRunnable } from './runnable.js'
 import { parseDuration } from './time.js'
 import { ArgumentRules } from './validation/argument-rules.js'
 import type {
@@ -201,17 +201,30 @@ export function actor<
   fn: F & RunnableWith<S, F, Kept>,
   options: ActorOptions & { storeResults?: Kept; schema?: S & SendableInputs<S> } = {},
 ): F & ActorOf<S, F> {
-  type A = unknown[]
-  type R = ResultOf<F>
   checkRunnable(fn)
   checkSettings(options, 'an actor')
-  const call = fn as unknown as (...args: A) => unknown
+  return makeActor(fn, options, actor) as unknown as F & ActorOf<S, F>
+}
+
+/**
+ * Creates the actor of a function and its options, both checked.
+ * @param caller The function that was called to declare it.
+ * @param batch How its messages are run together, if it is a batch actor.
+ */
+export function makeActor(
+  // biome-ignore lint/complexity/noBannedTypes: any function
+  fn: Function,
+  options: ActorOptions,
+  // biome-ignore lint/complexity/noBannedTypes: any function
+  caller: Function,
+  batch?: BatchSettings,
+): AnyActor {
   if (options.actorName === undefined) checkNameIsKept(fn.name)
-  const handle = new Handle<A, R>({ actorName: fn.name, ...options })
+  const handle = new Handle<unknown[], unknown>({ actorName: fn.name, ...options })
   const { actorName, queueName } = handle
-  const made = function (this: unknown, ...args: A): unknown {
-    return callDirectly(call, this, args, actorName, queueName)
-  } as unknown as F & ActorOf<S, F>
+  const made = function (this: unknown, ...args: unknown[]): unknown {
+    return callDirectly(fn as (...args: unknown[]) => unknown, this, args, { actorName, queueName, batch })
+  } as unknown as AnyActor
   // Configurable and writable, as a function's own properties are, so that tests can replace them.
   const own = (value: unknown): PropertyDescriptor => ({ value, writable: true, configurable: true })
   Object.defineProperties(made, {
@@ -221,6 +234,7 @@ export function actor<
     actorName: { value: actorName },
     queueName: { value: queueName },
     options: { value: handle.options },
+    batch: { value: batch },
     argumentRules: { value: handle.argumentRules },
     broker: { get: () => handle.broker, configurable: true },
     send: own(handle.send.bind(handle)),
@@ -229,9 +243,9 @@ export function actor<
     message: own(handle.message.bind(handle)),
     messageWithOptions: own(handle.messageWithOptions.bind(handle)),
   })
-  handle.self = made as AnyActor
-  handle.onBind = (broker) => declareOn(broker, made as AnyActor)
-  declare(made as AnyActor, options.broker, (broker) => handle.bind(broker), actor)
+  handle.self = made
+  handle.onBind = (broker) => declareOn(broker, made)
+  declare(made, options.broker, (broker) => handle.bind(broker), caller)
   return made
 }
 

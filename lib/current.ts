@@ -4,13 +4,17 @@ import type { Broker } from './broker.js'
 import { runInContext } from './context-values.js'
 import { DramatisError } from './errors.js'
 import { Message } from './message.js'
+import type { AnyActor } from './middleware.js'
 import { shared } from './registry.js'
 import { refuseGenerator } from './runnable.js'
 import type { ArgumentRules } from './validation/argument-rules.js'
 
 /** What an actor can read of the message it is processing. */
 export interface Current {
+  /** The message; in a batch actor the first of the batch. */
   readonly message: Message
+  /** The messages of a batch, in the order of its items; for other actors the message alone. */
+  readonly messages: readonly Message[]
   /**
    * Aborts when the actor should stop: at its time limit (`TimeLimitExceeded`) or when the worker shuts down
    * (`Shutdown`); that error is the signal's `reason`. Pass it to `fetch` and to anything else that takes a signal.
@@ -43,7 +47,15 @@ export class RunningMessage implements Current {
   /** Where the actor was called, if its message has a context. */
   #calledIn: AsyncResource | undefined
 
-  constructor(readonly message: Message) {}
+  constructor(
+    readonly message: Message,
+    /** All messages of a batch, if it is one. */
+    readonly batch?: readonly Message[],
+  ) {}
+
+  get messages(): readonly Message[] {
+    return this.batch ?? [this.message]
+  }
 
   get signal(): AbortSignal {
     if (!this.#controller) {
@@ -96,11 +108,13 @@ export function callDirectly(
   fn: (...args: any[]) => unknown,
   self: unknown,
   args: readonly unknown[],
-  actorName: string,
-  queueName: string,
+  { actorName, queueName, batch }: Pick<AnyActor, 'actorName' | 'queueName' | 'batch'>,
 ): unknown {
   if (storage.getStore()) return fn.apply(self, [...args])
-  const running = new RunningMessage(new Message({ actorName, queueName, args }))
+  const message = (args: readonly unknown[]): Message => new Message({ actorName, queueName, args })
+  const [items] = args
+  const messages = batch && Array.isArray(items) ? items.map((item: unknown) => message([item])) : undefined
+  const running = new RunningMessage(messages?.[0] ?? message(args), messages)
   return storage.run(running, () => fn.apply(self, [...args]))
 }
 

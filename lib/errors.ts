@@ -273,6 +273,34 @@ export class SkipMessage extends DramatisError {
 }
 
 /**
+ * Throw it in a batch actor to fail single messages: those whose items it names, by their index, each with its own
+ * error. The others of the batch succeed.
+ *
+ * @example throw new BatchError(new Map([[3, new Error('no such user')]]))
+ */
+export class BatchError extends DramatisError {
+  /** The errors by the index of their items. */
+  readonly errors: ReadonlyMap<number, unknown>
+  /** What the other messages return, by the index of their items. */
+  readonly results: readonly unknown[] | undefined
+
+  /** @throws {InvalidOption} for a key that can't be an index. */
+  constructor(
+    errors: Iterable<readonly [index: number, error: unknown]>,
+    { results }: { results?: readonly unknown[] | undefined } = {},
+  ) {
+    const byIndex = new Map(errors)
+    const wrong = [...byIndex.keys()].find((index) => !Number.isSafeInteger(index) || index < 0)
+    if (wrong !== undefined)
+      throw new InvalidOption(`Expected the keys of "errors" to be indices of items, from 0; got ${wrong}.`, 'errors')
+    const [first] = byIndex.values()
+    super(`Messages of the batch failed, ${byIndex.size} in all: ${byIndex.size > 0 ? messageOf(first) : 'none'}`)
+    this.errors = byIndex
+    this.results = results
+  }
+}
+
+/**
  * A rate limiter has no free slot. Thrown by an actor, or by a plugin before it, it postpones the message until there
  * may be a slot, with no attempt counted.
  *

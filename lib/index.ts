@@ -10,9 +10,10 @@ import { serveBundledThread } from './worker/threads/thread.js'
 // — Declaring and sending ————————————————————————————————————————————————————————————————————————————————
 
 export { actor, remoteActor } from './actor.js'
-export type { Actor, ActorHandle, SendArguments, SendOptions } from './actor-contract.js'
+export type { Actor, ActorHandle, BatchActor, BatchSettings, SendArguments, SendOptions } from './actor-contract.js'
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
+export { type BatchActorOptions, type BatchRunnable, batchActor } from './batch-actor.js'
 export { type ContextValue, contextValue } from './context-values.js'
 export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'

@@ -2,6 +2,7 @@
 import type { Broker } from '../lib/broker.js'
 import type { Consumer, Delivery } from '../lib/consumer.js'
 import { BrokerClosed, BrokerError } from '../lib/errors.js'
+import { Batches } from '../lib/worker/batches.js'
 import { Executor } from '../lib/worker/executor.js'
 import { InlineRunner } from '../lib/worker/inline-runner.js'
 import { RunningMessages } from '../lib/worker/running-messages.js'
@@ -21,7 +22,13 @@ export class SingleRuns {
     private readonly history: History,
   ) {
     this.#runner = new InlineRunner({ broker, concurrency: 1, running: this.#running })
-    this.#executor = new Executor(broker, this.#runner, this.#running)
+    const batches: Batches = new Batches({
+      runner: this.#runner,
+      clock: broker.clock,
+      onChange: () => batches.startNext(),
+      alone: true,
+    })
+    this.#executor = new Executor(broker, this.#runner, this.#running, batches)
   }
 
   /** Runs a message that was taken. Resolves once it is settled. */

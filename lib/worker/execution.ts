@@ -31,13 +31,8 @@ export interface ExecutionObserver {
   onError(execution: Execution, error: unknown): void
 }
 
-/** Runs actors: on the main event loop or on threads. */
-export interface Runner {
-  /** How many messages it can run at once at the moment: fewer while a lost thread is being replaced. */
-  readonly slots: number
-  /** Whether it checks results that must be JSON itself. A plugin around the actor may still return another one. */
-  readonly checksResults: boolean
-  start(): Promise<void>
+/** What an execution asks of whoever runs it. */
+export interface RunControl {
   /**
    * Runs the actor. Calls `succeed` of the execution with the result, or `fail` with what the actor threw, or with
    * `GivenBack` when the run was stopped through no fault of the message. May throw instead of calling `fail`.
@@ -56,6 +51,15 @@ export interface Runner {
    * terminates the thread and returns `undefined`: the limit no longer applies to what ran there.
    */
   blockedTime(execution: Execution, span: number, grace: number): number | undefined
+}
+
+/** Runs actors: on the main event loop or on threads. */
+export interface Runner extends RunControl {
+  /** How many runs it can have at once at the moment: fewer while a lost thread is being replaced. */
+  readonly slots: number
+  /** Whether it checks results that must be JSON itself. A plugin around the actor may still return another one. */
+  readonly checksResults: boolean
+  start(): Promise<void>
   /** Stops the runner. Messages that still run return to their queue. */
   stop(): Promise<void>
 }
@@ -88,6 +92,8 @@ export class Execution {
   chainEnded = false
   /** The runner's own record of the run. */
   run: unknown
+  /** If it is the run of a batch: the executions of its messages, in order. It succeeds with a `BatchEnd` for each. */
+  members: readonly Execution[] | undefined
   /** Links of the list of running messages. */
   previous: Execution | undefined
   next: Execution | undefined
@@ -100,7 +106,7 @@ export class Execution {
     readonly delivery: Delivery,
     readonly settlements: DeliverySettlements,
     readonly actor: AnyActor,
-    private readonly runner: Runner,
+    private readonly runner: RunControl,
     private readonly clock: Clock,
     private observer: ExecutionObserver,
   ) {}
@@ -158,6 +164,11 @@ export class Execution {
   resume(): void {
     this.#watchEnded = false
     if (this.#allowed) watchAtEndOfTurn(this)
+  }
+
+  /** Its time limit. */
+  get allowed(): TimeAllowance | undefined {
+    return this.#allowed
   }
 
   /** Sets the time limit, which counts from the start. */

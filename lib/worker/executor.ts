@@ -13,7 +13,14 @@ import { Message } from '../message.js'
 import { checkWireOptions } from '../options.js'
 import { Outcome } from '../outcome.js'
 import { backoff } from '../time.js'
-import { type DeliverySettlements, Execution, type ExecutionObserver, GivenBack, type Runner } from './execution.js'
+import {
+  type DeliverySettlements,
+  Execution,
+  type ExecutionObserver,
+  GivenBack,
+  type RunControl,
+  type Runner,
+} from './execution.js'
 import type { RunningMessages } from './running-messages.js'
 import { deadLetter, settle } from './settling/settle.js'
 import { logSettlement, noteStart, reasonOf, reportSettlement } from './settling/settlement-report.js'
@@ -29,6 +36,8 @@ export class Executor implements ExecutionObserver {
     private readonly runner: Runner,
     /** The messages whose actors run now. */
     private readonly running: RunningMessages,
+    /** Runs the messages of batch actors. */
+    private readonly batches: RunControl,
   ) {}
 
   /** Processes a delivery to its end. Never throws: a delivery that can't be settled is logged, and redelivered later. */
@@ -196,7 +205,8 @@ export class Executor implements ExecutionObserver {
         )
       }
     }
-    return new Execution(message, delivery, settlements, actor, this.runner, this.broker.clock, this)
+    const runner = actor.batch ? this.batches : this.runner
+    return new Execution(message, delivery, settlements, actor, runner, this.broker.clock, this)
   }
 
   #unsettled(delivery: Delivery, consumer: Consumer, message: Message): UnsettledDelivery {

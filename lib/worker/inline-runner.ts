@@ -2,6 +2,7 @@
  * Runs actors on the main event loop (`threads: 0`), for services that embed a worker, and for tests. Nothing can be
  * terminated here: an actor that ignores its signal continues unsupervised after its slot was freed.
  */
+import { runBatch } from '../batch.js'
 import type { Broker } from '../broker.js'
 import { asPromise, RunningMessage, runActor } from '../current.js'
 import { getEncoder, JSONEncoder } from '../encoder.js'
@@ -33,11 +34,11 @@ export class InlineRunner implements Runner {
   }
 
   run(execution: Execution): void {
-    const running = new RunningMessage(ownCopy(execution))
-    execution.run = running
     let result: unknown
     try {
-      result = asPromise(runActor(execution.actor, running, this.#broker))
+      result = execution.members
+        ? this.#runBatch(execution, execution.members)
+        : this.#runActor(execution, new RunningMessage(ownCopy(execution)))
     } catch (error) {
       return execution.fail(toError(error))
     }
@@ -46,6 +47,19 @@ export class InlineRunner implements Runner {
       (value) => fulfill(execution, value),
       (error) => execution.fail(toError(error)),
     )
+  }
+
+  #runActor(execution: Execution, running: RunningMessage): unknown {
+    execution.run = running
+    return asPromise(runActor(execution.actor, running, this.#broker))
+  }
+
+  #runBatch(execution: Execution, members: readonly Execution[]): Promise<unknown> {
+    const messages = members.map(ownCopy)
+    const running = new RunningMessage(messages[0] as Message, messages)
+    execution.run = running
+    const wanted = members.map((member) => member.wanted)
+    return runBatch(execution.actor, running, this.#broker, wanted)
   }
 
   abort(execution: Execution, reason: Interrupt): void {

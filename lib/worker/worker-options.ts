@@ -27,7 +27,7 @@ export interface WorkerOptions {
    */
   queues?: readonly string[] | undefined
   /**
-   * How many messages of a queue the worker holds at most, running ones included.
+   * How many messages of a queue the worker holds at most, running ones included. Of a batch only one counts.
    * @default what it can run at once, plus what it is likely to start within 50 ms
    */
   prefetch?: number | undefined

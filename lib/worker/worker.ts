@@ -18,11 +18,11 @@ import { shared } from '../registry.js'
 import { Deadline, settlesWithin } from '../time.js'
 import type { WorkerContract } from '../worker-contract.js'
 import { ConsumerLoop } from './consumer-loop.js'
+import { Dispatcher } from './dispatcher.js'
 import type { Runner } from './execution.js'
-import { Executor } from './executor.js'
 import { InlineRunner } from './inline-runner.js'
 import { interrupt } from './interrupt.js'
-import { LocalQueue } from './local-queue.js'
+import { prefetchOf } from './prefetch.js'
 import { RunningMessages } from './running-messages.js'
 import { QueueSettlements } from './settling/queue-settlements.js'
 import { UnsettledCount } from './settling/unsettled-count.js'
@@ -36,11 +36,6 @@ import { memoryLimits } from './threads/memory-limit.js'
 import { ThreadPool } from './threads/thread-pool.js'
 import { checkWorkerOptions, positive, readModules, readTimeout, type WorkerOptions } from './worker-options.js'
 
-interface Waiting {
-  readonly delivery: Delivery
-  readonly settlements: QueueSettlements
-}
-
 const boot = shared('first worker of the process', () => ({ done: false }))
 
 export class Worker implements WorkerContract {
@@ -51,9 +46,8 @@ export class Worker implements WorkerContract {
   /** How long running messages may take to finish when the worker stops, in milliseconds. */
   readonly shutdownTimeout: number
   readonly #runner: Runner
-  readonly #executor: Executor
+  readonly #dispatcher: Dispatcher
   readonly #running = new RunningMessages()
-  readonly #localQueue = new LocalQueue<Waiting>()
   readonly #loops: ConsumerLoop[] = []
   readonly #unsettled = new UnsettledCount()
   readonly #stallWarning: StallWarning
@@ -61,8 +55,6 @@ export class Worker implements WorkerContract {
   readonly #stopping = new AbortController()
   /** Ends retried settlements, at the end of the shutdown. */
   readonly #abandon = new AbortController()
-  #active = 0
-  #dispatching = false
   #state: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
   #stopped: Promise<void> | undefined
   /** Called when the worker can't go on: a lost thread can't be replaced, or the broker can't be used. */
@@ -84,12 +76,12 @@ export class Worker implements WorkerContract {
       this.threads === 0
         ? new InlineRunner({ broker, concurrency: this.concurrency, running: this.#running })
         : this.#makePool()
-    this.#executor = new Executor(broker, this.#runner, this.#running)
+    this.#dispatcher = new Dispatcher(broker, this.#runner, this.#running)
     this.#stallWarning = new StallWarning({
       broker,
       executions: () => this.#running.executions(),
-      isFull: () => this.#active > 0 && this.#active >= this.#runner.slots,
-      waiting: () => this.#localQueue.size,
+      isFull: () => this.#dispatcher.isFull,
+      waiting: () => this.#dispatcher.waiting,
       queues: () => this.queues,
     })
   }
@@ -106,7 +98,7 @@ export class Worker implements WorkerContract {
       ownBroker: isFromEnvironment(this.broker),
       chain: () => chainForThreads(this.broker),
       services: mainThreadServices(this.broker),
-      onFree: () => this.#dispatch(),
+      onFree: () => this.#dispatcher.dispatch(),
       onThreadReady: (threadId) =>
         emitInTime('afterWorkerThreadBoot', () => this.broker.chain.emit('afterWorkerThreadBoot', threadId, this)),
       onThreadStop: (threadId) => this.#onThreadStop(threadId),
@@ -183,21 +175,19 @@ export class Worker implements WorkerContract {
   }
 
   async #consume(queueName: string): Promise<void> {
-    const { prefetch } = this.#options
+    const { prefetch: given } = this.#options
     const slots = Math.max(1, this.threads) * this.concurrency
-    const consumer = this.broker.consume(queueName, { prefetch: prefetch ?? 2 * slots })
+    const { prefetch, unacked } = prefetchOf(this.broker, queueName, slots, given)
+    const consumer = this.broker.consume(queueName, { prefetch: unacked })
     const loop = new ConsumerLoop(consumer, {
-      prefetch: prefetch ?? slots,
+      prefetch,
       slots,
-      adaptive: prefetch === undefined,
+      adaptive: given === undefined,
       isOver: () => this.broker.closed,
       accept: (delivery) => this.#accept(delivery, settlements),
     })
     const settlements = new QueueSettlements(consumer, {
-      ran: () => {
-        this.#active--
-        if (this.#localQueue.size > 0) this.#dispatch()
-      },
+      ran: () => this.#dispatcher.ran(),
       settled: () => {
         loop.release()
         this.#unsettled.settled()
@@ -210,28 +200,13 @@ export class Worker implements WorkerContract {
     await this.broker.chain.emit('afterConsumerThreadBoot', queueName, this)
   }
 
-  // — Running ————————————————————————————————————————————————————————————————————————————————————————————
-
   #accept(delivery: Delivery, settlements: QueueSettlements): void {
     this.#unsettled.count++
     if (this.#state === 'running') {
-      this.#localQueue.push({ delivery, settlements }, delivery.priority)
-      this.#dispatch()
+      this.#dispatcher.accept(delivery, settlements)
     } else {
       void settlements.requeue(delivery)
     }
-  }
-
-  #dispatch(): void {
-    // An actor that finishes immediately calls this again from within the loop, which continues anyway.
-    if (this.#dispatching) return
-    this.#dispatching = true
-    while (this.#state === 'running' && this.#localQueue.size > 0 && this.#active < this.#runner.slots) {
-      this.#active++
-      const { delivery, settlements } = this.#localQueue.shift() as Waiting
-      this.#executor.process(delivery, settlements)
-    }
-    this.#dispatching = false
   }
 
   // — Stopping ———————————————————————————————————————————————————————————————————————————————————————————
@@ -256,14 +231,15 @@ export class Worker implements WorkerContract {
     this.#stallWarning.stop()
     const runningDeadline = new Deadline(timeout)
     const end = new Deadline(timeout + stopGrace)
-    getLogger().info({ running: this.#active, waiting: this.#localQueue.size }, 'Worker stops')
+    getLogger().info({ running: this.#dispatcher.active, waiting: this.#dispatcher.waiting }, 'Worker stops')
     for (const loop of this.#loops) loop.halt()
+    this.#dispatcher.stop()
     if (started) {
       const timeout = Math.max(grace.least, runningDeadline.left)
       await emitInTime('beforeWorkerShutdown', () => chain.emit('beforeWorkerShutdown', this), timeout)
     }
     await Promise.all(this.#loops.map((loop) => this.#stopLoop(loop, runningDeadline)))
-    for (const { delivery, settlements } of this.#localQueue.drain()) void settlements.requeue(delivery)
+    this.#dispatcher.requeueWaiting()
     await this.#unsettled.waitForNone(runningDeadline.left)
     for (const message of this.messages) interrupt(message, new Shutdown())
     await this.#unsettled.waitForNone(Math.min(grace.actors, timeout))

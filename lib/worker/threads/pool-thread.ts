@@ -11,6 +11,7 @@ import { TerminationGuard } from '../../termination-guard.js'
 import { startTimer } from '../../time.js'
 import type { Execution } from '../execution.js'
 import { Activity } from './activity.js'
+import { batchBody, type PackedEnd, unpackEnds } from './batch-task.js'
 import { MissingActors } from './missing-actors.js'
 import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
 import type { Run } from './run.js'
@@ -148,7 +149,8 @@ export class PoolThread {
     this.runs.set(id, run)
     execution.run = run
     if (this.#outbox.length === 0) setImmediate(() => this.#flush())
-    packTask(this.#outbox, id, slot, execution.delivery.body, execution.wanted)
+    const { members, delivery } = execution
+    packTask(this.#outbox, id, slot, members ? batchBody(members) : delivery.body, execution.wanted)
   }
 
   /** The run of a message, while the message is on a thread. */
@@ -221,7 +223,7 @@ export class PoolThread {
         for (const [id, result, error] of message.ends) {
           const execution = this.#removeRun(id)?.execution
           if (error) execution?.fail(unpackError(error))
-          else execution?.succeed(result)
+          else execution?.succeed(execution.members ? unpackEnds(result as PackedEnd[]) : result)
         }
         return this.#events.onFree(this)
       case 'missing': {

@@ -6,20 +6,26 @@ import type { Body } from '../../encoder.js'
 import type { ErrorData } from '../../error-data.js'
 import type { WantedResult } from '../../middleware.js'
 
-/** A message to run: its id, its slot, its body, and what is needed of its result. */
+/** A message or a batch to run: its id, its slot, its body, and what is needed of its result. */
 export interface Task {
   readonly id: number
   readonly slot: number
-  readonly body: Body
+  readonly body: Body | BatchBody
   readonly wanted: WantedResult
 }
 
+/** The messages of a batch: their bodies, and what is needed of their results. */
+export interface BatchBody {
+  readonly bodies: readonly Body[]
+  readonly wanted: readonly WantedResult[]
+}
+
 /** Tasks on their way to a thread, in one flat list: fewer objects are quicker to clone. */
-export type TaskList = (number | Body)[]
+export type TaskList = (number | Body | BatchBody)[]
 
 const wantedResults: readonly WantedResult[] = ['none', 'any', 'json']
 
-export function packTask(list: TaskList, id: number, slot: number, body: Body, wanted: WantedResult): void {
+export function packTask(list: TaskList, id: number, slot: number, body: Body | BatchBody, wanted: WantedResult): void {
   list.push(id, slot, body, wantedResults.indexOf(wanted))
 }
 
@@ -29,13 +35,13 @@ export function* unpackTasks(list: TaskList): Generator<Task> {
     yield {
       id: id as number,
       slot: slot as number,
-      body: body as Body,
+      body: body as Body | BatchBody,
       wanted: wantedResults[wanted as number] as WantedResult,
     }
   }
 }
 
-/** The end of a task: its id, and its result or, in the third place, an error. */
+/** The end of a task: its id, and its result or, in the third place, an error. The result of a batch is a list of ends. */
 export type TaskEnd = readonly [id: number, result: unknown, error?: ErrorData]
 
 export type ToThread =

@@ -2,19 +2,21 @@
  * Reports the tasks that ended on a thread: those of one turn of the event loop in one message, with results and errors
  * in a form that can be cloned.
  */
+import type { BatchEnd } from '../../batch.js'
 import { checkSerializable } from '../../encoder.js'
 import { packError } from '../../error-data.js'
 import { NotSerializable } from '../../errors.js'
 import { toError } from '../../failure.js'
 import type { WantedResult } from '../../middleware.js'
 import { messageOf } from '../../thrown.js'
+import { type PackedEnd, packEnds } from './batch-task.js'
 import type { FromThread, TaskEnd } from './protocol.js'
 
 export class TaskResults {
   #done: number[] = []
   #ends: TaskEnd[] = []
-  /** Tasks whose result must reach the main thread, or else is an error. */
-  readonly #needed = new Set<number>()
+  /** Tasks whose result must reach the main thread, or else is an error; of a batch, which of its results must. */
+  readonly #needed = new Map<number, true | readonly WantedResult[]>()
   #flushScheduled = false
 
   constructor(
@@ -35,9 +37,16 @@ export class TaskResults {
       } catch (error) {
         return this.fail(id, error)
       }
-      this.#needed.add(id)
+      this.#needed.set(id, true)
     }
     this.#ends.push([id, value])
+    this.#end(id)
+  }
+
+  /** A batch has ended: these are the ends of its messages. */
+  succeedBatch(id: number, ends: readonly BatchEnd[], wanted: readonly WantedResult[]): void {
+    this.#needed.set(id, wanted)
+    this.#ends.push([id, packEnds(ends, wanted)])
     this.#end(id)
   }
 
@@ -75,17 +84,30 @@ export class TaskResults {
       this.post({ type: 'done', done: [], ends: [end] })
     } catch {
       const [id, result] = end
-      this.post({ type: 'done', done: [], ends: [this.#needed.has(id) ? rewritten(id, result) : [id, undefined]] })
+      const needed = this.#needed.get(id)
+      const sendable = Array.isArray(needed)
+        ? [(result as PackedEnd[]).map((one, index) => clonedOrRewritten(one, needed[index] === 'json'))]
+        : rewritten(result, needed !== undefined)
+      this.post({ type: 'done', done: [], ends: [[id, ...(sendable as [unknown])]] })
     }
   }
 }
 
-/** A Proxy can be JSON but can't be cloned: its JSON value is sent instead. */
-function rewritten(id: number, result: unknown): TaskEnd {
+function clonedOrRewritten(end: PackedEnd, isNeeded: boolean): PackedEnd {
   try {
-    return [id, JSON.parse(JSON.stringify(result))]
+    return structuredClone(end)
+  } catch {
+    return rewritten(end[0], isNeeded)
+  }
+}
+
+/** A Proxy can be JSON but can't be cloned: its JSON value is sent instead, if its result is needed. */
+function rewritten(result: unknown, isNeeded: boolean): PackedEnd {
+  if (!isNeeded) return [undefined]
+  try {
+    return [JSON.parse(JSON.stringify(result))]
   } catch (error) {
     const why = `The result can't be sent from its thread: ${messageOf(error)}`
-    return [id, undefined, packError(new NotSerializable(why, 'result', { cause: toError(error) }))]
+    return [undefined, packError(new NotSerializable(why, 'result', { cause: toError(error) }))]
   }
 }

@@ -3,6 +3,7 @@
  * through which actors send from here, and no plugins but those that its modules added to that broker.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { runBatch } from '../../batch.js'
 import { asPromise, peekCurrent, RunningMessage, runActor } from '../../current.js'
 import { findActor } from '../../declarations.js'
 import { peekBroker, setBroker } from '../../default-broker.js'
@@ -18,6 +19,7 @@ import { loadModule } from './load-module.js'
 import { MainThreadBroker } from './main-thread-broker.js'
 import { PendingCalls } from './pending-calls.js'
 import {
+  type BatchBody,
   type FromThread,
   type ReadyReason,
   type Task,
@@ -62,10 +64,11 @@ const waiting: Task[] = []
 /** A message that runs here, and the id of its task. */
 class ThreadRun extends RunningMessage {
   constructor(
-    message: Message,
     readonly id: number,
+    message: Message,
+    batch?: readonly Message[],
   ) {
-    super(message)
+    super(message, batch)
   }
 }
 
@@ -102,10 +105,11 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   try {
     const abortReason = abortedEarly.get(id)
     if (abortReason) throw abortReason
+    if (isBatch(body)) return beginBatch(id, body)
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
     if (!actor) return reportMissing(id)
-    const current = new ThreadRun(message, id)
+    const current = new ThreadRun(id, message)
     running.set(id, current)
     const result = asPromise(runActor(actor, current, plugins.broker))
     if (result instanceof Promise) {
@@ -121,6 +125,23 @@ function begin({ id, slot, body, wanted }: Task, now: number): void {
   } finally {
     activity.leave()
   }
+}
+
+function isBatch(body: Task['body']): body is BatchBody {
+  return typeof body === 'object' && 'bodies' in body
+}
+
+function beginBatch(id: number, { bodies, wanted }: BatchBody): void {
+  const messages = bodies.map((body) => Message.decode(body))
+  const first = messages[0] as Message
+  const actor = findActor(first.actorName, first.queueName)
+  if (!actor) return reportMissing(id)
+  const current = new ThreadRun(id, first, messages)
+  running.set(id, current)
+  runBatch(actor, current, plugins.broker, wanted).then(
+    (ends) => results.succeedBatch(id, ends, wanted),
+    (error) => results.fail(id, error),
+  )
 }
 
 /** The end of an actor's promise. */
