@@ -24,8 +24,8 @@ import {
 interface Batch {
   readonly actor: AnyActor
   readonly members: Execution[]
-  /** The one that counts as held while the batch lasts; the others are excluded, so that more are fetched. */
-  readonly held: Execution
+  /** The one that counts as held while the batch runs. All others are excluded, so that more are fetched. */
+  held: Execution | undefined
   timer: unknown
   /** Its run, once it has started. */
   execution: Execution | undefined
@@ -67,21 +67,21 @@ export class Batches implements RunControl {
     const { actor, message } = execution
     const settings = actor.batch as BatchSettings
     const isAlone = this.#options.alone || (settings.retryAlone && countOf(message, 'retries') > 0)
-    const batch = (isAlone ? undefined : this.#gathering.get(actor)) ?? this.#open(execution, settings, isAlone)
+    const batch = (isAlone ? undefined : this.#gathering.get(actor)) ?? this.#open(actor, settings, isAlone)
     batch.members.push(execution)
     execution.run = batch
     this.withoutSlot++
-    if (execution !== batch.held) execution.settlements.exclude(1)
+    execution.settlements.exclude(1)
     if (isAlone || batch.members.length >= settings.size) this.#complete(batch)
     this.#options.onChange()
   }
 
-  #open(first: Execution, { linger }: BatchSettings, isAlone: boolean): Batch {
-    const batch: Batch = { actor: first.actor, members: [], held: first, timer: undefined, execution: undefined }
+  #open(actor: AnyActor, { linger }: BatchSettings, isAlone: boolean): Batch {
+    const batch: Batch = { actor, members: [], held: undefined, timer: undefined, execution: undefined }
     if (isAlone) return batch
-    this.#gathering.set(batch.actor, batch)
+    this.#gathering.set(actor, batch)
     const end = (): void => {
-      if (this.#gathering.get(batch.actor) !== batch) return
+      if (this.#gathering.get(actor) !== batch) return
       this.#makeDue(batch)
       this.#options.onChange()
     }
@@ -118,7 +118,7 @@ export class Batches implements RunControl {
   }
 
   #start(batch: Batch): void {
-    const { held, actor, members } = batch
+    const { actor, members } = batch
     const { runner, clock } = this.#options
     const observer: ExecutionObserver = {
       onResult: (execution, ends) => {
@@ -128,13 +128,16 @@ export class Batches implements RunControl {
       },
       onError: (execution, thrown) => this.#failAll(batch, execution.resolveError(toError(thrown))),
     }
-    const { message, delivery } = members[0] as Execution
-    const execution = new Execution(message, delivery, heldBy(held.settlements), actor, runner, clock, observer)
+    const held = members[0] as Execution
+    const { message, delivery, settlements } = held
+    const execution = new Execution(message, delivery, heldBy(settlements), actor, runner, clock, observer)
     execution.members = members
     execution.wanted = 'any'
     const allowed = strictest(members)
     if (allowed) execution.allow(allowed)
     batch.execution = execution
+    batch.held = held
+    settlements.exclude(-1)
     this.withoutSlot--
     try {
       execution.start()
