@@ -32,7 +32,7 @@ export const fullAlone = batchActor(describeItems, {
   linger: never,
 })
 /** It is never full. */
-export const lingers = batchActor(describeItems, { ...shared, actorName: 'lingers', size: 1000, linger: never })
+export const lingers = batchActor(describeItems, { ...shared, actorName: 'lingers', size: 1000, linger: '1m' })
 export const atOnce = batchActor(describeItems, { ...shared, actorName: 'atOnce', size: 1000, linger: 0 })
 /** It never runs. */
 export const waits = batchActor(describeItems, { ...shared, actorName: 'waits', size: 1000, linger: never })
