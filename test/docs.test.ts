@@ -194,7 +194,13 @@ t.test('docs/middleware.md lists every hook, with its parameters and their types
 })
 
 t.test('docs/retries-and-errors.md lists every error class', async (t) => {
-  const sources = ['lib/dramatis-error.ts', 'lib/errors.ts', 'lib/argument-errors.ts', 'lib/result-errors.ts']
+  const sources = [
+    'lib/dramatis-error.ts',
+    'lib/errors.ts',
+    'lib/broker-errors.ts',
+    'lib/argument-errors.ts',
+    'lib/result-errors.ts',
+  ]
     .map(read)
     .join('\n')
   const names = [...sources.matchAll(/^export class (\w+)/gm)].map(([, name]) => name)
