@@ -16,12 +16,15 @@ export class InvalidArguments extends DramatisError {
   constructor(
     readonly actorName: string,
     readonly issues: readonly ArgumentIssue[],
+    /** Of many messages that are sent at once (`sendMany`), which one it is about, from 0. */
+    readonly index?: number | undefined,
   ) {
     const shown = issues
       .slice(0, 5)
       .map(({ path, message }) => `${path.reduce(memberPath, 'args')}: ${cut(message, 500)}`)
     if (issues.length > shown.length) shown.push(`and ${issues.length - shown.length} more`)
-    super(`The actor "${actorName}" can't take these arguments. ${shown.join('; ')}`)
+    const these = index === undefined ? 'these arguments' : `the arguments at index ${index}`
+    super(`The actor "${actorName}" can't take ${these}. ${shown.join('; ')}`)
   }
 }
 

@@ -35,6 +35,7 @@ import type { ConditionalEntry } from './state/steps.js'
 import type { Survivor } from './state/survivor.js'
 import { messageOf } from './thrown.js'
 import { type Clock, Deadline, parseDuration, settlesWithin, systemClock, pause as wait } from './time.js'
+import { checkArguments } from './validation/check-entries.js'
 
 /** For each message sent, the one that its send stands for; nothing if no message was sent on conditions. */
 export type Survivors = readonly (Survivor | undefined)[] | undefined
@@ -588,15 +589,6 @@ function checkContents(message: Message): void {
   checkSerializable(message.args, 'args')
   checkSerializable(message.kwargs, 'kwargs')
   checkSerializable(message.options, 'options')
-}
-
-/** Checks the arguments of messages whose actors have schemas, one after the other. A promise if a schema is async. */
-function checkArguments(entries: readonly Entry[], first = 0): Promise<void> | undefined {
-  for (let index = first; index < entries.length; index++) {
-    const checked = entries[index]?.message.checkArguments?.()
-    if (checked) return checked.then(() => checkArguments(entries, index + 1))
-  }
-  return undefined
 }
 
 function checkState(state: unknown): void {
