@@ -10,7 +10,7 @@ import type { ActorOptions } from './actor-options.js'
 import type { Broker } from './broker.js'
 import { checkBroker, checkSettings, expected, show } from './checks.js'
 import { addContext, contexts } from './context-values.js'
-import { callDirectly, peekCurrent } from './current.js'
+import { callDirectly, parentMessage } from './current.js'
 import { declare, declareOn, maySendBeside } from './declarations.js'
 import { getBroker, peekSetBroker } from './default-broker.js'
 import type { Duration } from './duration.js'
@@ -142,7 +142,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     const { priority } = this.options
     if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
     argumentRules?.stamp(own)
-    if (contexts.inUse) addContext(own, peekCurrent()?.message)
+    if (contexts.inUse) addContext(own, parentMessage())
     const options = broker.chain.updateOptions(own, this.self, broker, { args: given, kwargs })
     return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker, argumentRules)
   }

@@ -89,12 +89,12 @@ function checked<T>(source: ContextValue<T>): ContextValue<T> {
 /**
  * Adds the context to the options of a message that is being created, unless they have one.
  *
- * @param running The message of the actor that creates it, if one does: values that aren't registered here are passed on.
+ * @param parent The message of the actor that creates it, if one does: values that aren't registered here are passed on.
  * @throws {NotSerializable} for a value that isn't JSON, with its name.
  */
-export function addContext(options: Record<string, unknown>, running: Message | undefined): void {
+export function addContext(options: Record<string, unknown>, parent: Message | undefined): void {
   if (options.context !== undefined) return
-  const context = contexts.preceding ? contextOf(contexts.preceding) : capture(contextOf(running))
+  const context = contexts.preceding ? contextOf(contexts.preceding) : capture(contextOf(parent))
   if (context) options.context = context
 }
 

@@ -22,7 +22,7 @@ export interface Current {
   readonly signal: AbortSignal
 }
 
-const storage = shared('current', () => new AsyncLocalStorage<Current>())
+const storage = shared('current', () => new AsyncLocalStorage<RunningMessage>())
 
 /**
  * The message being processed.
@@ -38,6 +38,15 @@ export function current(): Current {
 /** The message being processed, or `undefined`; for code that may also run outside an actor. */
 export function peekCurrent(): Current | undefined {
   return storage.getStore()
+}
+
+/**
+ * The message whose actor is running: the parent of what is sent now. A batch has none, since its messages come from
+ * different senders.
+ */
+export function parentMessage(): Message | undefined {
+  const running = storage.getStore()
+  return running?.batch ? undefined : running?.message
 }
 
 /** The object behind `current()`. Its signal is created on first use, since most actors don't use it. */
@@ -91,8 +100,10 @@ export interface RunnableActor {
  * @param broker The broker whose plugins surround it.
  */
 export function runActor(actor: RunnableActor, running: RunningMessage, broker: Broker | undefined): unknown {
-  const { message } = running
-  if (message.option('context') === undefined) return storage.run(running, runSurrounded, actor, message, broker)
+  const { message, batch } = running
+  // The first message of a batch doesn't speak for the others.
+  if (batch || message.option('context') === undefined)
+    return storage.run(running, runSurrounded, actor, message, broker)
   return storage.run(running, runInContext, message, () => {
     running.keepContext()
     return runSurrounded(actor, message, broker)

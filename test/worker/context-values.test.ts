@@ -109,6 +109,18 @@ function ask(t: Test, onMain: boolean): void {
     }
   })
 
+  t.test('a batch has none, whoever sent its items; each item has its own in its message', async (t) => {
+    const requests = [['r1'], ['r1', 'r2', 'r3']]
+    for (const ids of requests) {
+      const messages = await Promise.all(ids.map((id) => requestId.run(id, () => actors.batch.send(1))))
+      const results = await Promise.all(messages.map((message) => message.result(waitOptions)))
+      t.same(
+        results,
+        ids.map((id) => ({ inBatch: null, sent: null, ofItem: { requestId: id } })),
+      )
+    }
+  })
+
   t.test('the option may be anything that another producer means by it', async (t) => {
     for (const context of [null, 5, 'a text', [{ requestId: 'r1' }], true]) {
       const message = await actors.parent.sendWithOptions(written(context))

@@ -1,7 +1,7 @@
 /** Actors that read context values: imported by the test and, again, by each of its threads. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isMainThread } from 'node:worker_threads'
-import { actor, contextValue, current, getBroker, type Message } from '../../../lib/index.js'
+import { actor, batchActor, contextValue, current, getBroker, type Message } from '../../../lib/index.js'
 
 const shared = { storeResults: true, maxRetries: 0 } as const
 
@@ -115,6 +115,20 @@ export const stopped = actor(
     })
   },
   { ...shared, actorName: 'stopped', timeLimit: 50 },
+)
+
+/** For each item, what the batch has, and what it sends. */
+export const batch = batchActor(
+  async (items: number[]) => {
+    const message = await seen.send()
+    const sent = await message.result({ timeout: '20s' })
+    return items.map((_, index) => ({
+      inBatch: requestId.getStore() ?? null,
+      sent: sent.context ?? null,
+      ofItem: current().messages[index]?.options.context,
+    }))
+  },
+  { ...shared, actorName: 'batch', size: 3, linger: '50ms' },
 )
 
 export const callback = actor(async (..._: unknown[]) => look(), { ...shared, actorName: 'callback' })
