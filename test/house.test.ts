@@ -324,7 +324,13 @@ t.test('every file has a doc comment, and no TODO without an owner', async (t) =
 })
 
 t.test('every public name has a doc comment', async (t) => {
-  const doors = ['lib/index.ts', 'lib/rate-limits/index.ts', 'middleware/index.ts', 'testing/index.ts']
+  const doors = [
+    'lib/index.ts',
+    'lib/rate-limits/index.ts',
+    'middleware/index.ts',
+    'testing/index.ts',
+    'testing/contract/index.ts',
+  ]
   for (const door of [...doors, ...sources.filter((file) => /^brokers\/[^/]+\/index\.ts$/.test(file))]) {
     for (const [name, file] of publicNames(door)) {
       t.ok(isDocumented(name, file), `${name} (${file})`)

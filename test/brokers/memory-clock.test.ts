@@ -3,8 +3,8 @@ import t from 'tap'
 import { MemoryBroker, MemoryRateLimits, MemoryResults } from '../../brokers/memory/index.js'
 import { BrokerClosed, InvalidOption, ResultMissing, ResultTimeout } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
+import { nameOf, note, notes, queueName, take, takeOne } from '../../testing/contract/brokers/exam.js'
 import { stage } from '../support/memory.js'
-import { nameOf, note, notes, queueName, take, takeOne } from './contract/exam.js'
 
 t.test('advance delivers delayed messages, in order of their time', async (t) => {
   const broker = new MemoryBroker({ middleware: [] })

@@ -1,4 +1,5 @@
 import { MemoryBroker } from '../../brokers/memory/index.js'
-import { testBroker } from './contract.js'
+import { brokerContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 
-testBroker('MemoryBroker', (options) => new MemoryBroker(options))
+brokerContract({ test, name: 'MemoryBroker', make: (options) => new MemoryBroker(options) })

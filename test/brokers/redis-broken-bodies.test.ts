@@ -7,10 +7,10 @@ import { RedisBroker } from '../../brokers/redis/index.js'
 import { lenient } from '../../brokers/redis/sending/json-rewrite.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
+import { note, queueName, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { note, queueName, until } from './contract/exam.js'
 
 captureLog()
 

@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
-import { stepClock } from '../support/clock.js'
+import { inTime, note, queueName, until } from '../../testing/contract/brokers/exam.js'
+import { brokerContract } from '../../testing/contract/index.js'
+import { stepClock } from '../../testing/contract/step-clock.js'
+import { test } from '../support/contract.js'
 import { openProxy } from '../support/redis-brokers.js'
 import { leaveToDeadWorker } from '../support/redis-dead-worker.js'
 import { withRedis } from '../support/redis-server.js'
-import { inTime, note, queueName, until } from './contract/exam.js'
-import { testBroker } from './contract.js'
 
 await withRedis(
   async (server) => {
@@ -19,18 +20,17 @@ await withRedis(
     // A new process waits this long before it declares another worker dead.
     const settings = { nodes, heartbeatTimeout: '1s' } as const
 
-    testBroker(
-      'RedisBroker on a cluster',
-      (options) => new RedisBroker({ ...settings, namespace: `{${randomUUID()}}`, ...options }),
-      {
-        another: (broker, options) =>
-          new RedisBroker({ ...settings, namespace: (broker as RedisBroker).namespace, ...options }),
-        async crash(broker) {
-          const { namespace, workerId } = broker as RedisBroker
-          await leaveToDeadWorker(redis, namespace, workerId)
-        },
+    brokerContract({
+      test,
+      name: 'RedisBroker on a cluster',
+      make: (options) => new RedisBroker({ ...settings, namespace: `{${randomUUID()}}`, ...options }),
+      another: (broker, options) =>
+        new RedisBroker({ ...settings, namespace: (broker as RedisBroker).namespace, ...options }),
+      async crash(broker) {
+        const { namespace, workerId } = broker as RedisBroker
+        await leaveToDeadWorker(redis, namespace, workerId)
       },
-    )
+    })
 
     t.test('waits find results in all slots of a cluster', async (t) => {
       const results = new RedisResults({ nodes })

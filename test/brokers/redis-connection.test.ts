@@ -7,12 +7,12 @@ import { type Test, t } from 'tap'
 import { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
 import { ConnectionFailed, EnqueueTimeout, IncompatibleStore } from '../../lib/errors.js'
+import { inTime, note, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { opener } from '../support/redis-brokers.js'
 import { LosingProxy } from '../support/redis-losing-proxy.js'
 import { freePort, withRedis } from '../support/redis-server.js'
-import { inTime, note, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
 const secret = 'geheim'

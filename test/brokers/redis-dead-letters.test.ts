@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
+import { consume, note, queueName, takeOne } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, note, queueName, takeOne } from './contract/exam.js'
 
 captureLog()
 

@@ -5,11 +5,21 @@ import { t } from 'tap'
 import { CommandConnection } from '../../brokers/redis/connection/command-connection.js'
 import { RedisBroker, RedisResults } from '../../brokers/redis/index.js'
 import { Results } from '../../middleware/results.js'
-import { stepClock } from '../support/clock.js'
+import {
+  consume,
+  inTime,
+  nameOf,
+  note,
+  notes,
+  queueName,
+  take,
+  takeOne,
+  until,
+} from '../../testing/contract/brokers/exam.js'
+import { stepClock } from '../../testing/contract/step-clock.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, inTime, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

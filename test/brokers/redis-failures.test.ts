@@ -6,12 +6,12 @@ import { actor } from '../../lib/actor.js'
 import { BrokerError, BrokerUnusable, ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
 import { Barrier, ConcurrentRateLimiter } from '../../lib/rate-limits/index.js'
 import { Worker } from '../../lib/worker/worker.js'
+import { inTime, nameOf, note, notes, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { FaultyProxy } from '../support/redis-faulty-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import { inTime, nameOf, note, notes, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
 

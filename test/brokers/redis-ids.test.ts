@@ -5,11 +5,11 @@ import type { RedisBroker } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
 import type { Delivery } from '../../lib/consumer.js'
 import { Worker } from '../../lib/worker/worker.js'
+import { consume, nameOf, note, queueName, take, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { leaveToDeadWorker } from '../support/redis-dead-worker.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, nameOf, note, queueName, take, until } from './contract/exam.js'
 
 captureLog()
 

@@ -4,11 +4,11 @@ import { t } from 'tap'
 import { RedisBroker, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor } from '../../lib/actor.js'
 import { Worker } from '../../lib/worker/worker.js'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener, openProxy } from '../support/redis-brokers.js'
 import { DelayingProxy } from '../support/redis-delaying-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

@@ -6,11 +6,11 @@ import { UnackedDeliveries } from '../../brokers/redis/consuming/unacked.js'
 import type { RedisBroker } from '../../brokers/redis/index.js'
 import { Keys } from '../../brokers/redis/keys.js'
 import { Heartbeat } from '../../brokers/redis/maintenance/heartbeat.js'
+import { consume, nameOf, note, notes, queueName, take, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { startWorker } from '../support/redis-workers.js'
-import { consume, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

@@ -9,10 +9,10 @@ import { Heartbeat } from '../../brokers/redis/maintenance/heartbeat.js'
 import { Maintenance } from '../../brokers/redis/maintenance/maintenance.js'
 import type { Script } from '../../brokers/redis/scripts.js'
 import { retryUntilDone } from '../../lib/worker/consumer-loop.js'
+import { consume, nameOf, note, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener, openProxy } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 const log = captureLog()
 

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { type Test, t } from 'tap'
 import type { RedisBroker } from '../../brokers/redis/index.js'
+import { consume, nameOf, note, notes, queueName, take, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
 import { type Child, startWorker } from '../support/redis-workers.js'
-import { consume, nameOf, note, notes, queueName, take, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions } from '../../brokers/redis/index.js'
+import { inTime, note, notes, queueName, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { Child } from '../support/processes.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withSentinel } from '../support/redis-sentinel.js'
 import { freePort } from '../support/redis-server.js'
-import { inTime, note, notes, queueName, until } from './contract/exam.js'
 
 captureLog()
 

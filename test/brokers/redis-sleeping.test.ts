@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
 import { t } from 'tap'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener, openProxy, sleeps } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

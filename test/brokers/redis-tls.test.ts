@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisResults } from '../../brokers/redis/index.js'
 import { BrokerUnusable } from '../../lib/errors.js'
-import { stepClock } from '../support/clock.js'
+import { inTime, note, queueName, until } from '../../testing/contract/brokers/exam.js'
+import { stepClock } from '../../testing/contract/step-clock.js'
 import { captureLog } from '../support/log.js'
 import { openProxy } from '../support/redis-brokers.js'
 import { consumeAll } from '../support/redis-consume.js'
 import { withRedis } from '../support/redis-server.js'
 import { makeCertificate, noTls } from '../support/redis-tls.js'
-import { inTime, note, queueName, until } from './contract/exam.js'
 
 captureLog()
 

@@ -11,10 +11,10 @@ import { Subscriptions } from '../../brokers/redis/connection/subscriptions.js'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { BrokerClosed, ConnectionFailed, QueueJoinTimeout, ResultTimeout } from '../../lib/errors.js'
 import { Barrier } from '../../lib/rate-limits/index.js'
+import { inTime, note, queueName, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { FaultyProxy } from '../support/redis-faulty-proxy.js'
 import { withRedis } from '../support/redis-server.js'
-import { inTime, note, queueName, until } from './contract/exam.js'
 
 captureLog()
 

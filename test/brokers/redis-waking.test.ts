@@ -4,10 +4,10 @@ import type { Redis } from 'ioredis'
 import { t } from 'tap'
 import { RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
 import { Message } from '../../lib/message.js'
+import { consume, inTime, nameOf, note, queueName, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { opener, sleeps } from '../support/redis-brokers.js'
 import { withRedis } from '../support/redis-server.js'
-import { consume, inTime, nameOf, note, queueName, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

@@ -9,10 +9,10 @@ import { RedisBroker, type RedisBrokerOptions, RedisRateLimits, RedisResults } f
 import type { Consumer, Delivery } from '../../lib/consumer.js'
 import { Message } from '../../lib/message.js'
 import { Barrier, BucketRateLimiter, ConcurrentRateLimiter, WindowRateLimiter } from '../../lib/rate-limits/index.js'
+import { take, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { withRedis } from '../support/redis-server.js'
 import { readVectors } from '../vectors.js'
-import { take, takeOne, until } from './contract/exam.js'
 
 captureLog()
 

@@ -5,9 +5,9 @@ import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import type { Duration } from '../../lib/duration.js'
 import { ConnectionFailed, EnqueueTimeout } from '../../lib/errors.js'
-import { stepClock } from '../support/clock.js'
+import { nameOf, note, notes, take, takeOne } from '../../testing/contract/brokers/exam.js'
+import { stepClock } from '../../testing/contract/step-clock.js'
 import { makePath } from '../support/sqlite-files.js'
-import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
 /** A connection of another program, in the middle of a transaction until the test ends it. */
 function lock(t: Test, path: string): () => void {

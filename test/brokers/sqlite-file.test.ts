@@ -18,8 +18,8 @@ import type { Database } from '../../brokers/sqlite/driver/database.js'
 import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker, type SQLiteBrokerOptions, SQLiteRateLimits, SQLiteResults } from '../../brokers/sqlite/index.js'
 import { BrokerError, BrokerUnusable, IncompatibleStore, InvalidOption } from '../../lib/errors.js'
+import { nameOf, note, notes, take, takeOne } from '../../testing/contract/brokers/exam.js'
 import { inDatabase, makeFolder, makePath } from '../support/sqlite-files.js'
-import { nameOf, note, notes, take, takeOne } from './contract/exam.js'
 
 function open(t: Pick<Test, 'teardown'>, options: SQLiteBrokerOptions): SQLiteBroker {
   const broker = new SQLiteBroker({ middleware: [], ...options })

@@ -4,9 +4,9 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
+import { nameOf, note, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { Child } from '../support/processes.js'
 import { inDatabase, makePath } from '../support/sqlite-files.js'
-import { nameOf, note, takeOne, until } from './contract/exam.js'
 
 const open = (t: Pick<Test, 'teardown'>, path: string, heartbeatTimeout = 60_000): SQLiteBroker => {
   const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout })

@@ -2,9 +2,9 @@
 import t, { type Test } from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
+import { inTime, nameOf, note, take, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { Child } from '../support/processes.js'
 import { inDatabase, makePath } from '../support/sqlite-files.js'
-import { inTime, nameOf, note, take, takeOne, until } from './contract/exam.js'
 
 const open = (t: Pick<Test, 'teardown'>, path: string, heartbeatTimeout = 60_000): SQLiteBroker => {
   const broker = new SQLiteBroker({ path, middleware: [], heartbeatTimeout })

@@ -2,9 +2,9 @@
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { SQLiteBroker } from '../../brokers/sqlite/index.js'
+import { inTime, nameOf, note, take } from '../../testing/contract/brokers/exam.js'
 import { Child } from '../support/processes.js'
 import { makePath } from '../support/sqlite-files.js'
-import { inTime, nameOf, note, take } from './contract/exam.js'
 
 t.test('a thread sends; terminated in the middle of a transaction, it leaves no lock behind', async (t) => {
   const path = makePath(t)

@@ -1,7 +1,8 @@
 import { t } from 'tap'
 import { RedisRateLimits } from '../../brokers/redis/index.js'
+import { rateLimitsContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 import { withRedis } from '../support/redis-server.js'
-import { testRateLimits } from './contract.js'
 
 // A separate server, because the keys of rate limiters have no namespace.
 await withRedis((server) => {
@@ -16,12 +17,13 @@ await withRedis((server) => {
   t.afterEach(async () => {
     for (const backend of open.splice(0)) await backend.close()
   })
-  testRateLimits(
-    'RedisRateLimits',
-    async () => {
+  rateLimitsContract({
+    test,
+    name: 'RedisRateLimits',
+    make: async () => {
       await client.flushdb()
       return make()
     },
-    { another: make },
-  )
+    another: make,
+  })
 })

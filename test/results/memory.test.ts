@@ -1,4 +1,5 @@
 import { MemoryResults } from '../../brokers/memory/index.js'
-import { testResults } from './contract.js'
+import { resultsContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 
-testResults('MemoryResults', (options) => new MemoryResults(options))
+resultsContract({ test, name: 'MemoryResults', make: (options) => new MemoryResults(options) })

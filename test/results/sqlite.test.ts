@@ -3,21 +3,23 @@ import t from 'tap'
 import { SQLiteResults } from '../../brokers/sqlite/index.js'
 import { Message } from '../../lib/message.js'
 import type { ResultBackend } from '../../lib/results/backend.js'
+import { resultsContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 import { detour, inDatabase, makePath } from '../support/sqlite-files.js'
-import { testResults } from './contract.js'
 
 const paths = new WeakMap<ResultBackend, string>()
 
-testResults(
-  'sqlite',
-  (options, t) => {
+resultsContract({
+  test,
+  name: 'sqlite',
+  make: (options, t) => {
     const path = makePath(t)
     const results = new SQLiteResults({ ...options, path })
     paths.set(results, path)
     return results
   },
-  { another: (backend, options) => new SQLiteResults({ ...options, path: detour(paths.get(backend) as string) }) },
-)
+  another: (backend, options) => new SQLiteResults({ ...options, path: detour(paths.get(backend) as string) }),
+})
 
 t.test('a thousand waits for a result of another process end together', async (t) => {
   const path = makePath(t)

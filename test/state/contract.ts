@@ -2,7 +2,7 @@
 import { type Test, t } from 'tap'
 import type { StateBackend } from '../../lib/state/backend.js'
 import type { StateChange } from '../../lib/state/changes.js'
-import { until } from '../brokers/contract/exam.js'
+import { until } from '../../testing/contract/brokers/exam.js'
 
 type Awaitable<T> = T | Promise<T>
 

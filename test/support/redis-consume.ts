@@ -1,7 +1,7 @@
 /** A worker without middleware, for tests of the broker. */
 import type { RedisBroker } from '../../brokers/redis/index.js'
 import type { Consumer } from '../../lib/consumer.js'
-import { nameOf, queueName } from '../brokers/contract/exam.js'
+import { nameOf, queueName } from '../../testing/contract/brokers/exam.js'
 
 /** Consumes the queue of the contract as a worker does, and acknowledges: what fails is retried. */
 export function consumeAll(broker: RedisBroker): { seen: unknown[]; close: () => Promise<void> } {

@@ -1,6 +1,6 @@
 /** A master, its replica, and a sentinel that watches both, stopped when the test file ends. */
 import { once } from 'node:events'
-import { until } from '../brokers/contract/exam.js'
+import { until } from '../../testing/contract/brokers/exam.js'
 import { type RedisServer, startRedis, withRedis } from './redis-server.js'
 
 export interface Watched {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import { inTime, queueName } from '../brokers/contract/exam.js'
+import { inTime, queueName } from '../../testing/contract/brokers/exam.js'
 
 export interface Child {
   readonly child: ChildProcess

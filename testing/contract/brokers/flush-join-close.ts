@@ -1,6 +1,7 @@
 /** `flush`, `join` and `close`. */
 import { BrokerClosed, QueueJoinTimeout } from '../../../lib/errors.js'
-import { stepClock } from '../../support/clock.js'
+import { pause } from '../../../lib/time.js'
+import { stepClock } from '../step-clock.js'
 import { consume, type Exam, inTime, nameOf, note, notes, queueName, take, takeOne } from './exam.js'
 
 export function flushJoinClose(exam: Exam): void {
@@ -75,7 +76,7 @@ export function flushJoinClose(exam: Exam): void {
     const delivery = await takeOne(consumer)
     const joined = broker.join(queueName, { timeout: '10s' })
     stepClock(t, 3_600_000)
-    await Promise.race([joined, new Promise((resolve) => setTimeout(resolve, 150))])
+    await Promise.race([joined, pause(150)])
     await consumer.ack(delivery, [])
     await inTime(joined, 'join')
   })

@@ -1,15 +1,19 @@
-/** Tests of the limiters and the barrier on any backend; part of the contract tests in `contract.ts`. */
-import { RateLimitExceeded } from '../../lib/errors.js'
-import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
+/** Tests of the limiters and the barrier on any backend; part of the contract tests in `../rate-limits.ts`. */
+import { RateLimitExceeded } from '../../../lib/errors.js'
+import type { RateLimitBackend } from '../../../lib/rate-limits/backend.js'
 import {
   Barrier,
   BucketRateLimiter,
   ConcurrentRateLimiter,
   type RateLimiter,
   WindowRateLimiter,
-} from '../../lib/rate-limits/index.js'
-import { inTime, until } from '../brokers/contract/exam.js'
-import type { Ask } from './contract.js'
+} from '../../../lib/rate-limits/index.js'
+import { pause } from '../../../lib/time.js'
+import type { ContractTest } from '../contract-test.js'
+import { inTime, until } from '../waiting.js'
+
+/** Registers one of the tests. */
+export type Ask = (title: string, answer: (t: ContractTest, backend: RateLimitBackend) => Promise<void>) => void
 
 export function limiters(ask: Ask): void {
   ask('a concurrent limiter grants its limit of slots, and more once slots are released', async (t, backend) => {
@@ -129,7 +133,7 @@ export function limiters(ask: Ask): void {
         const barrier = new Barrier(backend, `barrier-${long}`, { ttl: long })
         await barrier.create(2)
         const waiting = barrier.wait({ timeout: long })
-        await new Promise((resolve) => setTimeout(resolve, 30))
+        await pause(30)
         t.equal(await barrier.wait({ timeout: long }), true)
         t.equal(await inTime(waiting, 'the last one'), true)
         const mutex = new ConcurrentRateLimiter(backend, `mutex-${long}`, { limit: 1, ttl: long })

@@ -1,15 +1,18 @@
 /**
  * Support for the contract tests: each test gets new brokers, and waits for conditions instead of sleeping.
  */
-import { type Test, t } from 'tap'
 import type { Broker, BrokerOptions } from '../../../lib/broker.js'
 import type { Consumer, Delivery } from '../../../lib/consumer.js'
 import { Message } from '../../../lib/message.js'
+import { ContractTest, type Teardowns, type TestFunction } from '../contract-test.js'
+import { inTime } from '../waiting.js'
+
+export { inTime, until } from '../waiting.js'
 
 type Awaitable<T> = T | Promise<T>
 
-/** Makes a broker on its own empty store. `test` is for teardowns. */
-export type MakeBroker = (options: BrokerOptions, test: Test) => Awaitable<Broker>
+/** Makes a broker on its own empty store. The test closes it; what else is to be done then is told to `t`. */
+export type MakeBroker = (options: BrokerOptions, t: Teardowns) => Awaitable<Broker>
 
 /** Features that a broker may lack. Tests of them are skipped, with that as the reason. */
 export type Feature =
@@ -34,11 +37,9 @@ export interface Capabilities {
   crash?(broker: Broker): Awaitable<void>
 }
 
-/** After this time, in milliseconds, a wait fails. Only a broken broker reaches it. */
-const patience = 15_000
-
 export class Exam {
   constructor(
+    readonly test: TestFunction,
     readonly name: string,
     readonly make: MakeBroker,
     readonly capabilities: Capabilities,
@@ -51,14 +52,14 @@ export class Exam {
 
   /** Runs a test that needs a second broker on the same store. */
   askTwo(title: string, answer: (question: Question) => Promise<void>): void {
-    this.#ask(title, this.capabilities.another ? [] : ['another process that reaches it'], answer)
+    this.#ask(title, this.capabilities.another ? [] : ['second process that reaches it'], answer)
   }
 
   /** Skips tests if the broker lacks one of these features. */
   needs(...features: Feature[]): Pick<Exam, 'ask' | 'askTwo'> {
     const { capabilities } = this
     const missing = features.filter((feature) => capabilities.lacks?.includes(feature))
-    const another = capabilities.another ? [] : ['another process that reaches it']
+    const another = capabilities.another ? [] : ['second process that reaches it']
     return {
       ask: (title, answer) => this.#ask(title, missing, answer),
       askTwo: (title, answer) => this.#ask(title, [...another, ...missing], answer),
@@ -66,15 +67,14 @@ export class Exam {
   }
 
   #ask(title: string, missing: readonly string[], answer: (question: Question) => Promise<void>): void {
-    const skip = missing.length > 0 ? `${this.name} has no ${missing.join(', ')}` : false
-    t.test(`${this.name}: ${title}`, { skip, timeout: 4 * patience }, (test) => answer(new Question(this, test)))
+    ContractTest.register(this.test, `${this.name}: ${title}`, missing, (t) => answer(new Question(this, t)))
   }
 }
 
 export class Question {
   constructor(
     readonly exam: Exam,
-    readonly t: Test,
+    readonly t: ContractTest,
   ) {}
 
   /** Opens a broker on an empty store, without middleware unless it is passed. */
@@ -129,22 +129,4 @@ export async function take(consumer: Consumer, count: number): Promise<Delivery[
 /** Takes one message. */
 export async function takeOne(consumer: Consumer): Promise<Delivery> {
   return (await take(consumer, 1))[0] as Delivery
-}
-
-/** Waits for a promise that must settle, and keeps the process alive meanwhile. */
-export async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const never = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Timed out waiting for ${what}.`)), patience)
-  })
-  return Promise.race([promise, never]).finally(() => clearTimeout(timer))
-}
-
-/** Waits until something holds. */
-export async function until(condition: () => Awaitable<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + patience
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Timed out waiting for ${what}.`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }

@@ -1,29 +1,40 @@
 /**
  * The contract tests that every rate limit backend must pass: its counters, and the limiters and the barrier on them.
  */
-import { type Test, t } from 'tap'
 import type { RateLimitBackend } from '../../lib/rate-limits/backend.js'
-import { until } from '../brokers/contract/exam.js'
-import { limiters } from './limiters.js'
+import { ContractTest, type Teardowns, type TestFunction } from './contract-test.js'
+import { type Ask, limiters } from './rate-limits/limiters.js'
+import { until } from './waiting.js'
 
 type Awaitable<T> = T | Promise<T>
 
-export interface RateLimitsCapabilities {
-  /** Makes another backend on the store of `backend`, as in another process. */
+/** Makes a backend on its own empty store. What is to be done after the test, closing it included, is told to `t`. */
+export type MakeRateLimits = (t: Teardowns) => Awaitable<RateLimitBackend>
+
+/** What `rateLimitsContract` needs. */
+export interface RateLimitsContractOptions {
+  /** The function of the test runner that registers a test. */
+  test: TestFunction
+  /** The name of the backend in the titles. */
+  name: string
+  /** Makes a backend on its own empty store. */
+  make: MakeRateLimits
+  /** Makes another backend on the store of `backend`, as in another process. Absent if no other process can reach it. */
   another?(backend: RateLimitBackend): Awaitable<RateLimitBackend>
 }
 
-/** Makes a backend on its own empty store. `test` is for teardowns, which include closing the backend. */
-export type MakeRateLimits = (test: Test) => Awaitable<RateLimitBackend>
-
-export type Ask = (title: string, answer: (test: Test, backend: RateLimitBackend) => Promise<void>) => void
-
 const ttl = 60_000
 
-/** Runs the contract tests on a rate limit backend. */
-export function testRateLimits(name: string, make: MakeRateLimits, { another }: RateLimitsCapabilities = {}): void {
+/**
+ * Registers the contract tests of rate limit backends: of their counters, and of the limiters and the barrier on them.
+ *
+ * @example
+ * import { test } from 'node:test'
+ * rateLimitsContract({ test, name: 'MyRateLimits', make: () => new MyRateLimits() })
+ */
+export function rateLimitsContract({ test, name, make, another }: RateLimitsContractOptions): void {
   const ask: Ask = (title, answer) => {
-    t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => answer(test, await make(test)))
+    ContractTest.register(test, `${name}: ${title}`, [], async (t) => answer(t, await make(t)))
   }
 
   ask('add sets a key only if it is absent', async (t, backend) => {

@@ -1,5 +1,5 @@
 /** Durations longer than Node's timers (24.8 days), up to the longest. */
-import { parseDuration } from '../../../lib/time.js'
+import { parseDuration, pause } from '../../../lib/time.js'
 import { consume, type Exam, inTime, nameOf, note, queueName, take, takeOne } from './exam.js'
 
 export function durations(exam: Exam): void {
@@ -15,7 +15,7 @@ export function durations(exam: Exam): void {
         { message: note('later still'), delay: parseDuration(long, 'delay') },
       ])
       const next = consumer.take(10)
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await pause(30)
       await consumer.requeue(now, { counted: true, delay: 1 })
       t.same((await inTime(next, 'what is due')).map(nameOf), ['now'])
       t.equal((await broker.deadLetters(queueName)).letters.length, 1)
@@ -30,7 +30,7 @@ export function durations(exam: Exam): void {
     await broker.enqueue(note('now'))
     const delivery = await takeOne(consumer)
     const joined = broker.join(queueName, { timeout: '365d' })
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await pause(30)
     await consumer.ack(delivery, [])
     await inTime(joined, 'join')
   })

@@ -1,45 +1,54 @@
 /**
  * The contract tests that every results backend must pass.
  */
-import { type Test, t } from 'tap'
 import { NotSerializable, ResultFailure, ResultMissing, ResultTimeout } from '../../lib/errors.js'
 import { Message } from '../../lib/message.js'
 import type { ResultBackend, ResultBackendOptions } from '../../lib/results/backend.js'
-import { parseDuration } from '../../lib/time.js'
-import { inTime, until } from '../brokers/contract/exam.js'
+import { parseDuration, pause } from '../../lib/time.js'
+import { ContractTest, type Teardowns, type TestFunction } from './contract-test.js'
+import { inTime, until } from './waiting.js'
 
 type Awaitable<T> = T | Promise<T>
 
-export interface ResultsCapabilities {
-  /** Makes another backend on the store of `backend`, as in another process. */
+/** Makes a backend on its own empty store. The test closes it; what else is to be done then is told to `t`. */
+export type MakeResults = (options: ResultBackendOptions, t: Teardowns) => Awaitable<ResultBackend>
+
+/** What `resultsContract` needs. */
+export interface ResultsContractOptions {
+  /** The function of the test runner that registers a test. */
+  test: TestFunction
+  /** The name of the backend in the titles. */
+  name: string
+  /** Makes a backend with these options on its own empty store. */
+  make: MakeResults
+  /** Makes another backend on the store of `backend`, as in another process. Absent if no other process can reach it. */
   another?(backend: ResultBackend, options: ResultBackendOptions): Awaitable<ResultBackend>
 }
-
-/** Makes a backend on its own empty store. `test` is for teardowns. */
-export type MakeResults = (options: ResultBackendOptions, test: Test) => Awaitable<ResultBackend>
 
 const ttl = 600_000
 const traceback = 'Traceback (most recent call first):\n    at “there” (ü.js:1:2)\nError: x\n'
 
+type Answer<More extends unknown[]> = (t: ContractTest, backend: ResultBackend, ...more: More) => Promise<void>
+
 /**
- * Runs the contract tests on a results backend.
+ * Registers the contract tests of results backends: what `message.result()` relies on.
  *
- * @param make Makes a backend on its own empty store. The test closes it.
+ * @example
+ * import { test } from 'node:test'
+ * resultsContract({ test, name: 'MyResults', make: (options) => new MyResults(options) })
  */
-export function testResults(name: string, make: MakeResults, { another }: ResultsCapabilities = {}): void {
-  const ask = (title: string, answer: (test: Test, backend: ResultBackend) => Promise<void>): void => {
-    t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => {
-      const backend = await make({}, test)
-      test.teardown(() => backend.close())
-      await answer(test, backend)
+export function resultsContract({ test, name, make, another }: ResultsContractOptions): void {
+  const register = (title: string, missing: readonly string[], answer: Answer<[]>): void => {
+    ContractTest.register(test, `${name}: ${title}`, missing, async (t) => {
+      const backend = await make({}, t)
+      t.teardown(() => backend.close())
+      await answer(t, backend)
     })
   }
-  const askTwo = (
-    title: string,
-    answer: (test: Test, backend: ResultBackend, open: NonNullable<typeof another>) => Promise<void>,
-  ): void => {
-    if (another) return ask(title, (test, backend) => answer(test, backend, another))
-    t.test(`${name}: ${title}`, { skip: `${name} can't be reached by another process` }, async () => {})
+  const ask = (title: string, answer: Answer<[]>): void => register(title, [], answer)
+  const askTwo = (title: string, answer: Answer<[NonNullable<typeof another>]>): void => {
+    if (another) ask(title, (t, backend) => answer(t, backend, another))
+    else register(title, ['second process that reaches it'], async () => {})
   }
 
   ask('a stored result can be read any number of times', async (t, backend) => {
@@ -82,7 +91,9 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     t.match(await inTime(waiting, 'the failure'), expected)
     t.match(await caught(0), expected)
     await backend.storeFailure(message, { type: 'Error', message: 'y' }, ttl)
-    t.match(await caught(0), { reason: 'y', traceback: undefined }, 'not the traceback of an earlier one')
+    const second = (await caught(0)) as ResultFailure
+    t.equal(second.reason, 'y')
+    t.equal(second.traceback, undefined, 'not the traceback of an earlier one')
   })
 
   ask('without a result: ResultMissing if read once, ResultTimeout after waiting', async (t, backend) => {
@@ -101,7 +112,7 @@ export function testResults(name: string, make: MakeResults, { another }: Result
     for (const timeout of ['365d', Number.MAX_SAFE_INTEGER] as const) {
       const message = run()
       const waiting = backend.get(message, { timeout })
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await pause(30)
       await backend.storeResult(message, 'at last', parseDuration(timeout, 'ttl'))
       t.equal(await inTime(waiting, 'the result'), 'at last')
       t.equal(await backend.get(message, { timeout: 0 }), 'at last')
