@@ -69,10 +69,16 @@ export interface Actor<A extends readonly unknown[], R, P extends readonly unkno
   readonly argumentRules?: ArgumentRules | undefined
 }
 
-/** A batch actor: a function of many items, each of which is sent as a message of its own. */
-export interface BatchActor<T, R> extends ActorHandle<[item: T], R> {
+/**
+ * A batch actor: a function of many items, each of which is sent as a message of its own.
+ *
+ * @typeParam T An item as it is sent.
+ * @typeParam R What a message returns.
+ * @typeParam I An item as the function receives it, which differs if a schema transforms it.
+ */
+export interface BatchActor<T, R, I = T> extends ActorHandle<[item: T], R> {
   /** The function it was created from. */
-  readonly fn: (items: T[]) => unknown
+  readonly fn: (items: I[]) => unknown
   /** How its messages are run together. */
   readonly batch: BatchSettings
 }

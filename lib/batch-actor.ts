@@ -7,6 +7,7 @@ import type { Duration } from './duration.js'
 import type { IsJSON, IsOpen, JSONProblem } from './json-types.js'
 import { duration, flag } from './options.js'
 import { type ArgumentsOf, checkRunnable, type ResultOf } from './runnable.js'
+import type { InputOf, OutputOf, StandardSchemaV1 } from './validation/standard-schema.js'
 
 /** Options of a batch actor: those of every actor, and how its messages are run together. */
 export interface BatchActorOptions extends ActorOptions {
@@ -28,36 +29,57 @@ export interface BatchActorOptions extends ActorOptions {
   retryAlone?: boolean | undefined
 }
 
+// biome-ignore lint/complexity/noBannedTypes: a signature would make "any" of parameters that have no type of their own
+type AnyFunction = Function
+
+/** The functions that can be batch actors: with a schema, those that take what it makes of the items. */
+type BatchFunctionOf<S> = S extends StandardSchemaV1 ? (items: OutputOf<S>[]) => unknown : AnyFunction
+
 /**
  * `unknown` if `F` can be a batch actor: a function of one array. Otherwise a text that says why not, which no function
  * is assignable to.
+ *
+ * @typeParam Kept Whether its results are stored (`storeResults`), and must be JSON; only known if it is a literal.
+ * @typeParam S Its schema. What a function receives from one needn't be JSON.
  */
-export type BatchRunnable<F, Kept = boolean | undefined> = F extends (items: infer I) => unknown
-  ? IsJSON<ItemOf<I>> extends false
-    ? JSONProblem<ItemOf<I>, 'item'>
-    : [I] extends [readonly unknown[]]
-      ? [Kept] extends [true]
-        ? ResultsProblem<ResultOf<F>>
+export type BatchRunnable<F, Kept = boolean | undefined, S = undefined> = F extends (items: infer I) => infer R
+  ? [I] extends [readonly (infer T)[]]
+    ? IsJSON<S extends StandardSchemaV1 ? null : T> extends false
+      ? JSONProblem<T, 'item'>
+      : [Kept] extends [true]
+        ? ResultsProblem<Awaited<R>>
         : unknown
-      : 'The function of a batch actor takes an array of items.'
+    : 'The function of a batch actor takes an array of items.'
   : 'The function of a batch actor takes one parameter, an array of items.'
 
+// biome-ignore lint/suspicious/noConfusingVoidType: what a function returns that returns nothing
+type Results = readonly unknown[] | undefined | void
+
+type ResultsProblem<R> =
+  IsOpen<R> extends true
+    ? unknown
+    : [R] extends [Results]
+      ? IsJSON<R> extends true
+        ? unknown
+        : JSONProblem<R, 'result'>
+      : 'The function of a batch actor returns an array of results, one for each item, or nothing.'
+
 /** The items of a batch are elements of its function's parameter. */
-type ItemOf<I> = I extends readonly (infer T)[] ? T : unknown
+type ItemOf<F> = ArgumentsOf<F>[0] extends readonly (infer T)[] ? T : unknown
 
 /** What each message returns, if its function returns an array; otherwise nothing. */
 type ItemResultOf<R> = IsOpen<R> extends true ? unknown : R extends readonly (infer T)[] ? T : undefined
 
-// biome-ignore lint/suspicious/noConfusingVoidType: what a function returns that returns nothing
-type ResultsProblem<R> = [R] extends [readonly unknown[] | undefined | void]
-  ? IsJSON<R> extends true
-    ? unknown
-    : JSONProblem<R, 'result'>
-  : 'The function of a batch actor returns an array of results, one for each item, or nothing.'
+type BatchActorOf<S, F> = S extends StandardSchemaV1
+  ? BatchActor<InputOf<S>, ItemResultOf<ResultOf<F>>, OutputOf<S>>
+  : BatchActor<ItemOf<F>, ItemResultOf<ResultOf<F>>>
+
+/** `unknown` if what the schema takes can be sent as JSON; otherwise a text that says why not. */
+type SendableItem<S> = IsJSON<InputOf<S>> extends false ? JSONProblem<InputOf<S>, 'item'> : unknown
 
 /**
  * Creates a batch actor: `send(item)` sends one item, and the function gets up to `size` of them in one call. Each
- * message keeps its own end: its own retries, result, callbacks, dead letter.
+ * message keeps its own end: its own retries, result, callbacks, dead letter. A `schema` is that of an item.
  *
  * The function may return an array of results, one for each item and in their order. It fails all messages of the batch
  * with what it throws, or single ones with a `BatchError`. `current().messages` are the messages.
@@ -71,11 +93,14 @@ type ResultsProblem<R> = [R] extends [readonly unknown[] | undefined | void]
  * @throws {InvalidOption} for an unknown option or an invalid value, {InvalidName} for a name that the wire doesn't
  * allow.
  */
-// biome-ignore lint/complexity/noBannedTypes: a signature would make "any" of parameters that have no type of their own
-export function batchActor<F extends Function, Kept extends boolean | undefined = boolean | undefined>(
-  fn: F & BatchRunnable<F, Kept>,
-  options: BatchActorOptions & { storeResults?: Kept } = {},
-): F & BatchActor<ItemOf<ArgumentsOf<F>[0]>, ItemResultOf<ResultOf<F>>> {
+export function batchActor<
+  F extends BatchFunctionOf<S>,
+  Kept extends boolean | undefined = boolean | undefined,
+  const S extends StandardSchemaV1 | undefined = undefined,
+>(
+  fn: F & BatchRunnable<F, Kept, S>,
+  options: BatchActorOptions & { storeResults?: Kept; schema?: S & SendableItem<S> } = {},
+): F & BatchActorOf<S, F> {
   checkRunnable(fn)
   checkSettings(options, 'a batch actor')
   const { size = 100, linger = '50ms', retryAlone = false, ...rest } = options
@@ -85,5 +110,5 @@ export function batchActor<F extends Function, Kept extends boolean | undefined 
     linger: duration(linger, 'linger'),
     retryAlone: flag(retryAlone, 'retryAlone'),
   }
-  return makeActor(fn, rest, batchActor, settings) as unknown as ReturnType<typeof batchActor<F, Kept>>
+  return makeActor(fn, rest, batchActor, settings) as unknown as F & BatchActorOf<S, F>
 }

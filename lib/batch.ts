@@ -4,6 +4,7 @@
  */
 import type { Broker } from './broker.js'
 import { show } from './checks.js'
+import { withCommonContext } from './context-values.js'
 import { type RunningMessage, runActor } from './current.js'
 import { BatchError, DramatisError, NotSerializable } from './errors.js'
 import { toError } from './failure.js'
@@ -15,7 +16,7 @@ import { refuseGenerator } from './runnable.js'
 export type BatchEnd = readonly [result: unknown, error?: Error]
 
 /**
- * Runs a batch with `current()` set.
+ * Runs a batch with `current()` set. Messages whose arguments are refused fail, and the others run without them.
  *
  * @param wanted What is needed of the result of each message.
  * @returns The ends of the messages; rejects if all of them failed.
@@ -25,15 +26,37 @@ export async function runBatch(
   running: RunningMessage,
   broker: Broker | undefined,
   wanted: readonly WantedResult[],
-): Promise<BatchEnd[]> {
-  const items = running.messages.map(itemOf)
+): Promise<readonly BatchEnd[]> {
+  const { messages } = running
+  const read = messages.map((message) => readItem(actor, message))
+  // Without a promise the function is called at once, so that it is known which message blocks its thread.
+  const inputs = read.some((one) => one instanceof Promise) ? await Promise.all(read) : (read as BatchInput[])
+  const ends: BatchEnd[] = [...inputs]
+  const accepted = [...messages.keys()].filter((index) => !inputs[index]?.[1])
+  if (accepted.length === 0) return ends
+  running.batch = accepted.map((index) => messages[index] as Message)
+  running.message = withCommonContext(running.batch)
+  const items = accepted.map((index) => inputs[index]?.[0])
+  const needed = accepted.map((index) => wanted[index] === 'json')
+  const acceptedEnds = await runItems(actor, items, running, broker, needed).catch((error): BatchEnd[] => {
+    if (accepted.length === messages.length) throw error
+    return items.map(() => [undefined, toError(error)])
+  })
+  for (const [at, index] of accepted.entries()) ends[index] = acceptedEnds[at] as BatchEnd
+  return ends
+}
+
+/** The item of a message, or why its arguments are refused. */
+type BatchInput = readonly [item: unknown, refusal?: Error]
+
+function readItem({ argumentRules }: AnyActor, message: Message): BatchInput | Promise<BatchInput> {
+  if (!argumentRules) return [itemOf(message)]
+  const refuse = (error: unknown): BatchInput => [undefined, toError(error)]
   try {
-    const returned: unknown = await runActor({ fn: () => actor.fn(items) }, running, broker)
-    refuseGenerator(returned, actor.actorName)
-    return wanted.map((one, index) => resultOf(returned, index, one, running))
+    const args = argumentRules.read(message)
+    return args instanceof Promise ? args.then(([item]): BatchInput => [item], refuse) : [args[0]]
   } catch (error) {
-    if (error instanceof BatchError) return endsOf(error, wanted.length)
-    throw error
+    return refuse(error)
   }
 }
 
@@ -42,17 +65,29 @@ function itemOf({ args, kwargs }: Message): unknown {
   return args.length === 0 && Object.keys(kwargs).length > 0 ? kwargs : args[0]
 }
 
-function resultOf(
-  returned: unknown,
-  index: number,
-  wanted: WantedResult,
-  { messages, message }: RunningMessage,
-): BatchEnd {
-  if (Array.isArray(returned) && returned.length === messages.length) return [returned[index]]
-  if (returned === undefined || wanted !== 'json') return [undefined]
-  const what = `an array of ${messages.length} results, one for each item and in their order, or nothing`
-  const text = `Expected the batch actor "${message.actorName}" to return ${what}; got ${show(returned)}.`
-  return [undefined, new NotSerializable(text, 'result')]
+/**
+ * Calls the function, and gives each item an end.
+ * @param needed For each item, whether its result must be there.
+ */
+async function runItems(
+  actor: AnyActor,
+  items: readonly unknown[],
+  running: RunningMessage,
+  broker: Broker | undefined,
+  needed: readonly boolean[],
+): Promise<BatchEnd[]> {
+  try {
+    const returned: unknown = await runActor({ fn: () => actor.fn(items) }, running, broker)
+    refuseGenerator(returned, actor.actorName)
+    if (Array.isArray(returned) && returned.length === items.length) return returned.map((result) => [result])
+    if (returned === undefined) return items.map(() => [undefined])
+    const what = `an array of ${items.length} results, one for each item and in their order, or nothing`
+    const text = `Expected the batch actor "${actor.actorName}" to return ${what}; got ${show(returned)}.`
+    return needed.map((isNeeded) => (isNeeded ? [undefined, new NotSerializable(text, 'result')] : [undefined]))
+  } catch (error) {
+    if (error instanceof BatchError) return endsOf(error, items.length)
+    throw error
+  }
 }
 
 function endsOf({ errors, results }: BatchError, count: number): BatchEnd[] {

@@ -57,9 +57,9 @@ export class RunningMessage implements Current {
   #calledIn: AsyncResource | undefined
 
   constructor(
-    readonly message: Message,
-    /** All messages of a batch, if it is one. */
-    readonly batch?: readonly Message[],
+    public message: Message,
+    /** The messages of a batch, if it is one. */
+    public batch?: readonly Message[],
   ) {}
 
   get messages(): readonly Message[] {
