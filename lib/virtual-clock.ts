@@ -65,6 +65,16 @@ export class VirtualClock implements Clock {
     }
   }
 
+  /** In how many milliseconds the next timer is due; `undefined` if there is none. */
+  get untilNext(): number | undefined {
+    while (this.#timers.peek()?.cancelled) {
+      this.#timers.pop()
+      this.#cancelled--
+    }
+    const due = this.#timers.peekRank()
+    return due === Number.POSITIVE_INFINITY ? undefined : Math.max(0, due - this.now())
+  }
+
   /**
    * Moves ahead by `duration` milliseconds. Timers fire one by one in the order in which they are due, and `now()`
    * returns exactly the time of each. Before the next timer fires, the clock waits until the consequences of the last

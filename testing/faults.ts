@@ -1,4 +1,5 @@
 /** The faults that a test can switch on: what networks, crashes and other processes do to messages. */
+import { ConnectionFailed } from '../lib/errors.js'
 import type { Message } from '../lib/message.js'
 import type { AnyHandle } from './matching.js'
 
@@ -89,4 +90,9 @@ export class FaultSwitches implements Faults {
     this.#nextAckFails = false
     return fails
   }
+}
+
+/** @throws {ConnectionFailed} while the connection is lost. */
+export function assertConnected({ connectionLost }: FaultSwitches): void {
+  if (connectionLost) throw new ConnectionFailed('The connection is lost (loseConnection).')
 }

@@ -4,11 +4,15 @@ import type { BrokerOptions } from '../lib/broker.js'
 import type { DeadLetterPage, QueueStats } from '../lib/consumer.js'
 import type { MiddlewareClass } from '../lib/middleware.js'
 import type { Entry } from '../lib/outcome.js'
+import type { StateBackend } from '../lib/state/backend.js'
+import type { Refusal } from '../lib/state/changes.js'
+import type { ConditionalEntry } from '../lib/state/steps.js'
 import { Conditions } from './conditions.js'
-import { FaultSwitches } from './faults.js'
+import { assertConnected, FaultSwitches } from './faults.js'
+import { FaultyState } from './faulty-state.js'
 import { History } from './history.js'
 import type { Left } from './left.js'
-import { assertConnected, TestConsumer } from './test-consumer.js'
+import { TestConsumer } from './test-consumer.js'
 
 export class FaultyBroker extends MemoryBroker {
   protected readonly conditions = new Conditions()
@@ -58,6 +62,19 @@ export class FaultyBroker extends MemoryBroker {
   protected override async store(entries: readonly Entry[]): Promise<void> {
     assertConnected(this.switches)
     await super.store(entries)
+  }
+
+  protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    assertConnected(this.switches)
+    const refusals = await super.storeIf(entries)
+    for (const [index, { entry, replaces }] of entries.entries()) {
+      if (replaces !== undefined && !refusals[index]) this.history.replace(entry)
+    }
+    return refusals
+  }
+
+  protected override makeState(): StateBackend {
+    return new FaultyState({ clock: this.clock, faults: this.switches })
   }
 
   protected override async checkStore(): Promise<void> {

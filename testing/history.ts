@@ -5,6 +5,7 @@ import type { Body } from '../lib/encoder.js'
 import { SkipMessage } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
+import type { Entry } from '../lib/outcome.js'
 import type { Settlement } from '../lib/settlement.js'
 import type { Conditions } from './conditions.js'
 import { type AnyHandle, argumentsMatch, showCall } from './matching.js'
@@ -70,8 +71,15 @@ export class History implements Middleware {
   afterEnqueue(message: Message, delay: number | undefined): void {
     if (this.#ids.has(message.messageId)) return
     this.#ids.add(message.messageId)
-    // A copy: the sender may change its arguments afterwards.
-    this.sent.push({ message: Message.decode(message.encode()), delay })
+    this.sent.push(asSent({ message, delay }))
+    this.conditions.changed()
+  }
+
+  /** A unique message took the place of one that waited, and its id: it is what was sent now. */
+  replace(entry: Entry): void {
+    const index = this.sent.findIndex(({ message }) => message.messageId === entry.message.messageId)
+    if (index < 0) return
+    this.sent[index] = asSent(entry)
     this.conditions.changed()
   }
 
@@ -155,6 +163,11 @@ export class History implements Middleware {
     const message = body === undefined ? undefined : decoded(body)
     return message && this.endOf(message.messageId)?.error
   }
+}
+
+/** A copy: the sender may change its arguments afterwards. */
+function asSent({ message, delay }: Entry): SentMessage {
+  return { message: Message.decode(message.encode()), delay }
 }
 
 const mostLines = 20

@@ -8,7 +8,7 @@ import type { Duration } from '../lib/duration.js'
 import { InvalidOption } from '../lib/errors.js'
 import type { AnyActor } from '../lib/middleware.js'
 import { flag, count as readCount } from '../lib/options.js'
-import { Deadline, parseDuration, showDuration } from '../lib/time.js'
+import { parseDuration, showDuration } from '../lib/time.js'
 import { positive } from '../lib/worker/worker-options.js'
 import { Results } from '../middleware/results.js'
 import { failure } from './failure.js'
@@ -18,6 +18,7 @@ import { checkEnd, type End, type EndedDelivery, type SentMessage } from './hist
 import { type Left, showLeft } from './left.js'
 import { type AnyHandle, type ArgumentPatterns, checkActor, checkArguments, showCall } from './matching.js'
 import { ResultsOnDemand } from './results-on-demand.js'
+import { runAll } from './run-all.js'
 import { SingleRuns } from './single-run.js'
 import type { TestConsumer } from './test-consumer.js'
 import { WorkerOnDemand } from './worker-on-demand.js'
@@ -209,7 +210,8 @@ export class TestBroker extends FaultyBroker {
 
   /**
    * Runs everything until nothing is left: what is ready, and what is delayed, retries included. The clock moves from one
-   * delay to the next, but not while an actor is running: one that waits for time to pass needs `advance`.
+   * delay to the next, and to the end of a batch that gathers, but not while an actor is running: one that waits for time to
+   * pass needs `advance`.
    *
    * @param options.failOnDeadLetter Whether it throws if a message is dead-lettered. @default true
    * @param options.within How long it may take, in real time. @default '10s'
@@ -222,7 +224,9 @@ export class TestBroker extends FaultyBroker {
     const { failOnDeadLetter = true, within = 10_000 } = options
     const timeout = parseDuration(within, 'within')
     const letters = this.history.deadLettered.length
-    if (!(await this.#worker.during(() => this.#runAll(timeout)))) {
+    const { clock, conditions } = this
+    const all = { clock, conditions, worker: this.#worker, left: () => this.#left }
+    if (!(await this.#worker.during(() => runAll(all, timeout)))) {
       const text = `Expected drain() to be done within ${showDuration(timeout)}. ${this.#showLeft()}`
       throw failure(text, { method: this.drain, expected: undefined, actual: this.#left })
     }
@@ -233,20 +237,6 @@ export class TestBroker extends FaultyBroker {
       `Expected every message to succeed; ${was} dead-lettered:\n${this.history.showDeadLetters(letters)}`,
       { method: this.drain, expected: 0, actual: dead, cause: this.history.causeOf(letters) },
     )
-  }
-
-  /** Returns whether nothing is left in time. */
-  async #runAll(timeout: number): Promise<boolean> {
-    const deadline = new Deadline(timeout)
-    const isIdle = (): true | undefined => this.#left.ready + this.#left.inFlight === 0 || undefined
-    while (deadline.left > 0 && (await this.conditions.until(isIdle, deadline.left))) {
-      // An actor may have imported others, whose messages are ready now.
-      await this.#worker.start()
-      // Even without a delay: it waits for the hooks that follow a settlement, which may send as well.
-      await this.clock.advance(isIdle() ? (this.#left.due ?? 0) : 0)
-      if (isIdle() && this.#left.due === undefined) return true
-    }
-    return false
   }
 
   /** Moves the clock, and runs what is due by then; see `MemoryBroker.advance`. */

@@ -1,9 +1,10 @@
 /** A consumer of the test broker: it can be paused, and brings about the faults that are switched on. */
-import type { Consumer, DeadLetterReason, Delivery } from '../lib/consumer.js'
+import type { Consumer, DeadLetterReason, Delivery, StateSettlement } from '../lib/consumer.js'
 import { ConnectionFailed, DecodeError } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Entry } from '../lib/outcome.js'
-import type { FaultSwitches } from './faults.js'
+import type { Refusal } from '../lib/state/changes.js'
+import { assertConnected, type FaultSwitches } from './faults.js'
 
 export interface TestConsumerOptions {
   /** Makes a consumer of the queue that has no faults. */
@@ -99,13 +100,16 @@ export class TestConsumer implements Consumer {
   }
 
   async deadLetter(delivery: Delivery, reason: DeadLetterReason, sends: readonly Entry[]): Promise<void> {
-    const { countDead, deadLettered } = this.#options
-    await this.#settle(delivery, async () => {
-      const before = countDead()
-      await this.#inner.deadLetter(delivery, reason, sends)
-      // Nothing happens if the message was redelivered or flushed in the meantime.
-      if (countDead() > before) deadLettered(delivery, reason)
-    })
+    await this.#settle(delivery, () => this.#inner.deadLetter(delivery, reason, sends), reason)
+  }
+
+  async settleWith(delivery: Delivery, step: StateSettlement): Promise<Refusal | undefined> {
+    let refusal: Refusal | undefined
+    const settle = async (): Promise<void> => {
+      refusal = await this.#inner.settleWith?.(delivery, step)
+    }
+    await this.#settle(delivery, settle, step.letter)
+    return refusal
   }
 
   async requeue(delivery: Delivery, how?: { counted?: boolean; delay?: number }): Promise<void> {
@@ -114,14 +118,18 @@ export class TestConsumer implements Consumer {
     this.#options.settled()
   }
 
-  async #settle(delivery: Delivery, settle: () => Promise<void>): Promise<void> {
-    const { faults, settled } = this.#options
+  /** @param letter Why it is dead-lettered, if it is. */
+  async #settle(delivery: Delivery, settle: () => Promise<void>, letter?: DeadLetterReason): Promise<void> {
+    const { faults, countDead, deadLettered, settled } = this.#options
     assertConnected(faults)
     if (faults.takeFailingAck()) {
       await this.#inner.requeue(delivery, { counted: true })
       throw new ConnectionFailed('The acknowledgement was lost, and the message is delivered again (failNextAck).')
     }
+    const dead = countDead()
     await settle()
+    // Nothing happens if the message was redelivered or flushed in the meantime.
+    if (letter && countDead() > dead) deadLettered(delivery, letter)
     settled()
   }
 
@@ -130,9 +138,4 @@ export class TestConsumer implements Consumer {
     this.#resume()
     await this.#inner.close()
   }
-}
-
-/** @throws {ConnectionFailed} while the connection is lost. */
-export function assertConnected({ connectionLost }: FaultSwitches): void {
-  if (connectionLost) throw new ConnectionFailed('The connection is lost (loseConnection).')
 }

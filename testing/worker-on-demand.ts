@@ -36,6 +36,12 @@ export class WorkerOnDemand {
     return this.#workers.flatMap((worker) => [...worker.messages])
   }
 
+  /** How many messages gather in batches, if no actor is running; otherwise 0. */
+  get gathering(): number {
+    const each = this.#workers.map((worker) => worker.gathering)
+    return each.reduce((total, one) => total + one, 0)
+  }
+
   /** Starts to consume the queues of actors that were declared since the last call; takes nothing yet. */
   start(): Promise<void> {
     this.#started = this.#started.catch(() => {}).then(() => this.#start())

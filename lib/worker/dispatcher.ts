@@ -33,6 +33,11 @@ export class Dispatcher {
     return this.#active
   }
 
+  /** How many messages gather in batches, if no actor is running; otherwise 0. */
+  get gathering(): number {
+    return this.#active === this.#batches.withoutSlot ? this.#active : 0
+  }
+
   /** How many messages wait for a slot. */
   get waiting(): number {
     return this.#localQueue.size

@@ -116,6 +116,14 @@ export class Worker implements WorkerContract {
     return this.#running.executions().map(({ message }) => message)
   }
 
+  /**
+   * How many messages gather in batches, if no actor is running; otherwise 0.
+   * @internal
+   */
+  get gathering(): number {
+    return this.#dispatcher.gathering
+  }
+
   /** The queues it consumes, once it has started. */
   get queues(): readonly string[] {
     return this.#loops.map((loop) => loop.consumer.queueName)

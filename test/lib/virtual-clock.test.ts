@@ -145,6 +145,18 @@ t.test('thousands of timers that are set and cancelled leave no memory in use', 
   clock.clearTimeout(undefined)
 })
 
+t.test('it tells when the next timer is due, cancelled ones aside', async (t) => {
+  const clock = new VirtualClock()
+  t.equal(clock.untilNext, undefined)
+  const first = clock.setTimeout(() => {}, 1000)
+  clock.setTimeout(() => {}, 600_000)
+  t.ok((clock.untilNext as number) <= 1000)
+  clock.clearTimeout(first)
+  t.ok((clock.untilNext as number) > 500_000)
+  await clock.advance(clock.untilNext as number)
+  t.equal(clock.untilNext, undefined)
+})
+
 t.test('an error in a timer rejects the advance; the clock keeps working', async (t) => {
   const clock = new VirtualClock()
   clock.setTimeout(() => {

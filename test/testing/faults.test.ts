@@ -64,6 +64,9 @@ t.test('loseConnection: sends, takes and everything else fail until it is restor
   await t.rejects(broker.check(), ConnectionFailed)
   await t.rejects(broker.deadLetters('default'), ConnectionFailed)
   await t.rejects(broker.flush('default'), ConnectionFailed)
+  await t.rejects(broker.state?.read(['key']) as Promise<unknown>, ConnectionFailed)
+  const unique = actor(async () => {}, { actorName: 'unique', unique: true })
+  await t.rejects(unique.send(), ConnectionFailed)
   await t.rejects(
     broker.drain({ within: 20 }).then(() => job.send()),
     ConnectionFailed,

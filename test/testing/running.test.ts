@@ -1,6 +1,7 @@
 /** How a test runs the messages of its broker: one, until something happened, or all of them. */
 import t from 'tap'
 import { remoteActor } from '../../lib/actor.js'
+import { batchActor } from '../../lib/batch-actor.js'
 import { current } from '../../lib/current.js'
 import { BrokerClosed, Retry, SkipMessage } from '../../lib/errors.js'
 import type { Middleware } from '../../lib/middleware.js'
@@ -134,6 +135,51 @@ t.test('drain runs what a hook sends after the last settlement', async (t) => {
   await broker.drain()
   t.same(runs, [2, 1, 0])
 })
+
+t.test('drain moves the clock for a batch that gathers', async (t) => {
+  const { broker } = open(t)
+  const batches: number[][] = []
+  const insert = batchActor(async (rows: number[]) => void batches.push(rows), {
+    actorName: 'insert',
+    size: 3,
+    linger: '1h',
+    broker,
+  })
+  await insert.sendMany([[1], [2], [3], [4]])
+  await insert.sendWithOptions({ args: [5], delay: '1d' })
+  await broker.drain()
+  t.same(batches, [[1, 2, 3], [4], [5]])
+  await broker.perform(insert, [6])
+  t.same(batches.at(-1), [6])
+})
+
+t.test(
+  'unique messages: what is skipped was not sent, what is replaced was sent with its latest arguments',
+  async (t) => {
+    const { broker, actor } = open(t)
+    const saved: string[] = []
+    const save = actor(async (text: string) => void saved.push(text), {
+      actorName: 'save',
+      unique: { key: () => 'document', onDuplicate: 'replace' },
+    })
+    const once = actor(async () => {}, { actorName: 'once', unique: true })
+    await once.send()
+    t.equal((await once.send()).deduplicated, 'skipped')
+    await broker.assertSent(once, [], { count: 1 })
+    await save.sendWithOptions({ args: ['v1'], delay: '1m' })
+    await save.sendWithOptions({ args: ['v2'], delay: '1m' })
+    await broker.assertSent(save, ['v2'], { count: 1 })
+    broker.refuteSent(save, ['v1'])
+    await broker.drain()
+    t.same(saved, ['v2'])
+    await broker.perform(save, ['v3'])
+    broker.faults.failNextAck()
+    await save.send('v4')
+    await broker.drain()
+    t.same(saved, ['v2', 'v3', 'v4', 'v4'])
+    t.equal((await save.send('v5')).deduplicated, false, 'the lock was freed in the end')
+  },
+)
 
 t.test('drain does not move the clock while an actor runs', async (t) => {
   const { broker, actor } = open(t)
