@@ -4,7 +4,6 @@
  */
 import type { Broker } from './broker.js'
 import { show } from './checks.js'
-import { withCommonContext } from './context-values.js'
 import { type RunningMessage, runActor } from './current.js'
 import { BatchError, DramatisError, NotSerializable } from './errors.js'
 import { toError } from './failure.js'
@@ -35,7 +34,7 @@ export async function runBatch(
   const accepted = [...messages.keys()].filter((index) => !inputs[index]?.[1])
   if (accepted.length === 0) return ends
   running.batch = accepted.map((index) => messages[index] as Message)
-  running.message = withCommonContext(running.batch)
+  running.message = running.batch[0] as Message
   const items = accepted.map((index) => inputs[index]?.[0])
   const needed = accepted.map((index) => wanted[index] === 'json')
   const acceptedEnds = await runItems(actor, items, running, broker, needed).catch((error): BatchEnd[] => {

@@ -5,7 +5,6 @@
  * Nothing here is called for a message until a value is registered, or a message that carries some is run.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks'
-import { isDeepStrictEqual } from 'node:util'
 import { checkMethods, expected } from './checks.js'
 import { checkSerializable } from './encoder.js'
 import { DramatisError } from './errors.js'
@@ -128,18 +127,6 @@ export function inheritContext(message: Message, preceding: Message): Message {
   const context = contextOf(preceding)
   if (!context || !(message instanceof Message) || message.options.context !== undefined) return message
   return message.with({ options: { ...message.options, context } })
-}
-
-/** The first of several messages that run together, with only those of its values that all of them carry. */
-export function withCommonContext(messages: readonly Message[]): Message {
-  const first = messages[0] as Message
-  const context = contextOf(first)
-  if (!context) return first
-  const others = messages.slice(1).map(contextOf)
-  const common = Object.entries(context).filter(([name, value]) =>
-    others.every((other) => other && Object.hasOwn(other, name) && isDeepStrictEqual(other[name], value)),
-  )
-  return first.with({ options: { ...first.options, context: Object.fromEntries(common) } })
 }
 
 /** The values that a message carries. Another producer may mean something else by the option, which is left alone. */

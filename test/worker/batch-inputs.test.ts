@@ -1,7 +1,6 @@
-/** What the function of a batch receives: items from any producer, what schemas make of them, and their context. */
-import { AsyncLocalStorage } from 'node:async_hooks'
+/** What the function of a batch receives: items from any producer, and what schemas make of them. */
 import t from 'tap'
-import { batchActor, contextValue, current, Message } from '../../lib/index.js'
+import { batchActor, current, Message } from '../../lib/index.js'
 import { failure, stage } from '../support/memory.js'
 import { address } from '../support/schemas.js'
 
@@ -49,32 +48,4 @@ t.test('items that a schema refuses fail alone, and the others run without them'
   await t.rejects(second as Promise<unknown>, failure('InvalidArguments'))
   for (const one of [first, third]) await t.rejects(one as Promise<unknown>, failure('Error', 'all others'))
   await t.rejects(invite.send('bob'), { name: 'InvalidArguments' })
-})
-
-t.test('a batch has the context values that all of its messages carry', async (t) => {
-  const { broker, work } = stage(t)
-  const requestId = new AsyncLocalStorage<string>()
-  const tenant = new AsyncLocalStorage<{ name: string }>()
-  contextValue('batch.requestId', requestId)
-  contextValue('batch.tenant', tenant)
-  const where = batchActor(
-    async function where(items: number[]) {
-      await new Promise((resolve) => setImmediate(resolve))
-      const found = { requestId: requestId.getStore() ?? null, tenant: tenant.getStore() ?? null }
-      return items.map((_, index) => ({ ...found, own: current().messages[index]?.options.context ?? null }))
-    },
-    { ...three, broker },
-  )
-  await work()
-  const send = (id: string, name: string) => requestId.run(id, () => tenant.run({ name }, () => where.send(1)))
-  const same = await Promise.all([send('a', 'acme'), send('b', 'acme'), send('c', 'acme')])
-  for (const [index, message] of same.entries()) {
-    t.same(await message.result(), {
-      requestId: null,
-      tenant: { name: 'acme' },
-      own: { 'batch.requestId': 'abc'[index], 'batch.tenant': { name: 'acme' } },
-    })
-  }
-  const mixed = await Promise.all([send('a', 'acme'), send('a', 'other'), where.send(1)])
-  for (const message of mixed) t.match(await message.result(), { requestId: null, tenant: null })
 })
