@@ -69,6 +69,10 @@ export class TestBroker extends FaultyBroker {
     const { concurrency = 8, setDefault = true, ...rest } = options
     super(rest)
     this.#worker = new WorkerOnDemand(this, positive(concurrency, 'concurrency'))
+    this.use({
+      afterWorkerBoot: (worker) => this.#worker.afterWorkerBoot(worker),
+      afterWorkerShutdown: (worker) => this.#worker.afterWorkerShutdown(worker),
+    })
     this.#singleRuns = new SingleRuns(this, this.conditions, this.history)
     if (rest.middleware === undefined) {
       const backend = new ResultsOnDemand({ clock: this.clock }, (wait) => this.#worker.during(wait))

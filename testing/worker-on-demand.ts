@@ -1,6 +1,6 @@
 /**
  * An inline worker that runs messages only while it is asked to. Between two calls it takes nothing; what it has begun by
- * then it finishes.
+ * then it finishes. While the test has a worker of its own on the broker, that one does the work.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Broker } from '../lib/broker.js'
@@ -8,6 +8,7 @@ import { bindActors } from '../lib/declarations.js'
 import { peekBroker } from '../lib/default-broker.js'
 import type { Message } from '../lib/message.js'
 import { Worker } from '../lib/worker/worker.js'
+import type { WorkerContract } from '../lib/worker-contract.js'
 import type { TestConsumer } from './test-consumer.js'
 
 export class WorkerOnDemand {
@@ -20,6 +21,8 @@ export class WorkerOnDemand {
   #started: Promise<void> = Promise.resolve()
   /** How many calls ask for work at the moment. */
   #asking = 0
+  /** The workers of the test that are running. */
+  readonly #others = new Set<WorkerContract>()
 
   constructor(
     private readonly broker: Broker,
@@ -64,18 +67,43 @@ export class WorkerOnDemand {
   adopt(consumer: TestConsumer): void {
     if (!this.#starting.getStore()) return
     this.#consumers.push(consumer)
-    if (this.#asking === 0) consumer.pause()
+    if (!this.#isActive) consumer.pause()
+  }
+
+  /** Called when a worker of the broker has started. */
+  afterWorkerBoot(worker: WorkerContract): void {
+    if (this.#workers.includes(worker as Worker)) return
+    this.#others.add(worker)
+    this.#update()
+  }
+
+  /** Called when a worker of the broker has stopped. */
+  afterWorkerShutdown(worker: WorkerContract): void {
+    this.#others.delete(worker)
+    this.#update()
+  }
+
+  get #isActive(): boolean {
+    return this.#asking > 0 && this.#others.size === 0
+  }
+
+  #update(): void {
+    for (const consumer of this.#consumers) {
+      if (this.#isActive) consumer.resume()
+      else consumer.pause()
+    }
   }
 
   /** Runs messages until `ask` is done. */
   async during<T>(ask: () => Promise<T>): Promise<T> {
     this.#asking++
     try {
-      for (const consumer of this.#consumers) consumer.resume()
+      this.#update()
       await this.start()
       return await ask()
     } finally {
-      if (--this.#asking === 0) for (const consumer of this.#consumers) consumer.pause()
+      this.#asking--
+      this.#update()
     }
   }
 

@@ -1,24 +1,10 @@
 /** How a test runs the messages of its broker: one, until something happened, or all of them. */
 import t from 'tap'
-import { remoteActor } from '../../lib/actor.js'
-import { batchActor } from '../../lib/batch-actor.js'
-import { current } from '../../lib/current.js'
+import { setBroker } from '../../lib/default-broker.js'
 import { BrokerClosed, Retry, SkipMessage } from '../../lib/errors.js'
 import type { Middleware } from '../../lib/middleware.js'
-import { type OpenTestBroker, openTestBroker as open } from '../support/test-broker.js'
-
-class Refused extends Error {}
-
-/** An actor that fails this many times. */
-function flaky({ actor }: Pick<OpenTestBroker, 'actor'>, failures: number, options: object = {}) {
-  return actor(
-    async (name: string) => {
-      if (failures-- > 0) throw new Refused(`${name} is refused`)
-      return { name, attempt: Number(current().message.options.retries ?? 0) + 1 }
-    },
-    { actorName: `flaky${failures}`, jitter: false, ...options },
-  )
-}
+import { Worker } from '../../lib/worker/worker.js'
+import { flaky, openTestBroker as open, Refused } from '../support/test-broker.js'
 
 t.test('perform returns the result of the actor, or throws its own error', async (t) => {
   const { broker, actor } = open(t)
@@ -85,74 +71,6 @@ t.test('perform throws what kept the actor from running, and what asked for a re
   await t.rejects(broker.perform(flaky({ actor }, 0), ['ada']), { name: 'SkipMessage', message: 'paused' })
 })
 
-t.test('drain runs delayed messages and retries, each at its time', async (t) => {
-  const { broker, actor } = open(t)
-  const start = broker.clock.now()
-  const times: number[] = []
-  const job = actor(
-    async () => {
-      times.push(Math.round((broker.clock.now() - start) / 1000))
-      if (times.length < 4) throw new Error('not yet')
-    },
-    { actorName: 'job', minBackoff: '1h', jitter: false },
-  )
-  await job.sendWithOptions({ delay: '1d' })
-  await broker.drain()
-  t.same(times, [86_400, 90_000, 97_200, 111_600])
-  t.match(await broker.stats('default'), { ready: 0, delayed: 0, inFlight: 0, dead: 0 })
-})
-
-t.test('drain throws with the reasons of dead letters, and what the actor threw as the cause', async (t) => {
-  const { broker, actor } = open(t)
-  const job = flaky({ actor }, 3, { maxRetries: 2 })
-  await job.send('ada')
-  const error = await broker.drain().catch((error: unknown) => error)
-  t.match(error, {
-    name: 'AssertionError',
-    message:
-      'Expected every message to succeed; 1 was dead-lettered:\n  flaky3("ada"): Refused: ada is refused (after 2 retries)',
-  })
-  t.ok((error as Error).cause instanceof Refused)
-  await broker.drain()
-  await job.send('bob')
-  await broker.drain()
-  await flaky({ actor }, 9, { maxRetries: 0 }).send('eve')
-  await broker.drain({ failOnDeadLetter: false })
-  t.equal((await broker.deadLetters('default')).letters.length, 2)
-})
-
-t.test('drain runs what a hook sends after the last settlement', async (t) => {
-  const { broker, actor } = open(t)
-  const runs: number[] = []
-  const job = actor(async (left: number) => void runs.push(left), { actorName: 'job' })
-  broker.use({
-    async afterSettleMessage({ args: [left] }) {
-      await new Promise(setImmediate)
-      if ((left as number) > 0) await job.sendWithOptions({ args: [(left as number) - 1], delay: '1h' })
-    },
-  })
-  await job.send(2)
-  await broker.drain()
-  t.same(runs, [2, 1, 0])
-})
-
-t.test('drain moves the clock for a batch that gathers', async (t) => {
-  const { broker } = open(t)
-  const batches: number[][] = []
-  const insert = batchActor(async (rows: number[]) => void batches.push(rows), {
-    actorName: 'insert',
-    size: 3,
-    linger: '1h',
-    broker,
-  })
-  await insert.sendMany([[1], [2], [3], [4]])
-  await insert.sendWithOptions({ args: [5], delay: '1d' })
-  await broker.drain()
-  t.same(batches, [[1, 2, 3], [4], [5]])
-  await broker.perform(insert, [6])
-  t.same(batches.at(-1), [6])
-})
-
 t.test(
   'unique messages: what is skipped was not sent, what is replaced was sent with its latest arguments',
   async (t) => {
@@ -180,53 +98,6 @@ t.test(
     t.equal((await save.send('v5')).deduplicated, false, 'the lock was freed in the end')
   },
 )
-
-t.test('drain does not move the clock while an actor runs', async (t) => {
-  const { broker, actor } = open(t)
-  let ended = 0
-  const slow = actor(
-    async () => {
-      await new Promise((resolve) => setTimeout(resolve, 80))
-      ended = broker.clock.now()
-    },
-    { actorName: 'slow', timeLimit: '1m' },
-  )
-  await slow.send()
-  const last = slow.sendWithOptions({ delay: '1h' })
-  const before = broker.clock.now()
-  await last
-  await broker.drain()
-  t.ok(ended >= before + 3_600_000)
-  t.match(await broker.stats('default'), { dead: 0 })
-})
-
-t.test('drain that comes to no end says what is left', async (t) => {
-  const { broker, actor } = open(t)
-  const endless = actor((_name: string) => new Promise<void>(() => {}), { actorName: 'endless' })
-  await endless.send('ada')
-  await t.rejects(broker.drain({ within: 50 }), {
-    name: 'AssertionError',
-    message: /within 50 ms\. Left in the queues: 0 ready, 1 in flight \(running: endless\("ada"\)\), 0 delayed\.$/,
-  })
-  const other = open(t)
-  const forever = other.actor(async () => void (await forever.sendWithOptions({ delay: '1d' })), {
-    actorName: 'forever',
-  })
-  await forever.send()
-  await t.rejects(other.broker.drain({ within: 50 }), {
-    message: /Left in the queues: .* 1 delayed \(the first by \d+ ms/,
-  })
-})
-
-t.test('drain leaves messages alone whose actor is elsewhere', async (t) => {
-  const { broker, actor } = open(t)
-  const remote = remoteActor<[string]>('greet', { queueName: 'python', broker })
-  await remote.send('ada')
-  await flaky({ actor }, 0).send('ada')
-  await broker.drain()
-  await broker.assertSent(remote, ['ada'])
-  t.match(await broker.stats('python'), { ready: 1 })
-})
 
 t.test('waitFor resolves with how the next message of the actor ended', async (t) => {
   const { broker, actor } = open(t)
@@ -276,6 +147,29 @@ t.test('a result that is awaited runs its message, in an actor as well', async (
   const twice = actor(async (a: number) => (await add.send(a, a)).result(), { actorName: 'twice' })
   t.equal(await (await add.send(1, 2)).result(), 3)
   t.equal(await broker.perform(twice, [4]), 8)
+})
+
+t.test('a worker of the test runs messages at once, on threads, and instead of the one on demand', async (t) => {
+  const { broker } = open(t)
+  setBroker(broker)
+  const { onThread } = await import('../support/actors/test-broker.js')
+  const modules = [new URL('../support/actors/test-broker.ts', import.meta.url).href]
+  const worker = new Worker(broker, { threads: 1, modules })
+  await worker.start()
+  const message = await onThread.send(2)
+  t.match(await broker.waitFor(onThread, 'succeeded', { within: '20s' }), { result: true })
+  t.equal(await message.result(), true)
+  await broker.drain({ within: '20s' })
+  await broker.assertSent(onThread, [0], { count: 1 })
+  t.same(
+    broker.sent.map(({ message }) => message.args),
+    [[2], [1], [0]],
+  )
+  await worker.stop()
+  await onThread.send(0)
+  t.match(await broker.waitFor(onThread, 'succeeded'), { message: { args: [1] } })
+  await broker.drain()
+  t.match(broker.sent.length, 4)
 })
 
 t.test('with a concurrency of 1 messages run one after the other, in their order', async (t) => {
