@@ -43,6 +43,8 @@ export interface BatchesOptions {
 export class Batches implements RunControl {
   /** How many messages that have begun occupy no slot: all of a gathering batch, all but one of a running one. */
   withoutSlot = 0
+  /** How many batches wait for a slot. */
+  due = 0
   readonly #options: BatchesOptions
   readonly #gathering = new Map<AnyActor, Batch>()
   #due: Batch[] = []
@@ -50,11 +52,6 @@ export class Batches implements RunControl {
 
   constructor(options: BatchesOptions) {
     this.#options = options
-  }
-
-  /** Whether a batch waits for a slot. */
-  get isDue(): boolean {
-    return this.#due.length > 0
   }
 
   // — Gathering ——————————————————————————————————————————————————————————————————————————————————————————
@@ -93,7 +90,7 @@ export class Batches implements RunControl {
   /** It waits for a slot. Until it starts, or is full, others may still join it. */
   #makeDue(batch: Batch): void {
     this.#options.clock.clearTimeout(batch.timer)
-    if (!this.#due.includes(batch)) this.#due.push(batch)
+    if (!this.#due.includes(batch)) this.due = this.#due.push(batch)
   }
 
   #complete(batch: Batch): void {
@@ -104,14 +101,15 @@ export class Batches implements RunControl {
   #remove(batch: Batch): void {
     this.#complete(batch)
     this.#due = this.#due.filter((one) => one !== batch)
+    this.due = this.#due.length
   }
 
   // — Running ————————————————————————————————————————————————————————————————————————————————————————————
 
   /** Starts the batch that has been due for longest; called when there is a free slot. */
   startNext(): boolean {
-    const batch = this.#due[0]
-    if (!batch) return false
+    if (this.due === 0) return false
+    const batch = this.#due[0] as Batch
     this.#remove(batch)
     this.#start(batch)
     return true

@@ -57,7 +57,12 @@ export class Dispatcher {
   /** An actor has finished. */
   ran(): void {
     this.#active--
-    if (this.#localQueue.size > 0 || this.#batches.isDue) this.dispatch()
+    if (this.#hasWork) this.dispatch()
+  }
+
+  /** Whether anything waits for a slot. */
+  get #hasWork(): boolean {
+    return !this.#stopped && (this.#localQueue.size > 0 || this.#batches.due > 0)
   }
 
   /** Starts as many messages as there are slots. */
@@ -65,15 +70,11 @@ export class Dispatcher {
     // An actor that finishes immediately calls this again from within the loop, which continues anyway.
     if (this.#dispatching) return
     this.#dispatching = true
-    while (!this.#stopped && this.#active - this.#batches.withoutSlot < this.#runner.slots) {
-      if (this.#batches.isDue) {
-        this.#batches.startNext()
-        continue
-      }
-      const next = this.#localQueue.shift()
-      if (!next) break
+    while (this.#hasWork && this.#active - this.#batches.withoutSlot < this.#runner.slots) {
+      if (this.#batches.startNext()) continue
       this.#active++
-      this.#executor.process(next.delivery, next.settlements)
+      const { delivery, settlements } = this.#localQueue.shift() as Waiting
+      this.#executor.process(delivery, settlements)
     }
     this.#dispatching = false
   }
