@@ -37,10 +37,16 @@ export interface ActorHandle<A extends readonly unknown[], R> {
   sendWithOptions(...options: SendArguments<A>): Promise<Message<R>>
   /** Sends a message for each list of arguments in one operation: all are stored or, if it rejects, none. */
   sendMany(argLists: readonly Readonly<A>[], options?: Omit<SendOptions<A>, 'args'>): Promise<Message<R>[]>
+  /** Creates a message for a step of a pipeline, which takes its last argument from the step before. */
+  message(...args: AllButLast<A>): Message<R, LastOf<A>>
   /** Creates a message without sending it. */
-  message(...args: A): Message<R>
-  /** Creates a message with its own options. A `delay` is up to the caller that enqueues it. */
-  messageWithOptions(...options: SendArguments<A>): Message<R>
+  message(...args: A): Message<R, LeftOf<A>>
+  /** Creates a message for a step of a pipeline that ignores the result of the step before. */
+  messageWithOptions(options: OptionsFor<A> & { pipeIgnore: true }): Message<R, unknown>
+  /** Creates a message for a step of a pipeline, which takes its last argument from the step before. */
+  messageWithOptions(...options: SendArguments<AllButLast<A>>): Message<R, LastOf<A>>
+  /** Creates a message with its own options. A `delay` is that of a step of a pipeline; `enqueue` has its own. */
+  messageWithOptions(...options: SendArguments<A>): Message<R, LeftOf<A>>
 }
 
 /** How the messages of a batch actor are run together. */
@@ -52,6 +58,37 @@ export interface BatchSettings {
   /** Whether a message that failed before runs in a batch of its own. */
   readonly retryAlone: boolean
 }
+
+/** The options of a message; the arguments may be omitted if the function needs none. */
+type OptionsFor<A extends readonly unknown[]> = SendArguments<A> extends [options?: infer O] ? NonNullable<O> : never
+
+/** The required arguments. */
+type RequiredOf<A extends readonly unknown[]> = A extends readonly [infer First, ...infer Rest]
+  ? [First, ...RequiredOf<Rest>]
+  : []
+
+/** The required arguments without the last one; nothing fits if there is none. */
+type AllButLast<A extends readonly unknown[]> = number extends A['length']
+  ? // biome-ignore lint/suspicious/noExplicitAny: an open list
+    any[]
+  : RequiredOf<A> extends [...infer Start, unknown]
+    ? Start
+    : [never]
+
+/** The last required argument, which the step before gives; of an open list, anything. */
+type LastOf<A extends readonly unknown[]> = number extends A['length']
+  ? // biome-ignore lint/suspicious/noExplicitAny: an open list
+    any
+  : RequiredOf<A> extends [...unknown[], infer Last]
+    ? Last
+    : never
+
+/** What a message with all its arguments takes: nothing, unless more are possible. */
+// biome-ignore lint/suspicious/noExplicitAny: any of the optional arguments
+type LeftOf<A extends readonly unknown[]> = number extends A['length'] ? any : IsFixed<A> extends true ? never : any
+
+/** Whether no argument is optional. */
+type IsFixed<A extends readonly unknown[]> = A extends Required<A> ? (Required<A> extends A ? true : false) : false
 
 /**
  * An actor: the function itself, which can also be sent.

@@ -85,13 +85,20 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     return broker
   }
 
-  message(...args: A): Message<R> {
+  message(...args: readonly unknown[]): Message<R> {
     return this.#make(args, undefined, {})
   }
 
-  messageWithOptions(...[given = {}]: SendArguments<A>): Message<R> {
+  /** The delay of a step is an option on the wire, as in Dramatiq; pipelines read it. */
+  messageWithOptions(given: Partial<SendOptions<readonly unknown[]>> = {}): Message<R> {
+    const message = this.#makeWithOptions(given)
+    const delay = readDelay(given.delay)
+    return delay === undefined ? message : message.with({ options: { ...message.options, delay } })
+  }
+
+  #makeWithOptions(given: Partial<SendOptions<readonly unknown[]>>): Message<R> {
     checkMessageOptions(given)
-    const { args = [], kwargs, delay: _, options, ...own } = given as Partial<SendOptions<A>>
+    const { args = [], kwargs, delay: _, options, ...own } = given
     if (!Array.isArray(args)) {
       throw new InvalidOption(`Expected "args" to be an array, as in { args: [1, 2] }; got ${show(args)}.`, 'args')
     }
@@ -110,16 +117,14 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   }
 
   async sendWithOptions(...options: SendArguments<A>): Promise<Message<R>> {
-    const message = this.messageWithOptions(...options)
+    const message = this.#makeWithOptions(options[0] ?? {})
     const survivors = await this.broker.enqueueEntries([{ message, delay: readDelay(options[0]?.delay) }])
     return survivors ? message.standingFor(survivors[0]) : message
   }
 
   async sendMany(argLists: readonly Readonly<A>[], options: Omit<SendOptions<A>, 'args'> = {}): Promise<Message<R>[]> {
     checkArgumentLists(argLists, options)
-    const messages = argLists.map((args) =>
-      this.messageWithOptions(...([{ ...options, args }] as unknown as SendArguments<A>)),
-    )
+    const messages = argLists.map((args) => this.#makeWithOptions({ ...options, args }))
     const delay = readDelay(options.delay)
     if (messages.length === 0) return messages
     const survivors = await this.broker.enqueueEntries(messages.map((message) => ({ message, delay })))

@@ -29,7 +29,7 @@ import { canonicalQueueName, checkActorName, checkQueueName } from './queue-name
 import { markInstances } from './registry.js'
 import type { ResultBackend } from './results/backend.js'
 import type { StateBackend } from './state/backend.js'
-import type { Refusal } from './state/changes.js'
+import type { Refusal, StateChange } from './state/changes.js'
 import { type StorageStep, storeConditionally } from './state/conditional-store.js'
 import type { ConditionalEntry } from './state/steps.js'
 import type { Survivor } from './state/survivor.js'
@@ -329,6 +329,30 @@ export abstract class Broker {
       state: this.stateFor('A message on conditions'),
       timeout: this.enqueueTimeout,
     })
+  }
+
+  /**
+   * Changes the state and stores messages in one step, where both are in one store; elsewhere the state first.
+   * Returns what was refused, if nothing was done.
+   * @internal
+   */
+  async enqueueWith(entries: readonly Entry[], changes: readonly StateChange[]): Promise<Refusal | undefined> {
+    const [first, ...rest] = entries
+    const state = this.stateFor('A group')
+    if (!first) return state.apply(changes)
+    await this.beforeEnqueue(entries)
+    if (this.hasOwnState && this.storeIf) {
+      const conditional = { entry: first, changes, replaces: undefined }
+      const others = rest.map((entry) => ({ entry, changes: [], replaces: undefined }))
+      const [refusal] = await this.storeIf([conditional, ...others])
+      if (refusal) return refusal
+    } else {
+      const refusal = await state.apply(changes)
+      if (refusal) return refusal
+      await this.store(entries)
+    }
+    await this.afterEnqueue(entries)
+    return undefined
   }
 
   /**

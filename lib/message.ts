@@ -1,5 +1,7 @@
 /** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
 import { expected, refuseUnknown, show } from './checks.js'
+import type { Pipeline } from './composition/pipeline.js'
+import type { Fitting, Step, StepsOf } from './composition/step-types.js'
 import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
@@ -36,13 +38,26 @@ export function provideResultSource(get: () => ResultSource): void {
   defaults.get = get
 }
 
+const piping = shared('pipe', (): { pipe: ((message: Message, next: unknown) => unknown) | undefined } => ({
+  pipe: undefined,
+}))
+
+/** Provides what `pipe` makes. Called by the module of pipelines. */
+export function providePipe(pipe: (message: Message, next: unknown) => unknown): void {
+  piping.pipe = pipe
+}
+
 /** What checks the arguments of a message before it is sent: the rules of its actor. */
 export interface ArgumentCheck {
   check(message: Message): Promise<unknown> | undefined
 }
 
-/** @typeParam R What the actor returns, and `result()` resolves to. */
-export class Message<R = unknown> implements MessageFields {
+/**
+ * @typeParam R What the actor returns, and `result()` resolves to.
+ * @typeParam Takes What it takes from the step before it in a pipeline.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a message of any actor
+export class Message<R = unknown, Takes = any> implements MessageFields {
   readonly queueName: string
   readonly actorName: string
   readonly args: readonly unknown[]
@@ -52,6 +67,8 @@ export class Message<R = unknown> implements MessageFields {
   readonly messageTimestamp: number
   /** Only carries the type of the result. */
   declare readonly _result?: R
+  /** Only carries the type of what it takes. */
+  declare readonly _takes?: { readonly value: Takes }
   /** The broker it was created for, if that isn't the default one. */
   #origin: ResultSource | undefined
   #argumentCheck: ArgumentCheck | undefined
@@ -90,7 +107,7 @@ export class Message<R = unknown> implements MessageFields {
   }
 
   /** A copy with some fields changed; `options` are replaced, not merged. */
-  with(changes: { readonly [K in keyof MessageFields]?: MessageFields[K] | undefined }): Message<R> {
+  with(changes: { readonly [K in keyof MessageFields]?: MessageFields[K] | undefined }): Message<R, Takes> {
     refuseUnknown(changes, fieldNames, 'with()')
     const {
       queueName = this.queueName,
@@ -101,7 +118,7 @@ export class Message<R = unknown> implements MessageFields {
       messageId = this.messageId,
       messageTimestamp = this.messageTimestamp,
     } = changes
-    const copy = new Message<R>({ queueName, actorName, args, kwargs, options, messageId, messageTimestamp })
+    const copy = new Message<R, Takes>({ queueName, actorName, args, kwargs, options, messageId, messageTimestamp })
     copy.#origin = this.#origin
     if (actorName === this.actorName) copy.#argumentCheck = this.#argumentCheck
     return copy
@@ -120,7 +137,7 @@ export class Message<R = unknown> implements MessageFields {
    * The message that its send stands for.
    * @internal
    */
-  standingFor(survivor: Survivor | undefined): Message<R> {
+  standingFor(survivor: Survivor | undefined): Message<R, Takes> {
     if (!survivor) return this
     const message = this.with({ messageId: survivor.messageId })
     message.#deduplicated = survivor.deduplicated
@@ -163,6 +180,22 @@ export class Message<R = unknown> implements MessageFields {
       this.#count++
       this.#name = name
     }
+  }
+
+  /**
+   * A pipeline of this message and another step, which takes its result as its last argument.
+   * @example await add.message(1, 2).pipe(add.message(3)).run()
+   */
+  pipe<N extends Step>(next: N & Fitting<N, R>): Pipeline<[R, ...StepsOf<N>], Takes> {
+    return piping.pipe?.(this, next) as Pipeline<[R, ...StepsOf<N>], Takes>
+  }
+
+  /**
+   * The broker it was created for, if that isn't the default one.
+   * @internal
+   */
+  get origin(): ResultSource | undefined {
+    return this.#origin
   }
 
   /** The seven fields of the wire format. */

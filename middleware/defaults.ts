@@ -6,6 +6,7 @@ import { identifyClasses } from '../lib/registry.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import { AgeLimit } from './age-limit.js'
 import { Callbacks } from './callbacks.js'
+import { GroupCallbacks } from './group-callbacks.js'
 import { Pipelines } from './pipelines.js'
 import { Results } from './results.js'
 import { Retries } from './retries.js'
@@ -14,7 +15,17 @@ import { TimeLimit } from './time-limit.js'
 import { Unique } from './unique.js'
 
 // A plugin that another copy of the package adds replaces the same plugin here.
-identifyClasses([AgeLimit, TimeLimit, ShutdownNotifications, Callbacks, Pipelines, Unique, Retries, Results])
+identifyClasses([
+  AgeLimit,
+  TimeLimit,
+  ShutdownNotifications,
+  Callbacks,
+  Pipelines,
+  GroupCallbacks,
+  Unique,
+  Retries,
+  Results,
+])
 
 /** @param options.results The results backend of the broker, if it has one. */
 export function defaultMiddleware(options: { results?: ResultBackend | undefined } = {}): Middleware[] {
@@ -26,7 +37,8 @@ export function defaultMiddleware(options: { results?: ResultBackend | undefined
     new ShutdownNotifications(),
     new Callbacks(),
     new Pipelines(),
-    new Unique(), // acts on the decision, like those around it
+    new GroupCallbacks(), // acts on the decision, like those around it
+    new Unique(),
     new Retries(), // decides in afterProcessMessage; the plugins around it act on the decision, in beforeSettleMessage
     ...(results ? [new Results({ backend: results })] : []),
   ]

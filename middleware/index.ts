@@ -15,6 +15,7 @@ export {
 export { AgeLimit, type AgeLimitOptions } from './age-limit.js'
 export { Callbacks } from './callbacks.js'
 export { defaultMiddleware } from './defaults.js'
+export { GroupCallbacks } from './group-callbacks.js'
 export { Pipelines } from './pipelines.js'
 export { Results, type ResultsOptions } from './results.js'
 export { type ErrorClass, Retries, type RetriesOptions } from './retries.js'

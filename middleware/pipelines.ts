@@ -1,15 +1,19 @@
 /**
  * Sends the next step of a pipeline: if a message has a `pipe_target` in its options, its result becomes the last
- * argument of that message, which is sent in the same step that acknowledges the first. A permanent failure ends the
- * pipeline.
+ * argument of that message, which is sent in the same step that acknowledges the first. The next step may also be a group
+ * (`pipe_group`, which Python ignores). A permanent failure ends the pipeline.
  */
 import type { Broker } from '../lib/broker.js'
+import { recordsOf } from '../lib/composition/arriving.js'
+import { startMessages, startOf, withResult } from '../lib/composition/place.js'
 import { SkipMessage } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import { canonicalQueueName, checkActorName, checkQueueName } from '../lib/queue-names.js'
+import type { Settlement } from '../lib/settlement.js'
+import type { SettlementStep } from '../lib/state/steps.js'
 import { messageOf } from '../lib/thrown.js'
 
 declare module '../lib/actor-options.js' {
@@ -29,7 +33,7 @@ export class Pipelines implements Middleware {
   readonly essential = true
 
   wantsResult(message: Message): boolean {
-    return message.options.pipe_target !== undefined
+    return message.option('pipe_target') !== undefined || message.option('pipe_group') !== undefined
   }
 
   /** A message whose next step is invalid isn't run at all: afterwards it would be too late. */
@@ -51,7 +55,25 @@ export class Pipelines implements Middleware {
     const next = Message.fromWire(target)
     const ignore = next.options.pipe_ignore || broker.actors.get(message.actorName)?.options.pipeIgnore
     const { delay } = next.options
-    const step = ignore ? next : next.with({ args: [...next.args, outcome.result ?? null] })
+    const step = ignore ? next : withResult(next, outcome.result)
     outcome.send(step, Number.isFinite(delay) && (delay as number) > 0 ? (delay as number) : undefined)
+  }
+
+  joinsSettlement(message: Message): boolean {
+    return message.option('pipe_group') !== undefined
+  }
+
+  /** The next step is a group: its record is stored in the same step as its messages. */
+  beforeStoreSettlement(
+    message: Message,
+    { decision, result }: Settlement,
+    step: SettlementStep,
+    broker: Broker,
+  ): void {
+    const start = startOf(message)
+    if (decision !== 'ack' || !start) return
+    const ignores = broker.actors.get(message.actorName)?.options.pipeIgnore
+    const sends = ignores ? startMessages(start) : startMessages(start, { result })
+    step.add({ changes: recordsOf(start), sends })
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Broker } from '../lib/broker.js'
 import { expected, refuseUnknown } from '../lib/checks.js'
+import { continues, messagesAfter } from '../lib/composition/place.js'
 import type { Duration } from '../lib/duration.js'
 import type { SkipMessage } from '../lib/errors.js'
 import { textOf, tracebackToKeep } from '../lib/failure.js'
@@ -13,7 +14,7 @@ import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware, Rejection } from '../lib/middleware.js'
 import { declareOptions, duration, effective, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
-import { ResultBackend } from '../lib/results/backend.js'
+import { ResultBackend, type StoredFailure } from '../lib/results/backend.js'
 import { cut } from '../lib/thrown.js'
 
 declare module '../lib/actor-options.js' {
@@ -77,17 +78,35 @@ export class Results implements Middleware {
   }
 
   beforeNack(message: Message, { reason, error }: Rejection, broker: Broker): Promise<void> | undefined {
-    const actor = broker.actors.get(message.actorName)
-    // The sender may wait for an actor that is unknown here, but only the message can say so.
-    if (!this.wantsResult(message, actor)) return undefined
     const failure = error
       ? { type: error.name, message: textOf(error), traceback: tracebackToKeep(error) }
       : { type: 'DramatisError', message: cut(reason) }
-    return this.results.storeFailure(message, failure, this.#ttl(message, actor))
+    return this.#storeFailure(message, failure, broker)
+  }
+
+  /** Also as the result of the later steps of its pipeline, which will never run: whoever waits for one learns of it. */
+  #storeFailure(message: Message, failure: StoredFailure, broker: Broker): Promise<void> | undefined {
+    const failed = [message, ...laterMessages(message)].flatMap((one) => {
+      const actor = broker.actors.get(one.actorName)
+      // The sender may wait for an actor that is unknown here, but only the message can say so.
+      if (!this.wantsResult(one, actor)) return []
+      return [this.results.storeFailure(one, failure, this.#ttl(one, actor))]
+    })
+    return failed.length > 0 ? Promise.all(failed).then(() => {}) : undefined
   }
 
   #ttl(message: Message, actor: AnyActor | undefined): number {
     return effective(message, actor, 'resultTtl', this.#resultTtl)
+  }
+}
+
+function laterMessages(message: Message): readonly Message[] {
+  if (!continues(message)) return []
+  try {
+    return [...messagesAfter(message)]
+  } catch {
+    // A malformed step, for which nothing can wait.
+    return []
   }
 }
 

@@ -63,7 +63,7 @@ export class Unique implements Middleware {
 
   beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep): void {
     const unique = uniqueOf(message)
-    if (!unique || unique.until !== 'finished') return
+    if (unique?.until !== 'finished') return
     if (settlement.decision === 'retry') keepForRetry(message, unique, step, settlement.delay ?? 0)
     else step.add(release(message, unique))
   }

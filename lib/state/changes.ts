@@ -5,6 +5,11 @@ interface ChangeOf<Kind extends string> {
   readonly kind: Kind
   /** The key. A step must not change a key twice. */
   readonly key: string
+  /**
+   * Whether the key is used as it is, in a store that prefixes keys: for those that Dramatiq's rate limiters know.
+   * @default false
+   */
+  readonly raw?: boolean | undefined
   /** Whether to notify the watchers of the key. Leave it out where nothing is ever watched: it costs a command. */
   readonly notify?: boolean | undefined
 }

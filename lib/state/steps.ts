@@ -35,8 +35,10 @@ export interface SettlementPart {
   readonly changes: readonly StateChange[]
   /** Messages that are sent in the step. */
   readonly sends?: readonly Entry[] | undefined
-  /** Called if a change is refused. Returns the part that takes its place, if any. @default none */
-  readonly refused?: ((refusal: Refusal) => Awaitable<SettlementPart | undefined>) | undefined
+  /** Called if a change is refused. Returns the parts that take its place. @default none */
+  readonly refused?:
+    | ((refusal: Refusal) => Awaitable<SettlementPart | readonly SettlementPart[] | undefined>)
+    | undefined
 }
 
 /** The step that settles a message, while plugins add to it. */
@@ -75,8 +77,8 @@ export class SettlementStep {
   async amend(refusal: Refusal): Promise<void> {
     const at = partOf(this.#parts, refusal.index)
     const refused = this.#parts[at.part] as SettlementPart
-    const next = await refused.refused?.({ ...refusal, index: at.index })
-    this.#parts.splice(at.part, 1, ...(next ? [next] : []))
+    const next = (await refused.refused?.({ ...refusal, index: at.index })) ?? []
+    this.#parts.splice(at.part, 1, ...[next].flat())
   }
 }
 

@@ -33,7 +33,8 @@ const page = actor(function page(limit = 10) {
 export async function argumentsAreThoseOfTheFunction(): Promise<void> {
   expectTypeOf(sendEmail).toExtend<Actor<[to: string, subject: string], Receipt>>()
   expectTypeOf(sendEmail.send).parameters.toEqualTypeOf<[to: string, subject: string]>()
-  expectTypeOf(add.message).parameters.toEqualTypeOf<[a: number, b: number]>()
+  expectTypeOf(add.message(1, 2)).toEqualTypeOf<Message<number, never>>()
+  expectTypeOf(add.message(1)).toEqualTypeOf<Message<number, number>>()
   expectTypeOf(tidy.send).parameters.toEqualTypeOf<[]>()
   expectTypeOf(greet.send).parameters.toEqualTypeOf<[name: string, greeting?: string]>()
   expectTypeOf(sum.send).parameters.toEqualTypeOf<number[]>()
@@ -167,7 +168,7 @@ export async function optionsOfOneMessage(): Promise<void> {
   await add.sendWithOptions({ args: [1, 2], onSuccess: tidy, onFailure: 'elsewhere' })
   await add.sendWithOptions({ args: [1, 2], kwargs: { c: 3 }, options: { made_up: true } })
   expectTypeOf(await add.sendWithOptions({ args: [1, 2] })).toEqualTypeOf<Message<number>>()
-  expectTypeOf(add.messageWithOptions({ args: [1, 2] })).toEqualTypeOf<Message<number>>()
+  expectTypeOf(add.messageWithOptions({ args: [1, 2] })).toEqualTypeOf<Message<number, never>>()
 
   // The arguments may be left out only where the function needs none.
   await tidy.sendWithOptions()

@@ -1,0 +1,51 @@
+/** What the state keeps of a group. */
+import type { WireMessage } from '../encoder.js'
+import type { Membership, Start } from './place.js'
+
+/** What the failure of a member means for its group. */
+export type OnChildFailure = 'fail' | 'continue' | 'cancel-others'
+
+/** The group itself, under `group:<id>`. */
+export interface GroupRecord {
+  readonly size: number
+  readonly on_child_failure: OnChildFailure
+  /** Sent when the group has completed. */
+  readonly callbacks: readonly WireMessage[]
+  /** Sent when it has failed. */
+  readonly on_failure?: WireMessage | undefined
+  /** What follows it in its pipeline, which takes the results of its members. */
+  readonly next?: Start | undefined
+  /** The group that it is a member of. */
+  readonly parent?: Membership | undefined
+  /** Whether the results of its members are kept. */
+  readonly collect?: boolean | undefined
+}
+
+/** How a group has ended, under `group:<id>:outcome`. */
+export interface GroupOutcome {
+  readonly state: 'completed' | 'failed' | 'expired'
+  /** The member that ended last; none for a group that expired or was empty. */
+  readonly by?: number | undefined
+  /** How many members have failed. */
+  readonly failed: number
+  /** In milliseconds since the epoch. */
+  readonly at: number
+}
+
+/** The keys of a group. */
+export const groupKeys = {
+  record: (id: string) => `group:${id}`,
+  ended: (id: string) => `group:${id}:ended`,
+  failed: (id: string) => `group:${id}:failed`,
+  outcome: (id: string) => `group:${id}:outcome`,
+  result: (id: string, member: number) => `group:${id}:result:${member}`,
+} as const
+
+/**
+ * How long a group is kept while its members run, and after it has ended, in milliseconds. A member may wait for a retry
+ * for a week.
+ */
+export const groupTtl = { open: 30 * 86_400_000, ended: 86_400_000 }
+
+/** The time to live of Dramatiq's barrier, in milliseconds. */
+export const barrierTtl = 86_400_000

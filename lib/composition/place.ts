@@ -1,0 +1,105 @@
+/**
+ * The place of a message in pipelines and groups: the option `composition`, which Python ignores, and Dramatiq's own
+ * options `pipe_target`, `group_completion_uuid` and `group_completion_callbacks`.
+ */
+import type { WireMessage } from '../encoder.js'
+import { Message } from '../message.js'
+
+/** A message's place among others. */
+export interface Place {
+  /** The ids of the pipelines and groups around it, outermost first. Cancelling one of them cancels the message. */
+  readonly scopes: readonly string[]
+  /** The message, or `group:<id>`, whose result it takes. */
+  readonly before?: string | undefined
+  /** The group that its end counts for. */
+  readonly group?: Membership | undefined
+  /** The group whose deadline it is: it runs only if that hasn't ended by then. */
+  readonly deadline_of?: string | undefined
+}
+
+/** A member of a group: a message, or all messages of a pipeline. */
+export interface Membership {
+  /** The id of the group. */
+  readonly id: string
+  /** Which member it is, from 0. */
+  readonly member: number
+  /** How many there are. */
+  readonly size: number
+  /** Whether a failure cancels the others. */
+  readonly cancel_others?: boolean | undefined
+  /** Whether its result is kept for what follows the group. */
+  readonly collect?: boolean | undefined
+  /** Whether Dramatiq's barrier counts as well, because some members may run in Python. */
+  readonly barrier?: boolean | undefined
+}
+
+/** What begins after a message or a group: messages, and the records of their groups. */
+export interface Start {
+  readonly messages: readonly { readonly message: WireMessage; readonly delay?: number | undefined }[]
+  /** Keys of the state, and their values. */
+  readonly records: readonly (readonly [key: string, value: string])[]
+}
+
+/** The place of a message; `undefined` for one outside of compositions, or one that a foreign producer malformed. */
+export function placeOf(message: { option(name: string): unknown }): Place | undefined {
+  const place = message.option('composition') as Partial<Place> | null | undefined
+  if (typeof place !== 'object' || place === null || !Array.isArray(place.scopes)) return undefined
+  return place as Place
+}
+
+/** The membership of a message, if it has one that can be read. */
+export function membershipOf(message: { option(name: string): unknown }): Membership | undefined {
+  const group = placeOf(message)?.group
+  if (typeof group !== 'object' || group === null) return undefined
+  const { id, member, size } = group
+  return typeof id === 'string' && Number.isSafeInteger(member) && Number.isSafeInteger(size) ? group : undefined
+}
+
+/** What the message starts after its success, if that is more than one message: see `pipe_target` for that. */
+export function startOf(message: { option(name: string): unknown }): Start | undefined {
+  const start = message.option('pipe_group') as Partial<Start> | null | undefined
+  if (typeof start !== 'object' || start === null) return undefined
+  return Array.isArray(start.messages) && Array.isArray(start.records) ? (start as Start) : undefined
+}
+
+/** Whether something follows the success of the message. */
+export function continues(message: { option(name: string): unknown }): boolean {
+  return (message.option('pipe_target') ?? message.option('pipe_group') ?? undefined) !== undefined
+}
+
+/** The messages of a start, with the result of what came before, if they shall take it. */
+export function startMessages(
+  { messages }: Start,
+  before?: { readonly result: unknown },
+): { message: Message; delay?: number | undefined }[] {
+  return messages.map(({ message: wire, delay }) => {
+    const message = Message.fromWire(wire)
+    return { message: before ? withResult(message, before.result) : message, delay }
+  })
+}
+
+/** A message that takes a result as its last argument, unless it ignores it. */
+export function withResult(message: Message, result: unknown): Message {
+  return message.options.pipe_ignore ? message : message.with({ args: [...message.args, result ?? null] })
+}
+
+/** All messages that come after a message, in its pipeline and in the groups there. */
+export function* messagesAfter(message: Message): Generator<Message> {
+  const target = message.options.pipe_target
+  const start = startOf(message)
+  if (target !== undefined && target !== null) yield* each([target])
+  if (!start) return
+  yield* each(start.messages.map((one) => one.message))
+  for (const [, value] of start.records) {
+    const { next } = JSON.parse(value) as { next?: Start }
+    if (next) yield* each(next.messages.map((one) => one.message))
+  }
+}
+
+function* each(wires: readonly unknown[]): Generator<Message> {
+  for (const wire of wires) {
+    const message = Message.fromWire(wire)
+    yield message
+    yield* messagesAfter(message)
+  }
+}

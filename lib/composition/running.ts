@@ -1,0 +1,47 @@
+/** Runs a prepared composition: first the records of its groups, then its first messages, all of them or none. */
+import type { Broker, Survivors } from '../broker.js'
+import { StateMissing } from '../errors.js'
+import type { Message } from '../message.js'
+import type { StateChange } from '../state/changes.js'
+import { barrierTtl, groupTtl } from './group-record.js'
+import { delayOf, type Started } from './prepare.js'
+
+/** How many keys one step of the state changes. */
+const batch = 1000
+
+/** Stores what a composition begins with. Returns what became of its messages. */
+export async function runStarted(
+  { messages, records, barriers }: Started,
+  broker: Broker,
+  delay: number | undefined,
+): Promise<{ readonly sent: readonly Message[]; readonly survivors: Survivors }> {
+  const changes: StateChange[] = [
+    ...records.map(([key, value]) => ({ kind: 'set', key, value, ttl: groupTtl.open + (delay ?? 0) }) as const),
+    ...barriers.map(
+      ([key, size]) => ({ kind: 'set', key, raw: true, value: `${size}`, ttl: barrierTtl + (delay ?? 0) }) as const,
+    ),
+  ]
+  await change(broker, changes)
+  try {
+    const entries = messages.map((message) => ({ message, delay: longest(delay, delayOf(message)) }))
+    const survivors = entries.length > 0 ? await broker.enqueueEntries(entries) : undefined
+    return { sent: messages, survivors }
+  } catch (error) {
+    await change(
+      broker,
+      changes.map((one) => ({ ...one, value: null }) as StateChange),
+    ).catch(() => {})
+    throw error
+  }
+}
+
+async function change(broker: Broker, changes: readonly StateChange[]): Promise<void> {
+  if (changes.length === 0) return
+  const { state } = broker
+  if (!state) throw new StateMissing('A group', broker.constructor.name)
+  for (let from = 0; from < changes.length; from += batch) await state.apply(changes.slice(from, from + batch))
+}
+
+function longest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
+}

@@ -1,0 +1,43 @@
+/**
+ * Counts the ends of the members of groups, and sends what follows a group with the end of its last member: the messages
+ * of `onComplete` or `onFailure`, the next step of its pipeline. It also completes groups that Python has sent.
+ */
+
+import type { Broker } from '../lib/broker.js'
+import { arrive } from '../lib/composition/arriving.js'
+import { arriveAtBarrier } from '../lib/composition/dramatiq-groups.js'
+import { expire } from '../lib/composition/expiring.js'
+import { continues, membershipOf, placeOf } from '../lib/composition/place.js'
+import type { Message } from '../lib/message.js'
+import type { Middleware } from '../lib/middleware.js'
+import type { Settlement } from '../lib/settlement.js'
+import type { SettlementStep } from '../lib/state/steps.js'
+
+export class GroupCallbacks implements Middleware {
+  readonly essential = true
+
+  /** The message of a deadline is skipped if the group has ended in time. */
+  beforeProcessMessage(message: Message, broker: Broker): Promise<void> | undefined {
+    const group = placeOf(message)?.deadline_of
+    if (typeof group !== 'string') return undefined
+    return expire(group, broker.stateFor('A group'), broker.clock.now())
+  }
+
+  joinsSettlement(message: Message): boolean {
+    return message.option('composition') !== undefined || message.option('group_completion_uuid') !== undefined
+  }
+
+  beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep, broker: Broker): void {
+    const { decision, result } = settlement
+    if (decision === 'retry' || decision === 'requeue') return
+    const membership = membershipOf(message)
+    const succeeded = decision === 'ack' || decision === 'skip'
+    if (decision === 'ack' && continues(message)) return
+    if (membership) {
+      const end = { membership, failed: !succeeded, result, at: broker.clock.now() }
+      step.add(arrive(end, broker.stateFor('A group')))
+    } else if (succeeded && message.option('group_completion_uuid') !== undefined) {
+      arriveAtBarrier(message, step, broker)
+    }
+  }
+}
