@@ -18,7 +18,7 @@ import { checkSerializable } from './encoder.js'
 import { ActorExists, InvalidName, InvalidOption } from './errors.js'
 import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
-import { readActorOptions, readMessageOptions } from './options.js'
+import { readActorOptions, readMessageOptions, stampOptions, stampsMessages } from './options.js'
 import { checkActorName, checkNameIsKept, checkQueueName } from './queue-names.js'
 import { checkRunnable } from './runnable.js'
 import { parseDuration } from './time.js'
@@ -45,6 +45,8 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   /** The broker it was given, if any. */
   readonly #pinned: Broker | undefined
   #broker: Broker | undefined
+  /** Whether each of its messages carries options of the actor. */
+  readonly #stamps: boolean
 
   constructor({ actorName, queueName = 'default', broker, ...rest }: ActorOptions) {
     checkActorName(actorName)
@@ -60,6 +62,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     this.options = readActorOptions(rest, `actor "${actorName}"`)
     this.argumentRules = ArgumentRules.of(actorName, this.options)
     this.#pinned = broker
+    this.#stamps = stampsMessages(this.options)
   }
 
   bind(broker: Broker): void {
@@ -143,14 +146,18 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
     const given = end === args.length ? args : args.slice(0, end)
     checkSerializable(given, 'args')
     if (kwargs) checkSerializable(kwargs, 'kwargs')
-    // The only option that a broker must find in the message itself, wherever it was given.
-    const { priority } = this.options
-    if (priority !== undefined && own.broker_priority === undefined) own.broker_priority = priority
+    if (this.#stamps || hasKeys(own))
+      stampOptions(own, { actorName, queueName, args: given, kwargs, actorOptions: this.options })
     argumentRules?.stamp(own)
     if (contexts.inUse) addContext(own, parentMessage())
-    const options = broker.chain.updateOptions(own, this.self, broker, { args: given, kwargs })
+    const options = broker.chain.updateOptions(own, this.self, broker)
     return Message.of<R>({ actorName, queueName, args: given, kwargs, options }, broker, argumentRules)
   }
+}
+
+function hasKeys(object: object): boolean {
+  for (const _ in object) return true
+  return false
 }
 
 function checkMessageOptions(value: unknown, name = 'options'): void {

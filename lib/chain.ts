@@ -9,7 +9,7 @@ import { afterStoredHooks, hooksWithIntents, isIntent } from './hook-failures.js
 import { type HookName, hookNames } from './hook-names.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
-import type { AnyActor, Hooks, MessageContent, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import type { AnyActor, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
 import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
@@ -195,16 +195,11 @@ export class Chain {
   }
 
   /** Calls the hook that updates the options of a new message. */
-  updateOptions(
-    options: Record<string, unknown>,
-    actor: AnyActor,
-    broker: Broker,
-    content: MessageContent,
-  ): Record<string, unknown> {
+  updateOptions(options: Record<string, unknown>, actor: AnyActor, broker: Broker): Record<string, unknown> {
     let updated = options
     for (const { plugin, call } of this.#implementers.updateOptionsBeforeCreateMessage) {
       try {
-        updated = call(updated, actor, broker, content) ?? updated
+        updated = call(updated, actor, broker) ?? updated
       } catch (error) {
         this.#failed(plugin, 'updateOptionsBeforeCreateMessage', error)
       }

@@ -17,7 +17,7 @@ export { type BatchActorOptions, type BatchRunnable, batchActor } from './batch-
 export { Group, type GroupEnd, type GroupOptions, group } from './composition/group.js'
 export type { OnChildFailure } from './composition/group-record.js'
 export { Pipeline, pipeline } from './composition/pipeline.js'
-export type { Step } from './composition/step-types.js'
+export type { Piped, Step } from './composition/step-types.js'
 export { type ContextValue, contextValue } from './context-values.js'
 export type { Duration } from './duration.js'
 export { type Body, type Encoder, getEncoder, JSONEncoder, setEncoder, type WireMessage } from './encoder.js'
@@ -71,13 +71,12 @@ export { Unique } from '../middleware/unique.js'
 export type {
   AnyActor,
   Hooks,
-  MessageContent,
   Middleware,
   MiddlewareClass,
   Rejection,
   WantedResult,
 } from './middleware.js'
-export type { OptionSpec } from './options.js'
+export type { MessageContent, OptionSpec } from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
 export type { Settlement } from './settlement.js'
 

@@ -1,7 +1,6 @@
 /** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
 import { expected, refuseUnknown, show } from './checks.js'
-import type { Pipeline } from './composition/pipeline.js'
-import type { Fitting, Step, StepsOf } from './composition/step-types.js'
+import type { Fitting, Piped, Step, StepsOf } from './composition/step-types.js'
 import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
@@ -186,8 +185,8 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
    * A pipeline of this message and another step, which takes its result as its last argument.
    * @example await add.message(1, 2).pipe(add.message(3)).run()
    */
-  pipe<N extends Step>(next: N & Fitting<N, R>): Pipeline<[R, ...StepsOf<N>], Takes> {
-    return piping.pipe?.(this, next) as Pipeline<[R, ...StepsOf<N>], Takes>
+  pipe<N extends Step>(next: N & Fitting<N, R>): Piped<[R, ...StepsOf<N>], Takes> {
+    return piping.pipe?.(this, next) as Piped<[R, ...StepsOf<N>], Takes>
   }
 
   /**

@@ -36,12 +36,6 @@ export interface Rejection {
   readonly error?: Error | undefined
 }
 
-/** The arguments of a message that is being created. */
-export interface MessageContent {
-  readonly args: readonly unknown[]
-  readonly kwargs: Readonly<Record<string, unknown>> | undefined
-}
-
 export interface Hooks {
   /** Surrounds the actor; the plugin added first is outermost. Call `next` once and return its result. */
   aroundProcess(message: Message, next: () => Promise<unknown>, broker: Broker): Awaitable<unknown>
@@ -140,7 +134,6 @@ export interface Hooks {
     options: Record<string, unknown>,
     actor: AnyActor,
     broker: Broker,
-    content: MessageContent,
   ): Record<string, unknown>
 }
 

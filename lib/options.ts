@@ -19,6 +19,21 @@ export interface OptionSpec {
   readonly wire?: string | undefined
   /** Checks a value and returns its normal form (durations in milliseconds, actors as names). */
   read(value: unknown, name: string): unknown
+  /**
+   * What each message carries of it, from the normal form of its own option or of its actor's; `undefined` for nothing.
+   * For an option that must be known where the message is stored, and not only where it runs. @default only its own option
+   */
+  stamp?(value: unknown, content: MessageContent): unknown
+}
+
+/** A message that is being created. */
+export interface MessageContent {
+  readonly actorName: string
+  readonly queueName: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>> | undefined
+  /** The options of its actor. */
+  readonly actorOptions: Readonly<Record<string, unknown>>
 }
 
 /** Every declared option by its camelCase name. */
@@ -30,6 +45,12 @@ const optionSpecsOnWire = shared(
   () => new Map<string, { readonly name: string; readonly spec: OptionSpec }>(),
 )
 
+/** Those of them that every message carries. */
+const stampedOptions = shared(
+  'stamped options',
+  () => new Map<string, { readonly wire: string; readonly stamp: NonNullable<OptionSpec['stamp']> }>(),
+)
+
 /**
  * Declares options, so that actors may use them. A middleware module calls it when it is loaded. A plugin with options
  * must be imported before the actors that use them.
@@ -39,7 +60,9 @@ export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): voi
   for (const [name, spec] of Object.entries(specs)) {
     if (typeof spec?.read !== 'function') throw expected("an option's spec, { wire, read(value, name) {} }", spec, name)
     optionSpecs.set(name, spec)
-    if (spec.wire !== undefined) optionSpecsOnWire.set(spec.wire, { name, spec })
+    if (spec.wire === undefined) continue
+    optionSpecsOnWire.set(spec.wire, { name, spec })
+    if (spec.stamp) stampedOptions.set(name, { wire: spec.wire, stamp: spec.stamp })
   }
 }
 
@@ -110,6 +133,23 @@ export function readMessageOptions(options: object, where: string): Record<strin
   return wire
 }
 
+/** Whether an actor with these options has one that each message carries. */
+export function stampsMessages(options: Readonly<Record<string, unknown>>): boolean {
+  for (const name in options) if (stampedOptions.has(name)) return true
+  return false
+}
+
+/** Adds the options that each message carries to those of a new message, which are in wire names. */
+export function stampOptions(own: Record<string, unknown>, content: MessageContent): void {
+  for (const [name, { wire, stamp }] of stampedOptions) {
+    const value = own[wire] ?? content.actorOptions[name]
+    if (value === undefined) continue
+    const stamped = stamp(value, content)
+    if (stamped === undefined) delete own[wire]
+    else own[wire] = stamped
+  }
+}
+
 /**
  * Checks the options of a message from any producer: known options must have valid values. Unknown options are ignored,
  * `null` counts as absent, and the priority is up to each broker.
@@ -168,5 +208,7 @@ declareOptions({
       if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 9) return value
       throw expected('a whole number from 0 to 9', value, name)
     },
+    // A broker must find it in the message itself.
+    stamp: (value) => value,
   },
 })

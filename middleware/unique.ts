@@ -6,12 +6,12 @@
 
 import type { Broker } from '../lib/broker.js'
 import type { Message } from '../lib/message.js'
-import type { AnyActor, MessageContent, Middleware } from '../lib/middleware.js'
+import type { Middleware } from '../lib/middleware.js'
 import { declareOptions } from '../lib/options.js'
 import type { Settlement } from '../lib/settlement.js'
 import type { SettlementStep, StoragePart } from '../lib/state/steps.js'
 import { acquire } from '../lib/unique/acquiring.js'
-import { messageUnique, readUniqueOption, type UniqueOptions, uniqueOf } from '../lib/unique/option.js'
+import { readUniqueOption, stampUnique, type UniqueOptions, uniqueOf } from '../lib/unique/option.js'
 import { keepForRetry, release, releaseAtStart } from '../lib/unique/releasing.js'
 
 declare module '../lib/actor-options.js' {
@@ -26,23 +26,10 @@ declare module '../lib/actor-options.js' {
   }
 }
 
-declareOptions({ unique: { wire: 'unique', read: readUniqueOption } })
+declareOptions({ unique: { wire: 'unique', read: readUniqueOption, stamp: stampUnique } })
 
 export class Unique implements Middleware {
   readonly essential = true
-
-  updateOptionsBeforeCreateMessage(
-    options: Record<string, unknown>,
-    actor: AnyActor,
-    _broker: Broker,
-    { args, kwargs }: MessageContent,
-  ): Record<string, unknown> {
-    const asked = options.unique ?? actor.options.unique
-    if (asked === undefined) return options
-    const { unique: _, ...others } = options
-    const unique = messageUnique(asked, actor, args, kwargs)
-    return unique ? { ...others, unique } : others
-  }
 
   beforeStoreMessage(message: Message, delay: number | undefined, broker: Broker): StoragePart | undefined {
     const unique = uniqueOf(message)

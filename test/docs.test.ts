@@ -176,15 +176,17 @@ t.test('docs/actors.md lists every option, and no other', async (t) => {
 t.test('docs/middleware.md lists every hook, with its parameters and their types', async (t) => {
   const hooks = read('lib/middleware.ts').match(/^export interface Hooks \{([\s\S]*?)^\}/m)?.[1] as string
   const types = new Map<string, string>()
-  const signatures = [...hooks.matchAll(/^ {2}(\w+)\(([\s\S]*?)\): (?:Awaitable|Record)/gm)].map(([, name, list]) => {
-    const parameters = [...(list as string).matchAll(/(\w+): ((?:[^,<(]|<[^>]*>|\(\))+)/g)]
-    for (const [, parameter, type] of parameters) {
-      // The more specific of two: a delay that may be absent.
-      if (!types.get(parameter as string)?.includes('undefined'))
-        types.set(parameter as string, (type as string).trim())
-    }
-    return `${name}(${parameters.map(([, parameter]) => parameter).join(', ')})`
-  })
+  const signatures = [...hooks.matchAll(/^ {2}(\w+)\(([\s\S]*?)\): (?:Awaitable|Record|StoragePart)/gm)].map(
+    ([, name, list]) => {
+      const parameters = [...(list as string).matchAll(/(\w+): ((?:[^,<(]|<[^>]*>|\(\))+)/g)]
+      for (const [, parameter, type] of parameters) {
+        // The more specific of two: a delay that may be absent.
+        if (!types.get(parameter as string)?.includes('undefined'))
+          types.set(parameter as string, (type as string).trim())
+      }
+      return `${name}(${parameters.map(([, parameter]) => parameter).join(', ')})`
+    },
+  )
   const told = [...read('docs/middleware.md').matchAll(/^\| `(\w+\([^`]*\))` \|/gm)].map(([, signature]) => signature)
   t.same(told.toSorted(), signatures.toSorted())
   for (const [parameter, type] of types) {

@@ -10,7 +10,7 @@ import { brokerOf } from './composition-broker.js'
 import { Group } from './group.js'
 import { Preparation, type Unit } from './prepare.js'
 import { runStarted } from './running.js'
-import type { Chained, Fitting, LastResultOf, ResultsOf, Step, StepsOf, TakesOf } from './step-types.js'
+import type { Chained, Fitting, LastResultOf, Piped, ResultsOf, Step, StepsOf, TakesOf } from './step-types.js'
 import { toUnit } from './units.js'
 
 /**
@@ -20,7 +20,7 @@ import { toUnit } from './units.js'
  * @typeParam Results What its steps return.
  * @typeParam Takes What its first step takes from a step before the pipeline.
  */
-export class Pipeline<Results extends readonly unknown[] = unknown[], Takes = any> {
+export class Pipeline<Results extends readonly unknown[] = unknown[], Takes = any> implements Piped<Results, Takes> {
   declare readonly _results?: Results
   declare readonly _takes?: { readonly value: Takes }
   /** The id of this pipeline, by which it can be cancelled. */

@@ -1,10 +1,30 @@
 /** The types of steps: what each gives, what each takes, and whether they fit together. */
 
+import type { Duration } from '../duration.js'
+
 /** A step of a pipeline, or a member of a group: a message, a group or a pipeline. */
 export interface Step {
   /** Only carries the type of what it takes from the step before. */
   readonly _takes?: { readonly value: unknown }
   result(options?: object): Promise<unknown>
+}
+
+/** A pipeline, as `Message.pipe` returns it: see `Pipeline`. */
+export interface Piped<Results extends readonly unknown[], Takes> extends Step {
+  readonly _results?: Results
+  readonly _takes?: { readonly value: Takes }
+  /** The id of this pipeline, by which it can be cancelled. */
+  readonly id: string
+  /** Its steps. */
+  readonly steps: readonly Step[]
+  /** See `Pipeline.pipe`. */
+  pipe<N extends Step>(next: N & Fitting<N, LastResultOf<Results>>): Piped<[...Results, ...StepsOf<N>], Takes>
+  /** See `Pipeline.run`. */
+  run(options?: { delay?: Duration | undefined }): Promise<this>
+  /** See `Pipeline.result`. */
+  result(options?: { timeout?: Duration | undefined }): Promise<LastResultOf<Results>>
+  /** See `Pipeline.results`. */
+  results(options?: { timeout?: Duration | undefined }): AsyncGenerator<Results[number], void>
 }
 
 /** What a step gives. */

@@ -1,10 +1,10 @@
 /** The `unique` option: as actors and messages have it, and as it travels in a message. */
 import { createHash } from 'node:crypto'
-import { expected, refuseUnknown } from '../checks.js'
+import { expected, refuseUnknown, show } from '../checks.js'
 import type { Duration } from '../duration.js'
 import { InvalidOption } from '../errors.js'
 import type { Message } from '../message.js'
-import type { AnyActor } from '../middleware.js'
+import type { MessageContent } from '../options.js'
 import { parseDuration } from '../time.js'
 
 /** How long a key is held. */
@@ -101,47 +101,29 @@ export function uniqueOf(message: Message): UniqueMessage | undefined {
   return isFromWire(unique) ? unique : undefined
 }
 
-/**
- * The option of a new message.
- * @param asked The option as `readUniqueOption` returned it.
- */
-export function messageUnique(
-  asked: unknown,
-  actor: AnyActor,
-  args: readonly unknown[],
-  kwargs: Readonly<Record<string, unknown>> | undefined,
-): UniqueMessage | undefined {
+/** What a new message carries, from its option or its actor's as `readUniqueOption` returned it. */
+export function stampUnique(asked: unknown, content: MessageContent): UniqueMessage | undefined {
   if (asked === false) return undefined
   if (isFromWire(asked)) return asked
   const own = asked === true ? readUniqueOption({}, 'unique') : asked
   const { key, until, ttl, onDuplicate } = own as { key: unknown } & Required<Omit<UniqueOptions, 'key'>>
-  return {
-    key: hashKey(keyOf(key, actor, args, kwargs), actor),
-    until,
-    ttl: ttl as number,
-    on_duplicate: onDuplicate,
-  }
+  return { key: hashKey(keyOf(key, content), content), until, ttl: ttl as number, on_duplicate: onDuplicate }
 }
 
-function keyOf(
-  key: unknown,
-  { actorName, options }: AnyActor,
-  args: readonly unknown[],
-  kwargs: Readonly<Record<string, unknown>> | undefined,
-): string {
+function keyOf(key: unknown, { actorName, args, kwargs, actorOptions }: MessageContent): string {
   // A message may ask for another reaction, and leaves the key to its actor.
-  const chosen = key ?? (options.unique as UniqueOptions | undefined | boolean as { key?: unknown } | undefined)?.key
+  const chosen = key ?? (actorOptions.unique as { readonly key?: unknown } | undefined)?.key
   if (typeof chosen === 'string') return `text:${chosen}`
   if (typeof chosen !== 'function') return `args:${canonical([args, kwargs ?? {}])}`
   const made: unknown = chosen(...args, ...(kwargs ? [kwargs] : []))
   if (typeof made === 'string') return `text:${made}`
   throw new InvalidOption(
-    `Expected "unique.key" of the actor "${actorName}" to return a text; got ${JSON.stringify(made)}.`,
+    `Expected "unique.key" of the actor "${actorName}" to return a text; got ${show(made)}.`,
     'unique.key',
   )
 }
 
-function hashKey(key: string, { actorName, queueName }: AnyActor): string {
+function hashKey(key: string, { actorName, queueName }: MessageContent): string {
   return createHash('sha256')
     .update(JSON.stringify([queueName, actorName, key]))
     .digest('base64url')

@@ -239,7 +239,7 @@ t.test('options of a new message pass through every plugin', async (t) => {
   const chain = new Chain()
   chain.add({ updateOptionsBeforeCreateMessage: (options) => ({ ...options, one: 1 }) })
   chain.add({ updateOptionsBeforeCreateMessage: (options) => ({ ...options, two: options.one }) })
-  t.same(chain.updateOptions({ own: 0 }, {} as never, broker, { args: [], kwargs: undefined }), {
+  t.same(chain.updateOptions({ own: 0 }, {} as never, broker), {
     own: 0,
     one: 1,
     two: 1,
