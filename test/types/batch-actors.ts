@@ -22,7 +22,7 @@ const score = batchActor(
 
 export async function aMessageHasOneItem(): Promise<void> {
   expectTypeOf(insert.send).parameters.toEqualTypeOf<[item: Row]>()
-  expectTypeOf(score.message).parameters.toEqualTypeOf<[item: string]>()
+  expectTypeOf(score.message('x')).toExtend<Message<number | null>>()
   await insert.sendMany([[{ id: 1 }], [{ id: 2, name: 'b' }]])
   await insert.sendWithOptions({ args: [{ id: 1 }], delay: '1s' })
   // @ts-expect-error should be one item, not a list of them
