@@ -1,6 +1,8 @@
-/** Failures, and messages that follow a message, with a worker on the broker: none of them has a size limit. */
+/** Failures, batches, and messages that follow a message, with a worker on the broker. */
 import { actor } from '../../../lib/actor.js'
+import { batchActor } from '../../../lib/batch-actor.js'
 import type { Broker } from '../../../lib/broker.js'
+import { BatchError } from '../../../lib/errors.js'
 import { getLogger, setLogger } from '../../../lib/logger.js'
 import { Worker } from '../../../lib/worker/worker.js'
 import { Callbacks } from '../../../middleware/callbacks.js'
@@ -98,5 +100,31 @@ export function failures(exam: Exam): void {
     await broker.join(queueName, { timeout: '20s' })
     t.equal(told.length, 3, 'the failure that a callback receives was stored before')
     t.match((await broker.deadLetters(queueName)).letters, [{ reason: 'Error: sad' }])
+  })
+
+  exam.ask('a batch fills with messages that wait, and each of them is settled by itself', async ({ t, open }) => {
+    const broker = await open({ middleware: chain() })
+    const runs = new Map<number, number>()
+    const sizes: number[] = []
+    const odd = batchActor(
+      (numbers: number[]) => {
+        sizes.push(numbers.length)
+        for (const n of numbers) runs.set(n, (runs.get(n) ?? 0) + 1)
+        const isOdd = [...numbers.entries()].filter(([, n]) => n % 2 === 1)
+        throw new BatchError(isOdd.map(([index, n]) => [index, new Error(`${n} is odd`)] as const))
+      },
+      { actorName: 'odd', broker, queueName, size: 50, linger: '5s' },
+    )
+    await odd.sendMany(Array.from({ length: 100 }, (_, n) => [n]))
+    await work(t, broker)
+    await broker.join(queueName, { timeout: '20s' })
+    t.same(sizes.slice(0, 2), [50, 50])
+    t.same(
+      Array.from({ length: 100 }, (_, n) => runs.get(n)),
+      Array.from({ length: 100 }, (_, n) => (n % 2 === 1 ? 3 : 1)),
+    )
+    const { letters } = await broker.deadLetters(queueName)
+    t.same(letters.length, 50)
+    for (const { reason } of letters) t.match(reason, /^Error: \d+ is odd \(after 2 retries\)$/)
   })
 }
