@@ -38,6 +38,8 @@ t.test('optional properties may be undefined under exactOptionalPropertyTypes', 
   t.equal(await compile(t, { ...exact, include: ['../undefined.ts'] }, /^test\/types\//), '')
 })
 
+const imports = "import { actor } from '../../../lib/index.js'\nimport { z } from 'zod'"
+
 /** Functions that can't be actors, each with the compiler's error. */
 const refusals: readonly (readonly [code: string, says: string])[] = [
   ['actor((when: Date) => {})', "args[0] is a Date: JSON can't carry it; send date.toISOString()."],
@@ -54,6 +56,12 @@ const refusals: readonly (readonly [code: string, says: string])[] = [
   ['class Money { add() {} }\nactor((sum: Money) => {})', "args[0].add is a function: JSON can't carry it"],
   ['actor(() => new Date(), { storeResults: true })', "result is a Date: JSON can't carry it"],
   ['actor(async () => ({ at: [1n] }), { storeResults: true })', "result.at[] is a bigint: JSON can't carry it"],
+  ['actor((when: Date) => {}, { schema: z.date() })', "args[0] is a Date: JSON can't carry it"],
+  [
+    'actor((n: number) => new Date(n), { schema: z.number(), storeResults: true })',
+    "result is a Date: JSON can't carry it",
+  ],
+  ['actor(function* () { yield 1 }, { schema: [] })', 'A generator function runs nothing when it is called'],
   ['actor(function* () { yield 1 })', 'A generator function runs nothing when it is called: write an async function.'],
   ['actor(async function* () { yield 1 })', 'A generator function runs nothing when it is called'],
   ['actor(class { run() {} })', "A class can't be called: give a function."],
@@ -80,7 +88,7 @@ t.test(
 async function compileEach(t: Test, codes: readonly string[]): Promise<string[]> {
   const project = folderOf(t)
   for (const [index, code] of codes.entries()) {
-    writeFileSync(join(project, `file-${index}-.ts`), `import { actor } from '../../../lib/index.js'\n${code}\n`)
+    writeFileSync(join(project, `file-${index}-.ts`), `${imports}\n${code}\n`)
   }
   const unused = { noUnusedLocals: false, noUnusedParameters: false }
   const out = await compile(
