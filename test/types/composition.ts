@@ -28,17 +28,17 @@ export async function pipelines(): Promise<void> {
 }
 
 export function whatDoesNotFit(): void {
-  // @ts-expect-error show gives a text, and add takes a number
+  // @ts-expect-error should be a number, and show gives a text
   pipeline([show.message(1), add.message(1)])
-  // @ts-expect-error as above
+  // @ts-expect-error should be a number, as above
   show.message(1).pipe(add.message(1))
-  // @ts-expect-error add has all its arguments
+  // @ts-expect-error should have an argument left, and add has all of them
   pipeline([count.message('text'), add.message(1, 2)])
-  // @ts-expect-error tidy takes nothing
+  // @ts-expect-error should take something, and tidy takes nothing
   count.message('text').pipe(tidy.message())
-  // @ts-expect-error add lacks two arguments
+  // @ts-expect-error should have all arguments but the last
   add.message()
-  // @ts-expect-error the argument is a text
+  // @ts-expect-error should be a text
   count.message(1)
 }
 
@@ -46,7 +46,7 @@ export function withOptions(): void {
   count.message('text').pipe(tidy.messageWithOptions({ pipeIgnore: true }))
   count.message('text').pipe(add.messageWithOptions({ args: [1, 2], pipeIgnore: true, delay: '1m' }))
   count.message('text').pipe(add.messageWithOptions({ args: [1], maxRetries: 1 }))
-  // @ts-expect-error the result of show is no number
+  // @ts-expect-error should be a number, and show gives a text
   show.message(1).pipe(add.messageWithOptions({ args: [1] }))
 }
 
@@ -60,7 +60,7 @@ export async function groups(): Promise<void> {
   expectTypeOf(await many.result()).toEqualTypeOf<number[]>()
   for await (const result of many.results({ asCompleted: true })) expectTypeOf(result).toEqualTypeOf<number>()
   group([], { onComplete: tidy.message(), onFailure: show.message(1) }).addCompletionCallback(tidy.message())
-  // @ts-expect-error there is no such reaction
+  // @ts-expect-error should be one of the three reactions
   group([], { onChildFailure: 'ignore' })
 }
 
@@ -68,9 +68,9 @@ export async function groupsInPipelines(): Promise<void> {
   const fanOut = pipeline([count.message('text'), group([add.message(1), add.message(2)]), total.message()])
   expectTypeOf(await fanOut.result()).toEqualTypeOf<number>()
   group([count.message('a').pipe(show.message()), pipeline([show.message(1)])])
-  // @ts-expect-error show takes a number, not a list
+  // @ts-expect-error should be a list, and show takes a number
   pipeline([group([add.message(1, 2)]), show.message()])
-  // @ts-expect-error one member of the group takes a text
+  // @ts-expect-error should take a text in every member
   pipeline([show.message(1), group([count.message(), add.message(1)])])
 }
 

@@ -52,7 +52,6 @@ export async function sendersGiveTheInputAndTheFunctionReceivesTheOutput(): Prom
   )
   expectTypeOf(ship).toExtend<Actor<[Input], { id: number; day: number }, [Output]>>()
   expectTypeOf(ship.send).parameters.toEqualTypeOf<[Input]>()
-  expectTypeOf(ship.message).parameters.toEqualTypeOf<[Input]>()
   expectTypeOf(ship.fn).parameters.toEqualTypeOf<[Output]>()
   expectTypeOf(await (await ship.send({ id: 1, at: '2026-01-01' })).result()).toEqualTypeOf<{
     id: number
