@@ -31,8 +31,13 @@ import type { ResultBackend } from './results/backend.js'
 import type { StateBackend } from './state/backend.js'
 import type { Refusal, StateChange } from './state/changes.js'
 import { type StorageStep, storeConditionally } from './state/conditional-store.js'
-import type { ConditionalEntry } from './state/steps.js'
+import { type ConditionalEntry, recordsOf } from './state/steps.js'
 import type { Survivor } from './state/survivor.js'
+import { readLogs, readStatus, readStatuses } from './status/reading.js'
+import type { LogLine, Progress } from './status/report.js'
+import type { MessageStatus } from './status/status.js'
+import type { WatchOptions } from './status/watch-options.js'
+import { watchProgress, watchStatus } from './status/watching.js'
 import { messageOf } from './thrown.js'
 import { type Clock, Deadline, parseDuration, settlesWithin, systemClock, pause as wait } from './time.js'
 import { checkArguments } from './validation/check-entries.js'
@@ -200,6 +205,40 @@ export abstract class Broker {
     return state
   }
 
+  /**
+   * The status of a message by its id, from any process. Only of messages with `trackStatus`: of others it is
+   * `{ state: 'unknown' }`. What is asked within one turn of the event loop is one read.
+   * @throws {StateMissing}
+   */
+  status(messageId: string): Promise<MessageStatus> {
+    return readStatus(this.stateFor(statusFeature), messageId)
+  }
+
+  /** The status of many messages, in one read. */
+  statuses(messageIds: readonly string[]): Promise<MessageStatus[]> {
+    return readStatuses(this.stateFor(statusFeature), messageIds)
+  }
+
+  /** The log of a message, oldest line first: what its actor wrote with `current().log()`, over all attempts. */
+  logs(messageId: string): Promise<readonly LogLine[]> {
+    return readLogs(this.stateFor(statusFeature), messageId)
+  }
+
+  /**
+   * The progress of a message: the last one, if there is one, and then each newer one, ten a second at most. Ends with
+   * the message, and returns its status. Ends at once if the message is unknown, unless there is a `timeout`. Nothing is
+   * polled, and all iterations of a process share a connection.
+   * @throws The `reason` of the signal, once that aborts.
+   */
+  progress(messageId: string, options?: WatchOptions): AsyncGenerator<Progress, MessageStatus, undefined> {
+    return watchProgress(this.stateFor(statusFeature), messageId, options)
+  }
+
+  /** The same with each status, the last one included. */
+  watchStatus(messageId: string, options?: WatchOptions): AsyncGenerator<MessageStatus, MessageStatus, undefined> {
+    return watchStatus(this.stateFor(statusFeature), messageId, options)
+  }
+
   // — Declaring ——————————————————————————————————————————————————————————————————————————————————————————
 
   /** Declares a queue. Declaring it again does nothing. */
@@ -342,17 +381,22 @@ export abstract class Broker {
     if (!first) return state.apply(changes)
     await this.beforeEnqueue(entries)
     if (this.hasOwnState && this.storeIf) {
-      const conditional = { entry: first, changes, replaces: undefined }
-      const others = rest.map((entry) => ({ entry, changes: [], replaces: undefined }))
+      const conditional = { entry: first, changes: [...changes, ...this.#recordsOf(first)], replaces: undefined }
+      const others = rest.map((entry) => ({ entry, changes: this.#recordsOf(entry), replaces: undefined }))
       const [refusal] = await this.storeIf([conditional, ...others])
       if (refusal) return refusal
     } else {
-      const refusal = await state.apply(changes)
+      const refusal = await state.apply([...changes, ...entries.flatMap((entry) => this.#recordsOf(entry))])
       if (refusal) return refusal
       await this.store(entries)
     }
     await this.afterEnqueue(entries)
     return undefined
+  }
+
+  /** What plugins record of a message that is stored. */
+  #recordsOf(entry: Entry): readonly StateChange[] {
+    return recordsOf(this.chain.storageParts(entry.message, entry.delay, this), entry)
   }
 
   /**
@@ -542,7 +586,10 @@ export abstract class Broker {
     return this.takeDeadLetter(readLetterId(id), 'delete')
   }
 
-  /** Removes the stored failure of a dead letter before it is requeued, so that `result()` waits for the new result. */
+  /**
+   * Removes the stored failure of a dead letter before it is requeued, so that `result()` waits for the new result, and
+   * records that it waits again.
+   */
   protected async forgetResult(body: Body): Promise<void> {
     let message: Message
     try {
@@ -552,6 +599,8 @@ export abstract class Broker {
       return
     }
     await this.results?.forget(message)
+    const records = this.#recordsOf({ message: Message.decode(this.revive(body)) })
+    if (records.length > 0) await this.stateFor(statusFeature).apply(records)
   }
 
   /** The body of a dead letter that is requeued: its failed attempts are reset. */
@@ -598,6 +647,8 @@ export abstract class Broker {
     await inTime((left) => this.closeStore(left))
   }
 }
+
+const statusFeature = 'The status of a message'
 
 markInstances(Broker, 'broker')
 

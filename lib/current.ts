@@ -7,6 +7,7 @@ import { Message } from './message.js'
 import type { AnyActor } from './middleware.js'
 import { shared } from './registry.js'
 import { refuseGenerator } from './runnable.js'
+import { type Reporter, readLogLine, readProgress } from './status/report.js'
 import type { ArgumentRules } from './validation/argument-rules.js'
 
 /** What an actor can read of the message it is processing. */
@@ -20,6 +21,23 @@ export interface Current {
    * (`Shutdown`); that error is the signal's `reason`. Pass it to `fetch` and to anything else that takes a signal.
    */
   readonly signal: AbortSignal
+  /**
+   * Reports how far the actor is, for `message.status()` and `message.progress()`. Call it as often as you like: at most
+   * ten reports a second are stored, and always the last one. In a batch actor it is the progress of each message. It
+   * does nothing unless the message is tracked (`trackStatus`).
+   *
+   * @param value From 0 to 1.
+   * @param options.note A short text for people, 8 KB at most.
+   * @throws {InvalidOption} for another value.
+   */
+  progress(value: number, options?: { note?: string | undefined }): void
+  /**
+   * Adds a line to the log of the message, which `message.logs()` reads: the newest 100 lines are kept, 64 KB at most,
+   * each cut at 8 KB. It does nothing unless the message is tracked (`trackStatus`).
+   *
+   * @throws {InvalidOption} for anything but a text.
+   */
+  log(text: string): void
 }
 
 const storage = shared('current', () => new AsyncLocalStorage<RunningMessage>())
@@ -60,10 +78,22 @@ export class RunningMessage implements Current {
     public message: Message,
     /** The messages of a batch, if it is one. */
     public batch?: readonly Message[],
+    /** Receives what the actor reports, if somebody wants it. */
+    private readonly reporter?: Reporter,
   ) {}
 
   get messages(): readonly Message[] {
     return this.batch ?? [this.message]
+  }
+
+  progress(value: number, options: { note?: string | undefined } = {}): void {
+    const progress = readProgress(value, options)
+    this.reporter?.onProgress(progress)
+  }
+
+  log(text: string): void {
+    const line = readLogLine(text)
+    this.reporter?.onLog(line)
   }
 
   get signal(): AbortSignal {

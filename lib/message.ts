@@ -4,29 +4,19 @@ import type { Fitting, Piped, Step, StepsOf } from './composition/step-types.js'
 import type { Duration } from './duration.js'
 import { type Body, checkWireMessage, getEncoder, type WireMessage } from './encoder.js'
 import { DecodeError, DramatisError, ResultError } from './errors.js'
+import { explainFields, fieldNames, type MessageFields } from './message-fields.js'
 import { markInstances, shared } from './registry.js'
 import type { Deduplicated, Survivor } from './state/survivor.js'
+import type { LogLine, Progress } from './status/report.js'
+import type { MessageStatus, StatusSource } from './status/status.js'
+import type { WatchOptions } from './status/watch-options.js'
 import { messageOf } from './thrown.js'
 import { uuid } from './uuid.js'
-
-/** The fields of a message, as its constructor and `with()` take them. */
-export interface MessageFields {
-  readonly queueName: string
-  readonly actorName: string
-  readonly args: readonly unknown[]
-  readonly kwargs?: Readonly<Record<string, unknown>> | undefined
-  /** As on the wire: snake_case names, JSON values. */
-  readonly options?: Readonly<Record<string, unknown>> | undefined
-  /** The same over retries and delays; the key of the result. @default a new UUID */
-  readonly messageId?: string | undefined
-  /** When the message was created, in milliseconds since the epoch; the same over retries. @default now */
-  readonly messageTimestamp?: number | undefined
-}
 
 const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
 
 /** Where a message reads its result: a broker. */
-export interface ResultSource {
+export interface ResultSource extends StatusSource {
   readonly results: { get(message: Message, options: { timeout?: Duration | undefined }): Promise<unknown> } | undefined
 }
 
@@ -268,21 +258,27 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
     }
     return (await backend.get(this, { timeout })) as R
   }
-}
 
-const fieldNames = ['queueName', 'actorName', 'args', 'kwargs', 'options', 'messageId', 'messageTimestamp']
+  /** Its status; see `broker.status()`. Only for messages with `trackStatus`. */
+  status(): Promise<MessageStatus> {
+    return this.#statusSource.status(this.messageId)
+  }
 
-/** @throws {InvalidOption} */
-function explainFields(message: MessageFields): never {
-  for (const name of ['queueName', 'actorName', 'messageId'] as const) {
-    if (typeof message[name] !== 'string') throw expected('a text', message[name], name)
+  /** Its progress, the last one first, until it ends; see `broker.progress()`. Only for messages with `trackStatus`. */
+  progress(options?: WatchOptions): AsyncGenerator<Progress, MessageStatus, undefined> {
+    return this.#statusSource.progress(this.messageId, options)
   }
-  if (!Array.isArray(message.args)) throw expected('an array of arguments', message.args, 'args')
-  for (const name of ['kwargs', 'options'] as const) {
-    const value: unknown = message[name]
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw expected('an object', value, name)
+
+  /** What its actor wrote with `current().log()`, oldest line first. Only for messages with `trackStatus`. */
+  logs(): Promise<readonly LogLine[]> {
+    return this.#statusSource.logs(this.messageId)
   }
-  throw expected('milliseconds since the epoch, a number', message.messageTimestamp, 'messageTimestamp')
+
+  get #statusSource(): StatusSource {
+    const source = this.#origin ?? defaults.get?.()
+    if (!source) throw new DramatisError('There is no broker to ask for the status: import "dramatis", or set one.')
+    return source
+  }
 }
 
 markInstances(Message, 'message')

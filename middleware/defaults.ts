@@ -11,6 +11,7 @@ import { Pipelines } from './pipelines.js'
 import { Results } from './results.js'
 import { Retries } from './retries.js'
 import { ShutdownNotifications } from './shutdown-notifications.js'
+import { Status } from './status.js'
 import { TimeLimit } from './time-limit.js'
 import { Unique } from './unique.js'
 
@@ -25,6 +26,7 @@ identifyClasses([
   Unique,
   Retries,
   Results,
+  Status,
 ])
 
 /** @param options.results The results backend of the broker, if it has one. */
@@ -41,5 +43,6 @@ export function defaultMiddleware(options: { results?: ResultBackend | undefined
     new Unique(),
     new Retries(), // decides in afterProcessMessage; the plugins around it act on the decision, in beforeSettleMessage
     ...(results ? [new Results({ backend: results })] : []),
+    new Status(), // last, since a message whose plugins skip it hasn't started
   ]
 }

@@ -7,7 +7,7 @@ import { BrokerError } from '../errors.js'
 import type { Entry } from '../outcome.js'
 import type { StateBackend } from './backend.js'
 import { nothingToReplace, type Refusal, type StateChange } from './changes.js'
-import { type ConditionalEntry, partOf, type StoragePart } from './steps.js'
+import { type ConditionalEntry, partOf, recordsOf, type StoragePart } from './steps.js'
 import type { Survivor } from './survivor.js'
 
 /** What the broker brings. */
@@ -59,9 +59,10 @@ export async function storeConditionally(
 }
 
 function toEntry({ entry, parts }: StorageStep): ConditionalEntry {
-  const changes = parts.flatMap((part) => part.changes)
-  const changed = parts.find((part) => part.entry)?.entry
-  return { entry: changed ?? entry, changes, replaces: parts.find((part) => part.replaces)?.replaces }
+  const stored = parts.find((part) => part.entry)?.entry ?? entry
+  // What has no condition comes last: a refusal is then always about a change of a part.
+  const changes = [...parts.flatMap((part) => part.changes), ...recordsOf(parts, stored)]
+  return { entry: stored, changes, replaces: parts.find((part) => part.replaces)?.replaces }
 }
 
 /** Replaces the part that was refused, unless the send stands for another message. */
@@ -112,7 +113,9 @@ function withShortTtl(change: StateChange, ttl: number): StateChange {
 }
 
 function undo(change: StateChange): StateChange[] {
-  return isLock(change) ? [{ ...change, value: null, expected: change.value }] : []
+  if (isLock(change)) return [{ ...change, value: null, expected: change.value }]
+  const isRecord = change.kind === 'set' && change.expected === undefined
+  return isRecord ? [{ ...change, value: null, ttl: undefined }] : []
 }
 
 function extend(change: StateChange): StateChange[] {

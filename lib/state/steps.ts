@@ -16,11 +16,23 @@ export interface StoragePart {
   readonly entry?: Entry | undefined
   /** The handle of a waiting message that this one replaces. */
   readonly replaces?: string | undefined
+  /** More changes, without conditions, made of the message as it is stored: another part may have changed it. */
+  readonly record?: ((stored: Entry) => readonly StateChange[]) | undefined
   /**
    * Called if a change is refused, or if the message to be replaced doesn't wait any more (`index` is -1 then). Returns
    * the part that takes its place, or the message that the send stands for. @default the send fails
    */
   readonly refused?: ((refusal: Refusal) => Awaitable<StoragePart | Survivor>) | undefined
+}
+
+/** What parts record of a message as it is stored. */
+export function recordsOf(parts: readonly StoragePart[], stored: Entry): readonly StateChange[] {
+  return parts.flatMap(({ record }) => record?.(stored) ?? [])
+}
+
+/** Whether a part has a condition, or changes what is stored. */
+export function isConditional({ changes, entry, replaces }: StoragePart): boolean {
+  return changes.length > 0 || entry !== undefined || replaces !== undefined
 }
 
 /** A message with what must be true for it to be stored. */

@@ -8,6 +8,7 @@ import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
 import type { Message } from '../message.js'
 import type { AnyActor, WantedResult } from '../middleware.js'
+import type { RunReporter } from '../status/report.js'
 import { read } from '../thrown.js'
 import type { Clock } from '../time.js'
 
@@ -92,6 +93,8 @@ export class Execution {
   chainEnded = false
   /** The runner's own record of the run. */
   run: unknown
+  /** Receives what the actor reports, if the message is tracked. */
+  reporter: RunReporter | undefined
   /** If it is the run of a batch: the executions of its messages, in order. It succeeds with a `BatchEnd` for each. */
   members: readonly Execution[] | undefined
   /** Links of the list of running messages. */

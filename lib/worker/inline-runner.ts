@@ -12,6 +12,7 @@ import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
 import { refuseGenerator } from '../runnable.js'
 import { type Execution, GivenBack, type Runner } from './execution.js'
+import { reporterOf } from './run-reports.js'
 import type { RunningMessages } from './running-messages.js'
 
 export class InlineRunner implements Runner {
@@ -38,7 +39,7 @@ export class InlineRunner implements Runner {
     try {
       result = execution.members
         ? this.#runBatch(execution, execution.members)
-        : this.#runActor(execution, new RunningMessage(ownCopy(execution)))
+        : this.#runActor(execution, new RunningMessage(ownCopy(execution), undefined, execution.reporter))
     } catch (error) {
       return execution.fail(toError(error))
     }
@@ -56,7 +57,7 @@ export class InlineRunner implements Runner {
 
   #runBatch(execution: Execution, members: readonly Execution[]): Promise<unknown> {
     const messages = members.map(ownCopy)
-    const running = new RunningMessage(messages[0] as Message, messages)
+    const running = new RunningMessage(messages[0] as Message, messages, reporterOf(execution))
     execution.run = running
     const wanted = members.map((member) => member.wanted)
     return runBatch(execution.actor, running, this.#broker, wanted)

@@ -7,7 +7,14 @@ import { BrokerError } from '../../errors.js'
 import type { Entry, Outcome } from '../../outcome.js'
 import type { Settlement } from '../../settlement.js'
 import type { Refusal } from '../../state/changes.js'
-import { partOf, type SettlementPart, SettlementStep, type StoragePart } from '../../state/steps.js'
+import {
+  isConditional,
+  partOf,
+  recordsOf,
+  type SettlementPart,
+  SettlementStep,
+  type StoragePart,
+} from '../../state/steps.js'
 import type { UnsettledDelivery } from './unsettled-delivery.js'
 
 export interface SettlementWithState {
@@ -50,11 +57,15 @@ export async function settleWithState(
 }
 
 async function tryOnce(
-  { broker, consumer, delivery }: UnsettledDelivery,
-  { changes }: SettlementStep,
+  unsettled: UnsettledDelivery,
+  step: SettlementStep,
   sends: readonly Entry[],
   letter: DeadLetterReason | undefined,
 ): Promise<Refusal | undefined> {
+  const { broker, consumer, delivery } = unsettled
+  // What is recorded of other messages comes last: a refusal is then always about a change of a part.
+  const others = sends.filter((entry) => entry !== step.copy)
+  const changes = [...step.changes, ...others.flatMap((entry) => recordsOf(partsOf(unsettled, entry), entry))]
   if (changes.length > 0) {
     if (broker.hasOwnState && consumer.settleWith) return consumer.settleWith(delivery, { letter, sends, changes })
     const refusal = await broker.stateFor('What plugins do with this message').apply(changes)
@@ -71,12 +82,16 @@ function partsOf({ broker }: UnsettledDelivery, { message, delay }: Entry): read
   return broker.chain.storageParts(message, delay, broker)
 }
 
+function conditionsOf(unsettled: UnsettledDelivery, entry: Entry): readonly StoragePart[] {
+  return partsOf(unsettled, entry).filter(isConditional)
+}
+
 function withoutConditional(
   unsettled: UnsettledDelivery,
   sends: readonly Entry[],
   copy: Entry | undefined,
 ): readonly Entry[] {
-  return sends.filter((entry) => entry === copy || partsOf(unsettled, entry).length === 0)
+  return sends.filter((entry) => entry === copy || conditionsOf(unsettled, entry).length === 0)
 }
 
 function conditionalSends(
@@ -87,7 +102,7 @@ function conditionalSends(
   return sends
     .filter((entry) => entry !== copy)
     .flatMap((entry) => {
-      const parts = partsOf(unsettled, entry)
+      const parts = conditionsOf(unsettled, entry)
       return parts.length === 0 ? [] : [toSettlementPart(entry, parts)]
     })
 }

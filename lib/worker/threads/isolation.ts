@@ -9,6 +9,7 @@
 import { loggable } from '../../failure.js'
 import { getLogger } from '../../logger.js'
 import { type Execution, GivenBack } from '../execution.js'
+import { reporterOf } from '../run-reports.js'
 import { maxAttempts, pauseAfter } from './lost-threads.js'
 import { PoolThread } from './pool-thread.js'
 import { isTransient } from './thread-loading.js'
@@ -65,6 +66,7 @@ export class Isolation {
   add(suspects: readonly Execution[]): void {
     for (const execution of suspects) {
       execution.suspend()
+      reporterOf(execution)?.onRestart()
       execution.settlements.exclude(1)
     }
     const groupSize = Math.ceil(suspects.length / initialGroups)

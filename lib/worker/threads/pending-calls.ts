@@ -1,5 +1,6 @@
-/** Calls of a thread to the main thread that have no reply yet. */
-import { unpackError } from '../../error-data.js'
+/** Calls of a thread to the main thread: those that have no reply yet, and the replies of the main thread. */
+import { packError, unpackError } from '../../error-data.js'
+import { type Service, threadService } from '../../main-thread.js'
 import type { FromThread, ToThread } from './protocol.js'
 
 interface PendingCall {
@@ -32,5 +33,20 @@ export class PendingCalls {
     this.onOpenCalls(-1)
     if (error) call?.reject(unpackError(error))
     else call?.resolve(result)
+  }
+}
+
+/** Called on the main thread: calls a service of the worker, or else of the process. */
+export async function answerCall(
+  { id, service, method, args }: Extract<FromThread, { type: 'call' }>,
+  services: Readonly<Record<string, Service>>,
+  post: (answer: ToThread) => unknown,
+): Promise<void> {
+  try {
+    const serve = services[service] ?? threadService(service)
+    if (!serve) throw new Error(`The main thread has no service "${service}" for its threads.`)
+    post({ type: 'answer', id, result: await serve(method, args) })
+  } catch (error) {
+    post({ type: 'answer', id, error: packError(error) })
   }
 }

@@ -6,15 +6,18 @@ import { once } from 'node:events'
 import { Worker as NodeThread, type ResourceLimits } from 'node:worker_threads'
 import { packError, unpackError } from '../../error-data.js'
 import { toError } from '../../failure.js'
-import { type Service, threadService } from '../../main-thread.js'
+import type { Service } from '../../main-thread.js'
 import { TerminationGuard } from '../../termination-guard.js'
 import { startTimer } from '../../time.js'
 import type { Execution } from '../execution.js'
+import { hasReporter } from '../run-reports.js'
 import { Activity } from './activity.js'
 import { batchBody, type PackedEnd, unpackEnds } from './batch-task.js'
 import { MissingActors } from './missing-actors.js'
+import { answerCall } from './pending-calls.js'
 import { type ChainData, type FromThread, packTask, type TaskList, type ThreadData, type ToThread } from './protocol.js'
 import type { Run } from './run.js'
+import { passOnReports } from './task-reports.js'
 import { exitError } from './thread-errors.js'
 import { logLingering, stopTimeout } from './thread-exit.js'
 import { serveTimeout, ThreadLoading } from './thread-loading.js'
@@ -150,7 +153,8 @@ export class PoolThread {
     execution.run = run
     if (this.#outbox.length === 0) setImmediate(() => this.#flush())
     const { members, delivery } = execution
-    packTask(this.#outbox, id, slot, members ? batchBody(members) : delivery.body, execution.wanted)
+    const body = members ? batchBody(members) : delivery.body
+    packTask(this.#outbox, { id, slot, body, wanted: execution.wanted, reports: hasReporter(execution) })
   }
 
   /** The run of a message, while the message is on a thread. */
@@ -226,6 +230,8 @@ export class PoolThread {
           else execution?.succeed(execution.members ? unpackEnds(result as PackedEnd[]) : result)
         }
         return this.#events.onFree(this)
+      case 'reports':
+        return passOnReports(message.reports, this.runs)
       case 'missing': {
         const run = this.#removeRun(message.id)
         if (run) this.#events.onMissing(this, run.execution)
@@ -247,7 +253,7 @@ export class PoolThread {
       case 'collected':
         return this.#events.onCollected(this, message.used)
       case 'call':
-        return void this.#answer(message)
+        return void answerCall(message, this.#services, (answer) => this.#ended || this.#post(answer))
     }
   }
 
@@ -258,17 +264,6 @@ export class PoolThread {
     this.runs.delete(id)
     this.#freeSlots.push(run.slot)
     return run
-  }
-
-  async #answer({ id, service, method, args }: Extract<FromThread, { type: 'call' }>): Promise<void> {
-    try {
-      const serve = this.#services[service] ?? threadService(service)
-      if (!serve) throw new Error(`The main thread has no service "${service}" for its threads.`)
-      const result = await serve(method, args)
-      if (!this.#ended) this.#post({ type: 'answer', id, result })
-    } catch (error) {
-      if (!this.#ended) this.#post({ type: 'answer', id, error: packError(error) })
-    }
   }
 
   /**

@@ -5,6 +5,7 @@
 import type { Body } from '../../encoder.js'
 import type { ErrorData } from '../../error-data.js'
 import type { WantedResult } from '../../middleware.js'
+import type { LogLine, Progress } from '../../status/report.js'
 
 /** A message or a batch to run: its id, its slot, its body, and what is needed of its result. */
 export interface Task {
@@ -12,6 +13,8 @@ export interface Task {
   readonly slot: number
   readonly body: Body | BatchBody
   readonly wanted: WantedResult
+  /** Whether somebody receives what its actor reports. */
+  readonly reports: boolean
 }
 
 /** The messages of a batch: their bodies, and what is needed of their results. */
@@ -25,24 +28,28 @@ export type TaskList = (number | Body | BatchBody)[]
 
 const wantedResults: readonly WantedResult[] = ['none', 'any', 'json']
 
-export function packTask(list: TaskList, id: number, slot: number, body: Body | BatchBody, wanted: WantedResult): void {
-  list.push(id, slot, body, wantedResults.indexOf(wanted))
+export function packTask(list: TaskList, { id, slot, body, wanted, reports }: Task): void {
+  list.push(id, slot, body, wantedResults.indexOf(wanted) + (reports ? wantedResults.length : 0))
 }
 
 export function* unpackTasks(list: TaskList): Generator<Task> {
   for (let at = 0; at < list.length; at += 4) {
-    const [id, slot, body, wanted] = [list[at], list[at + 1], list[at + 2], list[at + 3]]
+    const [id, slot, body, flags] = [list[at], list[at + 1], list[at + 2], list[at + 3] as number]
     yield {
       id: id as number,
       slot: slot as number,
       body: body as Body | BatchBody,
-      wanted: wantedResults[wanted as number] as WantedResult,
+      wanted: wantedResults[flags % wantedResults.length] as WantedResult,
+      reports: flags >= wantedResults.length,
     }
   }
 }
 
 /** The end of a task: its id, and its result or, in the third place, an error. The result of a batch is a list of ends. */
 export type TaskEnd = readonly [id: number, result: unknown, error?: ErrorData]
+
+/** What the actor of a task has reported: its last progress, if there is one, and lines of its log. */
+export type TaskReport = readonly [id: number, progress: Progress | undefined, lines: readonly LogLine[]]
 
 export type ToThread =
   | { readonly type: 'run'; readonly tasks: TaskList }
@@ -66,6 +73,8 @@ export type FromThread =
   | { readonly type: 'failed'; readonly module: string | undefined; readonly error: ErrorData }
   /** Tasks that ended: those that succeeded without a result, and the others. */
   | { readonly type: 'done'; readonly done: readonly number[]; readonly ends: readonly TaskEnd[] }
+  /** What actors have reported. It precedes the ends of their tasks. */
+  | { readonly type: 'reports'; readonly reports: readonly TaskReport[] }
   /** The actor of a task isn't declared in this thread. */
   | { readonly type: 'missing'; readonly id: number }
   /** The memory in use after a garbage collection, in megabytes. */

@@ -13,6 +13,7 @@ import { linkMainThread, type MainThread } from '../../main-thread.js'
 import { Message } from '../../message.js'
 import type { WantedResult } from '../../middleware.js'
 import { refuseGenerator } from '../../runnable.js'
+import type { Reporter } from '../../status/report.js'
 import { linkTerminationGuard } from '../../termination-guard.js'
 import { Activity, Heartbeat } from './activity.js'
 import { loadModule } from './load-module.js'
@@ -30,6 +31,7 @@ import {
 } from './protocol.js'
 import { Readiness } from './readiness.js'
 import { refuseListening } from './refuse-listening.js'
+import { TaskReports } from './task-reports.js'
 import { TaskResults } from './task-results.js'
 import { exitSoon } from './thread-exit.js'
 import { ThreadPlugins } from './thread-plugins.js'
@@ -67,8 +69,9 @@ class ThreadRun extends RunningMessage {
     readonly id: number,
     message: Message,
     batch?: readonly Message[],
+    reporter?: Reporter,
   ) {
-    super(message, batch)
+    super(message, batch, reporter)
   }
 }
 
@@ -99,17 +102,18 @@ function pump(): void {
   }
 }
 
-function begin({ id, slot, body, wanted }: Task, now: number): void {
+function begin({ id, slot, body, wanted, reports: wantsReports }: Task, now: number): void {
+  const reporter = wantsReports ? reports.reporterFor(id) : undefined
   heartbeat.begin(now)
   activity.enter(slot, now)
   try {
     const abortReason = abortedEarly.get(id)
     if (abortReason) throw abortReason
-    if (isBatch(body)) return beginBatch(id, body)
+    if (isBatch(body)) return beginBatch(id, body, reporter)
     const message = Message.decode(body)
     const actor = findActor(message.actorName, message.queueName)
     if (!actor) return reportMissing(id)
-    const current = new ThreadRun(id, message)
+    const current = new ThreadRun(id, message, undefined, reporter)
     running.set(id, current)
     const result = asPromise(runActor(actor, current, plugins.broker))
     if (result instanceof Promise) {
@@ -131,12 +135,12 @@ function isBatch(body: Task['body']): body is BatchBody {
   return typeof body === 'object' && 'bodies' in body
 }
 
-function beginBatch(id: number, { bodies, wanted }: BatchBody): void {
+function beginBatch(id: number, { bodies, wanted }: BatchBody, reporter: Reporter | undefined): void {
   const messages = bodies.map((body) => Message.decode(body))
   const first = messages[0] as Message
   const actor = findActor(first.actorName, first.queueName)
   if (!actor) return reportMissing(id)
-  const current = new ThreadRun(id, first, messages)
+  const current = new ThreadRun(id, first, messages, reporter)
   running.set(id, current)
   runBatch(actor, current, plugins.broker, wanted).then(
     (ends) => results.succeedBatch(id, ends, wanted),
@@ -160,8 +164,10 @@ function reportMissing(id: number): void {
   removeTask(id)
 }
 
+const reports = new TaskReports(post)
+
 // Ends are reported together, at the end of a turn.
-const results = new TaskResults(post, removeTask)
+const results = new TaskResults((ends) => reports.postAfter(ends), removeTask)
 
 function removeTask(id: number): void {
   running.delete(id)
@@ -180,7 +186,7 @@ function abort(id: number, reason: Error): void {
 function onCrash(error: unknown): void {
   const id = (peekCurrent() as ThreadRun | undefined)?.id
   results.flush()
-  post({ type: 'crashed', id, error: packError(error) })
+  reports.postAfter({ type: 'crashed', id, error: packError(error) })
 }
 
 /**
