@@ -406,7 +406,7 @@ export abstract class Broker {
   async enqueueFromThread(entries: readonly Entry[], chain: Chain): Promise<Survivors> {
     await this.beforeEnqueue(entries, chain)
     const survivors = await this.#storeWithParts(entries)
-    await this.afterEnqueue(entries, chain)
+    await this.afterEnqueue(survivors ? entries.filter((_, index) => !survivors[index]) : entries, chain)
     return survivors
   }
 

@@ -14,6 +14,7 @@ export type { Actor, ActorHandle, BatchActor, BatchSettings, SendArguments, Send
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
 export { type BatchActorOptions, type BatchRunnable, batchActor } from './batch-actor.js'
+export { type Composition, compositionOf } from './composition/composition-of.js'
 export { Group, type GroupEnd, type GroupOptions, group } from './composition/group.js'
 export type { OnChildFailure } from './composition/group-record.js'
 export { Pipeline, pipeline } from './composition/pipeline.js'

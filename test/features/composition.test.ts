@@ -1,7 +1,9 @@
 /** Pipelines and groups, on every broker. */
+import { compositionOf } from '../../lib/composition/composition-of.js'
 import { group } from '../../lib/composition/group.js'
 import { pipeline } from '../../lib/composition/pipeline.js'
-import type { Message } from '../../lib/message.js'
+import { SkipMessage } from '../../lib/errors.js'
+import { Message } from '../../lib/message.js'
 import { onEachBroker } from '../support/each-broker.js'
 import { failure, gate, until } from '../support/memory.js'
 
@@ -72,6 +74,17 @@ await onEachBroker((ask) => {
     t.equal(next.message_id, second?.messageId)
     t.same(next.options.composition, { scopes: [piped.id], before: first?.messageId })
     t.equal(next.options.pipe_target.message_id, third?.messageId)
+    const place = compositionOf(Message.decode(delivery?.body as string))
+    t.match(place, { scopes: [piped.id], before: undefined, group: undefined })
+    t.same(
+      place?.after.map(({ messageId }) => messageId),
+      [second?.messageId, third?.messageId],
+    )
+    t.same(
+      place?.next.map(({ messageId }) => messageId),
+      [second?.messageId],
+    )
+    t.equal(compositionOf(step.message(1)), undefined)
     await consumer.close()
   })
 
@@ -154,7 +167,6 @@ await onEachBroker((ask) => {
   ask(
     'every kind of end counts: success, dead letter, skipped, expired, unknown actor',
     async ({ t, broker, ...s }) => {
-      const { SkipMessage } = await import('../../lib/errors.js')
       const reports: string[] = []
       const ok = s.actor(() => 1, { actorName: 'ok' })
       const skip = s.actor(
@@ -215,7 +227,6 @@ await onEachBroker((ask) => {
     // The same message twice on the queue, as after a lost worker.
     const consumer = broker.consume('default', { prefetch: 10 })
     const [first] = await consumer.take(1)
-    const { Message } = await import('../../lib/message.js')
     const copy = Message.decode(first?.body as string)
     if (first) await consumer.requeue(first)
     await broker.enqueue(copy)

@@ -1,9 +1,6 @@
 import { MemoryState } from '../../brokers/memory/index.js'
 import { systemClock } from '../../lib/time.js'
-import { testState } from './contract.js'
+import { stateContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 
-testState('MemoryState', (t) => {
-  const state = new MemoryState({ clock: systemClock })
-  t.teardown(() => state.close())
-  return state
-})
+stateContract({ test, name: 'MemoryState', make: () => new MemoryState({ clock: systemClock }) })

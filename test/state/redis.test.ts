@@ -1,19 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { t } from 'tap'
 import { RedisState } from '../../brokers/redis/index.js'
+import type { StateBackend } from '../../lib/state/backend.js'
+import { stateContract } from '../../testing/contract/index.js'
+import { test } from '../support/contract.js'
 import { withRedisUrl } from '../support/redis-server.js'
-import { testState } from './contract.js'
 
 await withRedisUrl((url) => {
-  const open = new Map<RedisState, string>()
+  const namespaces = new WeakMap<StateBackend, string>()
   const make = (namespace = `exam-${randomUUID()}`): RedisState => {
     const state = new RedisState({ url, namespace })
-    open.set(state, namespace)
+    namespaces.set(state, namespace)
     return state
   }
-  t.afterEach(async () => {
-    for (const state of open.keys()) await state.close()
-    open.clear()
-  })
-  testState('RedisState', () => make(), { another: (state) => make(open.get(state as RedisState)) })
+  stateContract({ test, name: 'RedisState', make: () => make(), another: (state) => make(namespaces.get(state)) })
 })

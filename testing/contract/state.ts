@@ -1,25 +1,48 @@
 /** The contract tests that every state backend must pass. */
-import { type Test, t } from 'tap'
 import type { StateBackend } from '../../lib/state/backend.js'
 import type { StateChange } from '../../lib/state/changes.js'
-import { until } from '../../testing/contract/brokers/exam.js'
+import { ContractTest, type Teardowns, type TestFunction } from './contract-test.js'
+import { until } from './waiting.js'
 
 type Awaitable<T> = T | Promise<T>
 
-export interface StateCapabilities {
-  /** Makes another backend on the store of `state`, as in another process. */
+/** Makes a backend on its own empty store. The test closes it; what else is to be done then is told to `t`. */
+export type MakeState = (t: Teardowns) => Awaitable<StateBackend>
+
+/** What `stateContract` needs. */
+export interface StateContractOptions {
+  /** The function of the test runner that registers a test. */
+  test: TestFunction
+  /** The name of the backend in the titles. */
+  name: string
+  /** Makes a backend on its own empty store. */
+  make: MakeState
+  /** Makes another backend on the store of `state`, as in another process. Absent if no other process can reach it. */
   another?(state: StateBackend): Awaitable<StateBackend>
 }
 
-/** Makes a backend on its own empty store. `test` is for teardowns, which include closing the backend. */
-export type MakeState = (test: Test) => Awaitable<StateBackend>
-
 const ttl = 60_000
 
-/** Runs the contract tests on a state backend. */
-export function testState(name: string, make: MakeState, { another }: StateCapabilities = {}): void {
-  const ask = (title: string, answer: (test: Test, state: StateBackend) => Promise<void>): void => {
-    t.test(`${name}: ${title}`, { timeout: 60_000 }, async (test) => answer(test, await make(test)))
+/**
+ * Registers the contract tests of state backends: what unique keys, groups, cancellations and status rely on.
+ *
+ * @example
+ * import { test } from 'node:test'
+ * stateContract({ test, name: 'MyState', make: () => new MyState() })
+ */
+export function stateContract({ test, name, make, another }: StateContractOptions): void {
+  const ask = (title: string, answer: (t: ContractTest, state: StateBackend) => Promise<void>): void => {
+    ContractTest.register(test, `${name}: ${title}`, [], async (t) => {
+      const state = await make(t)
+      t.teardown(() => state.close())
+      await answer(t, state)
+    })
+  }
+  const openAnother = async (t: ContractTest, state: StateBackend): Promise<StateBackend> => {
+    if (!another) return state
+    const second = await another(state)
+    t.teardown(() => second.close())
+    return second
   }
   const set = (key: string, value: string | null, expected?: string | null): StateChange => {
     return { kind: 'set', key, value, expected, ttl }
@@ -167,7 +190,7 @@ export function testState(name: string, make: MakeState, { another }: StateCapab
 
   ask('of many that add to a set at once, exactly one completes it', async (t, state) => {
     const size = 40
-    const states = [state, another ? await another(state) : state]
+    const states = [state, await openAnother(t, state)]
     const refused = await Promise.all(
       Array.from({ length: size }, (_, index) =>
         states[index % 2]?.apply([{ kind: 'add', key: 'set', member: `${index}`, once: true, below: size, ttl }]),
@@ -178,7 +201,7 @@ export function testState(name: string, make: MakeState, { another }: StateCapab
   })
 
   ask('a watch is called when it has begun, and after changes until it ends', async (t, state) => {
-    const other = another ? await another(state) : state
+    const other = await openAnother(t, state)
     let calls = 0
     const stop = state.watch('key', () => calls++)
     await until(() => calls > 0, 'it has begun')
@@ -214,7 +237,7 @@ export function testState(name: string, make: MakeState, { another }: StateCapab
   })
 
   ask('hundreds of watches are served', async (t, state) => {
-    const other = another ? await another(state) : state
+    const other = await openAnother(t, state)
     const seen = new Set<number>()
     let begun = 0
     const stops = Array.from({ length: 300 }, (_, index) => {
