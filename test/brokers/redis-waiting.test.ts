@@ -131,6 +131,7 @@ t.test('a second wait on a channel does not rely on a subscription that failed',
   const connection = {
     call: async (command: (client: Client) => unknown) => command(client as never),
     canSubscribe: true,
+    onReconnect: () => () => {},
   }
   const subscriptions = new Subscriptions(
     connection as unknown as CommandConnection,
