@@ -95,11 +95,11 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   /** The delay of a step is an option on the wire, as in Dramatiq; pipelines read it. */
   messageWithOptions(given: Partial<SendOptions<readonly unknown[]>> = {}): Message<R> {
     const message = this.#makeWithOptions(given)
-    const delay = readDelay(given.delay)
+    const delay = readDelay(given?.delay)
     return delay === undefined ? message : message.with({ options: { ...message.options, delay } })
   }
 
-  #makeWithOptions(given: Partial<SendOptions<readonly unknown[]>>): Message<R> {
+  #makeWithOptions(given: Partial<SendOptions<readonly unknown[]>> = {}): Message<R> {
     checkMessageOptions(given)
     const { args = [], kwargs, delay: _, options, ...own } = given
     if (!Array.isArray(args)) {
@@ -120,7 +120,7 @@ class Handle<A extends readonly unknown[], R> implements ActorHandle<A, R> {
   }
 
   async sendWithOptions(...options: SendArguments<A>): Promise<Message<R>> {
-    const message = this.#makeWithOptions(options[0] ?? {})
+    const message = this.#makeWithOptions(options[0])
     const survivors = await this.broker.enqueueEntries([{ message, delay: readDelay(options[0]?.delay) }])
     return survivors ? message.standingFor(survivors[0]) : message
   }
