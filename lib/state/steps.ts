@@ -53,26 +53,31 @@ export interface SettlementPart {
     | undefined
 }
 
+/** The part that sends a message on conditions; `undefined` for one that has none. */
+export type Conditions = (entry: Entry) => SettlementPart | undefined
+
 /** The step that settles a message, while plugins add to it. */
 export class SettlementStep {
   /** The retried message, if it is retried; a plugin may replace it by a changed copy. */
   copy: Entry | undefined
-  readonly #sends: readonly Entry[]
+  readonly #conditions: Conditions
   #parts: SettlementPart[] = []
 
-  constructor(copy: Entry | undefined, sends: readonly Entry[]) {
+  /** @param sends What the plugins have sent so far, without the copy. */
+  constructor(copy: Entry | undefined, sends: readonly Entry[], conditions: Conditions = () => undefined) {
     this.copy = copy
-    this.#sends = copy ? sends.slice(1) : sends
+    this.#conditions = conditions
+    for (const entry of sends) this.add({ changes: [], sends: [entry] })
   }
 
   /** Adds a part. */
   add(part: SettlementPart): void {
-    this.#parts.push(part)
+    this.#parts.push(withConditions(part, this.#conditions))
   }
 
   /** Sends a message in the step. */
   send(message: Message, delay?: number): void {
-    this.#parts.push({ changes: [], sends: [{ message, delay }] })
+    this.add({ changes: [], sends: [{ message, delay }] })
   }
 
   get changes(): readonly StateChange[] {
@@ -82,7 +87,7 @@ export class SettlementStep {
   /** All messages of the step; the retried one comes first. */
   get entries(): readonly Entry[] {
     const added = this.#parts.flatMap(({ sends = [] }) => sends)
-    return this.copy ? [this.copy, ...this.#sends, ...added] : [...this.#sends, ...added]
+    return this.copy ? [this.copy, ...added] : added
   }
 
   /** Replaces the part whose change was refused. */
@@ -90,7 +95,30 @@ export class SettlementStep {
     const at = partOf(this.#parts, refusal.index)
     const refused = this.#parts[at.part] as SettlementPart
     const next = (await refused.refused?.({ ...refusal, index: at.index })) ?? []
-    this.#parts.splice(at.part, 1, ...[next].flat())
+    this.#parts.splice(at.part, 1, ...[next].flat().map((part) => withConditions(part, this.#conditions)))
+  }
+}
+
+/** A part whose messages are sent only if their own conditions hold. Those that don't leave the rest as it is. */
+function withConditions(part: SettlementPart, conditions: Conditions): SettlementPart {
+  const { sends = [] } = part
+  const conditional = sends.map(conditions)
+  if (conditional.every((one) => one === undefined)) return part
+  const others = sends.filter((_, index) => !conditional[index])
+  return join([{ ...part, sends: others }, ...conditional.filter((one) => one !== undefined)])
+}
+
+/** One part of several. If the first one is refused, the others fall with it. */
+function join(parts: readonly SettlementPart[]): SettlementPart {
+  return {
+    changes: parts.flatMap(({ changes }) => changes),
+    sends: parts.flatMap(({ sends = [] }) => sends),
+    async refused(refusal) {
+      const { part, index } = partOf(parts, refusal.index)
+      const next = await parts[part]?.refused?.({ ...refusal, index })
+      if (part === 0) return next
+      return join(parts.toSpliced(part, 1, ...[next ?? []].flat()))
+    },
   }
 }
 

@@ -349,6 +349,31 @@ await onEachBroker((ask) => {
     await broker.join('default')
   })
 
+  ask('what follows a group may be unique', async ({ t, broker, ...s }) => {
+    const reporting = gate()
+    let reports = 0
+    const job = s.actor(() => {}, { actorName: 'job' })
+    const report = s.actor(
+      async () => {
+        reports++
+        await reporting.opened
+      },
+      { actorName: 'report', unique: true },
+    )
+    const other = s.actor(() => void reports++, { actorName: 'other' })
+    await s.work()
+    await report.send()
+    await until(() => reports === 1)
+    const jobs = group([job.message(), job.message()], { onComplete: report.message() })
+    jobs.addCompletionCallback(other.message())
+    await jobs.run()
+    t.equal(await jobs.wait(), 'completed')
+    await until(() => reports === 2, 'the other callback')
+    reporting.open()
+    await broker.join('default')
+    t.equal(reports, 2, 'the report waited already')
+  })
+
   ask('many members end at once, and one message follows', async ({ t, broker, ...s }) => {
     const reports: string[] = []
     const job = s.actor((_: number) => {}, { actorName: 'job' })

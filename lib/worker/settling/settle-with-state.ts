@@ -39,8 +39,8 @@ export async function settleWithState(
   { sends, copy, settlement, letter, settleWithSends }: SettlementWithState,
 ): Promise<void> {
   const { broker, message } = unsettled
-  const step = new SettlementStep(copy, withoutConditional(unsettled, sends, copy))
-  for (const part of conditionalSends(unsettled, sends, copy)) step.add(part)
+  const others = sends.filter((entry) => entry !== copy)
+  const step = new SettlementStep(copy, others, (entry) => conditionalPart(unsettled, entry))
   await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { entries } = step
@@ -86,25 +86,9 @@ function conditionsOf(unsettled: UnsettledDelivery, entry: Entry): readonly Stor
   return partsOf(unsettled, entry).filter(isConditional)
 }
 
-function withoutConditional(
-  unsettled: UnsettledDelivery,
-  sends: readonly Entry[],
-  copy: Entry | undefined,
-): readonly Entry[] {
-  return sends.filter((entry) => entry === copy || conditionsOf(unsettled, entry).length === 0)
-}
-
-function conditionalSends(
-  unsettled: UnsettledDelivery,
-  sends: readonly Entry[],
-  copy: Entry | undefined,
-): SettlementPart[] {
-  return sends
-    .filter((entry) => entry !== copy)
-    .flatMap((entry) => {
-      const parts = conditionsOf(unsettled, entry)
-      return parts.length === 0 ? [] : [toSettlementPart(entry, parts)]
-    })
+function conditionalPart(unsettled: UnsettledDelivery, entry: Entry): SettlementPart | undefined {
+  const parts = conditionsOf(unsettled, entry)
+  return parts.length === 0 ? undefined : toSettlementPart(entry, parts)
 }
 
 /** A message that is sent only if its conditions hold. What would replace a waiting message is left out instead. */
