@@ -6,6 +6,7 @@
 import type { Broker } from '../lib/broker.js'
 import { arrive } from '../lib/composition/arriving.js'
 import { arriveAtBarrier } from '../lib/composition/dramatiq-groups.js'
+import { endElsewhere } from '../lib/composition/ending-elsewhere.js'
 import { expire } from '../lib/composition/expiring.js'
 import { continues, membershipOf, placeOf } from '../lib/composition/place.js'
 import type { Message } from '../lib/message.js'
@@ -16,11 +17,11 @@ import type { SettlementStep } from '../lib/state/steps.js'
 export class GroupCallbacks implements Middleware {
   readonly essential = true
 
-  /** The message of a deadline is skipped if the group has ended in time. */
+  /** The message of a deadline is skipped if the group has ended in time, and a callback if the group has failed. */
   beforeProcessMessage(message: Message, broker: Broker): Promise<void> | undefined {
-    const group = placeOf(message)?.deadline_of
-    if (typeof group !== 'string') return undefined
-    return expire(group, broker.stateFor('A group'), broker.clock.now())
+    const { deadline_of: deadlineOf, callback_of: callbackOf } = placeOf(message) ?? {}
+    if (typeof deadlineOf === 'string') return expire(deadlineOf, broker.stateFor('A group'), broker.clock.now())
+    return typeof callbackOf === 'string' ? endElsewhere(callbackOf, broker) : undefined
   }
 
   joinsSettlement(message: Message): boolean {

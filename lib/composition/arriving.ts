@@ -25,7 +25,7 @@ export function arrive(end: MemberEnd, state: StateBackend): SettlementPart {
   const { membership, failed } = end
   const { id, size, barrier } = membership
   const changes = [ended(end, groupTtl.open, size), ...traces(end, groupTtl.open)]
-  if (barrier) changes.push(countDown(id))
+  if (barrier) changes.push(failed && barrier === 'successes' ? leaveBarrier(id) : lowerBarrier(id))
   if (failed && membership.cancel_others) changes.push(...cancelOthers(id))
   return {
     changes,
@@ -53,8 +53,13 @@ function traces({ membership: { id, member, collect }, failed, result }: MemberE
 }
 
 /** Dramatiq's barrier, which is never lowered below 1: whoever finds it there is the last. */
-function countDown(key: string): StateChange {
+export function lowerBarrier(key: string): StateChange {
   return { kind: 'count', key, raw: true, by: -1, least: 1, ttl: barrierTtl }
+}
+
+/** Leaves it as it is, so that nobody after this member finds 1 there. */
+function leaveBarrier(key: string): StateChange {
+  return { kind: 'count', key, raw: true, by: 0, least: 2, ttl: barrierTtl }
 }
 
 /** Cancels every message of the group that hasn't ended. */

@@ -10,6 +10,7 @@ import { Message } from '../message.js'
 import type { StateChange } from '../state/changes.js'
 import type { SettlementStep } from '../state/steps.js'
 import { messageOf } from '../thrown.js'
+import { lowerBarrier } from './arriving.js'
 import { barrierTtl, groupKeys } from './group-record.js'
 
 /** Counts the success of a member; only that counts in Dramatiq. */
@@ -20,9 +21,8 @@ export function arriveAtBarrier(message: Message, step: SettlementStep, { state 
   if (!state || typeof uuid !== 'string' || !Array.isArray(callbacks) || callbacks.length === 0) return
   const { messageId } = message
   const ended: StateChange = { kind: 'add', key: groupKeys.ended(uuid), member: messageId, once: true, ttl: barrierTtl }
-  const countDown: StateChange = { kind: 'count', key: uuid, raw: true, by: -1, least: 1, ttl: barrierTtl }
   step.add({
-    changes: [ended, countDown],
+    changes: [ended, lowerBarrier(uuid)],
     refused: ({ isMember }) => (isMember ? undefined : { changes: [ended], sends: messagesOf(callbacks, message) }),
   })
 }

@@ -15,6 +15,8 @@ export interface Place {
   readonly group?: Membership | undefined
   /** The group whose deadline it is: it runs only if that hasn't ended by then. */
   readonly deadline_of?: string | undefined
+  /** The group whose callback it is, sent by Python after the last member. */
+  readonly callback_of?: string | undefined
 }
 
 /** A member of a group: a message, or all messages of a pipeline. */
@@ -29,8 +31,11 @@ export interface Membership {
   readonly cancel_others?: boolean | undefined
   /** Whether its result is kept for what follows the group. */
   readonly collect?: boolean | undefined
-  /** Whether Dramatiq's barrier counts as well, because some members may run in Python. */
-  readonly barrier?: boolean | undefined
+  /**
+   * What Dramatiq's barrier counts, because some members may run in Python: every end, or the successes only. Then Python
+   * won't send the callbacks of a group that has failed.
+   */
+  readonly barrier?: 'ends' | 'successes' | undefined
 }
 
 /** What begins after a message or a group: messages, and the records of their groups. */

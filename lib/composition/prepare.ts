@@ -2,6 +2,7 @@
  * Prepares a composition for its run: gives each message its place, chains the steps of pipelines, and makes the records
  * of groups. All ids are known before anything is stored.
  */
+import type { WireMessage } from '../encoder.js'
 import { Message } from '../message.js'
 import { uuid } from '../uuid.js'
 import { type GroupRecord, groupKeys, type OnChildFailure } from './group-record.js'
@@ -66,7 +67,7 @@ export class Preparation {
     if (next) Object.assign(options, follow(next))
     else if (barrier) {
       options.group_completion_uuid = barrier.id
-      options.group_completion_callbacks = barrier.callbacks.map((callback) => callback.toWire())
+      options.group_completion_callbacks = barrier.callbacks.map((callback) => callbackOf(barrier.id, callback))
     }
     return { messages: [message.with({ options })], records: [], barriers: next?.barriers ?? [] }
   }
@@ -102,7 +103,7 @@ export class Preparation {
         size: members.length,
         cancel_others: onChildFailure === 'cancel-others' || undefined,
         collect: collect || undefined,
-        barrier: hasBarrier || undefined,
+        barrier: hasBarrier ? this.#barrierCounts(unit) : undefined,
       }
       const barrier = hasBarrier && endsElsewhere(member, this.#runsElsewhere) ? { id, callbacks } : undefined
       return this.start(member, { scopes: [...scopes, id], before, group, barrier })
@@ -117,6 +118,17 @@ export class Preparation {
       ],
     }
   }
+
+  /** A callback that runs here learns whether the group has failed, see `ending-elsewhere.ts`. One in Python doesn't. */
+  #barrierCounts({ onChildFailure, callbacks }: GroupUnit): Membership['barrier'] {
+    return onChildFailure !== 'continue' && callbacks.some(this.#runsElsewhere) ? 'successes' : 'ends'
+  }
+}
+
+/** A callback as Python sends it. */
+function callbackOf(id: string, callback: Message): WireMessage {
+  const composition: Place = { scopes: [], callback_of: id }
+  return callback.with({ options: { ...callback.options, composition } }).toWire()
 }
 
 /** The options of a message that is followed by something: Dramatiq's for one message, ours for a group. */

@@ -5,8 +5,9 @@ import sys
 import threading
 
 import dramatiq
-from dramatiq import Worker, pipeline
+from dramatiq import Worker, group, pipeline
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import GroupCallbacks
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from dramatiq.rate_limits.backends import RedisBackend as RateLimits
 from dramatiq.results import Results
@@ -16,9 +17,11 @@ from dramatiq.results.errors import ResultError, ResultFailure
 url, heartbeat_timeout = sys.argv[1], int(sys.argv[2])
 broker = RedisBroker(url=url, heartbeat_timeout=heartbeat_timeout, maintenance_chance=1_000_000)
 broker.add_middleware(Results(backend=RedisBackend(url=url)))
-dramatiq.set_broker(broker)
 limits = RateLimits(url=url)
+broker.add_middleware(GroupCallbacks(limits))
+dramatiq.set_broker(broker)
 output = threading.Lock()
+released = threading.Event()
 worker = None
 
 
@@ -48,6 +51,27 @@ def die(text):
     os.kill(os.getpid(), 9)
 
 
+@dramatiq.actor(queue_name="python", store_results=True)
+def held_there(value):
+    released.wait(30)
+    return value
+
+
+@dramatiq.actor(queue_name="python")
+def report_there(text):
+    say({"report": text})
+
+
+@dramatiq.actor(queue_name="node", store_results=True)
+def held_here(value):
+    raise NotImplementedError
+
+
+@dramatiq.actor(queue_name="node")
+def report_here(text):
+    raise NotImplementedError
+
+
 @dramatiq.actor(queue_name="node", actor_name="multiply", store_results=True)
 def multiply(x, y):
     raise NotImplementedError
@@ -58,13 +82,25 @@ def throw(text):
     raise NotImplementedError
 
 
-def run(command, actor=None, args=(), delay=None, message=None, timeout=10000, key=None, queues=None, others=()):
+def make(name, args, options={}):
+    return broker.actors[name].message_with_options(args=tuple(args), **options)
+
+
+def run(command, actor=None, args=(), delay=None, message=None, timeout=10000, key=None, queues=None, others=(), callbacks=()):
     global worker
     if command == "send":
         return broker.actors[actor].send_with_options(args=tuple(args), delay=delay).asdict()
     if command == "pipe":
-        steps = [broker.actors[name].message(*given) for name, given in others]
-        return [step.asdict() for step in pipeline(steps).run().messages]
+        steps = [make(*step) for step in others]
+        return [step.asdict() for step in pipeline(steps).run(delay=delay).messages]
+    if command == "group":
+        members = group([pipeline([make(*step) for step in steps]) for steps in others])
+        for callback in callbacks:
+            members.add_completion_callback(make(*callback))
+        members.run(delay=delay)
+        return [member.messages[-1].asdict() for member in members.children]
+    if command == "release":
+        released.set()
     if command == "result":
         try:
             return {"value": dramatiq.Message(**message).get_result(block=True, timeout=timeout)}
