@@ -101,10 +101,11 @@ export class RedisBroker extends Broker {
     this.#where = where
     this.#location = locationOf(where)
     this.#connections = SharedConnections.open(where)
-    this.#session = { worker: this.workerId, keys: new Keys(namespace), connection: this.#connections.commands }
+    const keys = new Keys(namespace, { isCluster: where.nodes !== undefined })
+    this.#session = { worker: this.workerId, keys, connection: this.#connections.commands }
     this.#maintenance = new Maintenance(this.#session, this.#unacked, this, connectTimeoutOf(where))
     const encode = (entry: Entry, wire: WireMessage): Body => this.encode(entry, wire)
-    const context = { keys: this.#session.keys, delayQueue, now: () => this.clock.now(), encode }
+    const context = { keys, delayQueue, now: () => this.clock.now(), encode }
     this.#sender = new Sender(this.#session.connection, context, this.enqueueTimeout)
     if (options.middleware) return
     for (const plugin of defaultMiddleware({ results: new RedisResults(where) })) this.use(plugin)

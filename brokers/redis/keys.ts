@@ -124,9 +124,11 @@ export class Keys {
   /** The prefix of all ack sets. */
   readonly acksPrefix: string
   readonly #queues = new Map<string, QueueKeys>()
+  readonly #isCluster: boolean
 
-  constructor(namespace: string) {
+  constructor(namespace: string, { isCluster = false } = {}) {
     this.namespace = namespace
+    this.#isCluster = isCluster
     this.heartbeats = `${namespace}:__heartbeats__`
     this.acksPrefix = `${namespace}:__acks__.`
   }
@@ -155,6 +157,14 @@ export class Keys {
   /** A key of the state, and the channel of its watchers. */
   state(key: string): string {
     return `${this.namespace}:state:${key}`
+  }
+
+  /**
+   * A key that is Dramatiq's, of a barrier. In a cluster, which Dramatiq doesn't support, it is one of the others: all
+   * keys of a step must be in one slot.
+   */
+  barrier(key: string): string {
+    return this.#isCluster ? this.state(key) : key
   }
 
   /** The index of those keys of the state that can be listed. */

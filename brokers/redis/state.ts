@@ -44,7 +44,7 @@ export class RedisState implements StateBackend {
     const where = readConnection(options, [...connectionOptionNames, 'namespace'], 'RedisState', isClientOption)
     const { namespace = 'dramatiq' } = options
     checkNamespace(namespace, where)
-    this.#keys = new Keys(namespace)
+    this.#keys = new Keys(namespace, { isCluster: where.nodes !== undefined })
     this.#connections = SharedConnections.open(where)
   }
 

@@ -6,7 +6,7 @@ interface ChangeOf<Kind extends string> {
   /** The key. A step must not change a key twice. */
   readonly key: string
   /**
-   * Whether the key is used as it is, in a store that prefixes keys: for those that Dramatiq's rate limiters know.
+   * Whether the key is used as it is, in a store that prefixes keys: for the barriers that Dramatiq knows.
    * @default false
    */
   readonly raw?: boolean | undefined

@@ -2,7 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { t } from 'tap'
 import { RedisBroker, RedisRateLimits, RedisResults } from '../../brokers/redis/index.js'
+import { actor, remoteActor } from '../../lib/actor.js'
+import { group } from '../../lib/composition/group.js'
 import { Message } from '../../lib/message.js'
+import { Worker } from '../../lib/worker/worker.js'
 import { inTime, note, queueName, until } from '../../testing/contract/brokers/exam.js'
 import { brokerContract } from '../../testing/contract/index.js'
 import { stepClock } from '../../testing/contract/step-clock.js'
@@ -56,6 +59,26 @@ await withRedis(
       proxy.freeze()
       await t.resolves(broker.enqueue(note('second')))
       t.match(await broker.stats(queueName), { ready: 2 })
+    })
+
+    t.test('a group whose members are declared elsewhere completes on a cluster', async (t) => {
+      const settings = { nodes, namespace: `{${randomUUID()}}` }
+      const [web, broker] = [new RedisBroker(settings), new RedisBroker(settings)]
+      let reports = 0
+      actor(() => {}, { broker, actorName: 'job' })
+      actor(() => void reports++, { broker, actorName: 'report' })
+      const worker = new Worker(broker, { threads: 0 })
+      t.teardown(async () => {
+        await worker.stop({ timeout: 0 })
+        for (const one of [web, broker]) await one.close()
+      })
+      const [job, report] = [remoteActor('job', { broker: web }), remoteActor('report', { broker: web })]
+      const jobs = group([job.message(), job.message()], { onComplete: report.message() })
+      await jobs.run()
+      await worker.start()
+      t.equal(await jobs.wait(), 'completed')
+      await broker.join('default')
+      t.equal(reports, 1)
     })
 
     t.test('rate limits with a hash tag work on a cluster', async (t) => {

@@ -6,7 +6,7 @@ import type { Argument } from '../scripts.js'
 /** Adds changes to the keys and arguments of a script call. */
 export function packChanges(changes: readonly StateChange[], keys: Keys, into: string[], args: Argument[]): void {
   for (const change of changes) {
-    const key = change.raw ? change.key : keys.state(change.key)
+    const key = change.raw ? keys.barrier(change.key) : keys.state(change.key)
     const listed = 'listed' in change && change.listed ? into.push(keys.listedState) : ''
     args.push(
       change.kind,
