@@ -2,9 +2,12 @@
  * The base class of brokers. It implements what all brokers have in common (hooks, declarations, checks); storing,
  * taking and settling is up to `brokers/`. It never runs an actor: the worker does.
  */
+import type { CancelAnswer, CancelOptions } from './cancellation/answer.js'
+import { type CancelSource, cancel } from './cancellation/cancel.js'
+import { type CancelledMany, cancelMany } from './cancellation/cancel-many.js'
 import { Chain } from './chain.js'
 import { checkMethods, expected, refuseUnknown } from './checks.js'
-import type { Consumer, DeadLetterPage, QueueStats } from './consumer.js'
+import type { Consumer, DeadLetterPage, QueueSearch, QueueStats } from './consumer.js'
 import { isReplaced, whereDeclared } from './declared-actors.js'
 import type { Duration } from './duration.js'
 import { type Body, checkSerializable, getEncoder, type WireMessage } from './encoder.js'
@@ -12,6 +15,7 @@ import {
   ActorExists,
   ActorNotFound,
   BrokerClosed,
+  BrokerError,
   ConnectionFailed,
   type InvalidOption,
   MessageTooLarge,
@@ -20,10 +24,10 @@ import {
   StateMissing,
 } from './errors.js'
 import { getLogger } from './logger.js'
-import { mainThread } from './main-thread.js'
+import { type MainThread, mainThread } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
-import { count, declareOptions, duration } from './options.js'
+import { actorReference, count, declareOptions, duration } from './options.js'
 import type { Entry } from './outcome.js'
 import { canonicalQueueName, checkActorName, checkQueueName } from './queue-names.js'
 import { markInstances } from './registry.js'
@@ -148,6 +152,10 @@ export abstract class Broker {
    * state of their own.
    */
   protected storeIf?(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]>
+
+  /** See `QueueSearch`. A broker that can't search its queues has neither of the two. */
+  protected scan?(...args: Parameters<QueueSearch['scan']>): ReturnType<QueueSearch['scan']>
+  protected runNow?(...args: Parameters<QueueSearch['runNow']>): ReturnType<QueueSearch['runNow']>
 
   /** @param timeout How long it may take, in milliseconds; without it, as long as it needs. */
   protected abstract closeStore(timeout: number | undefined): Promise<void>
@@ -555,6 +563,90 @@ export abstract class Broker {
     return wait(pause)
   }
 
+  // — Cancelling —————————————————————————————————————————————————————————————————————————————————————————
+
+  /**
+   * Cancels a message, from any process: one that waits doesn't run any more, a running one is interrupted with a
+   * `CancelledError`. The message is searched in the declared queues. The id of a pipeline or a group cancels all its
+   * messages.
+   *
+   * @param message The message or its id.
+   * @param options.queueName A queue where it may be, if this process hasn't declared that.
+   * @throws {StateMissing}
+   */
+  async cancel(
+    message: Message | string,
+    options: CancelOptions & { queueName?: string | undefined } = {},
+  ): Promise<CancelAnswer> {
+    this.assertOpen()
+    refuseUnknown(options, ['reason', 'cascade', 'queueName'], 'cancel()')
+    const target = readTarget(message)
+    const { queueName, ...how } = options
+    const main = this.#mainThread
+    if (main) return main.call('cancel', '', [target instanceof Message ? target.encode() : [target], options]) as never
+    const queueNames = new Set(this.#queues)
+    if (queueName !== undefined) queueNames.add(readQueueName(queueName))
+    if (target instanceof Message) {
+      const own = readQueueName(target.queueName)
+      if (!how.cascade) queueNames.clear()
+      queueNames.add(own)
+    }
+    return cancel(target, how, { ...this.#cancelSource(), queueNames })
+  }
+
+  /**
+   * Cancels the messages of an actor, or in a queue, or of an actor in a queue. Those that are sent while it runs may be
+   * left out.
+   *
+   * @param which.actor An actor or its name; in all declared queues if there is no `queue`.
+   * @param options.dryRun Whether it only tells which messages it would cancel. @default false
+   * @param options.reason Why, in words.
+   * @throws {StateMissing}
+   */
+  async cancelMany(
+    which: { actor?: { readonly actorName: string } | string | undefined; queue?: string | undefined },
+    options: { dryRun?: boolean | undefined; reason?: string | undefined } = {},
+  ): Promise<CancelledMany> {
+    this.assertOpen()
+    const { actor, queue } = which
+    refuseUnknown(which, ['actor', 'queue'], 'cancelMany()')
+    refuseUnknown(options, ['dryRun', 'reason'], 'cancelMany()')
+    if (actor === undefined && queue === undefined) throw expected('an actor or a queue', which, 'which')
+    const { dryRun = false, reason } = options
+    const actorName = actor === undefined ? undefined : actorReference(actor, 'actor')
+    const main = this.#mainThread
+    if (main) return main.call('cancelMany', '', [{ actor: actorName, queue }, options]) as Promise<CancelledMany>
+    const { queues, ...source } = this.#cancelSource()
+    if (!queues)
+      throw new BrokerError(`${this.constructor.name} can't search its queues: cancel messages by their ids.`)
+    const queueNames = queue === undefined ? new Set(this.#queues) : [readQueueName(queue)]
+    return cancelMany({ actorName, queueNames, dryRun, reason }, { ...source, queues })
+  }
+
+  /** The main thread, for a thread that can't reach the queues. */
+  get #mainThread(): MainThread | undefined {
+    return this.reachesThreads ? undefined : mainThread()
+  }
+
+  #cancelSource(): Omit<CancelSource, 'queueNames'> {
+    const { results } = this
+    return {
+      state: this.stateFor('Cancelling a message'),
+      fetchesLook: this.hasOwnState,
+      queues: this.queueSearch,
+      hasResult: async (message) => (await results?.has(message)) ?? false,
+    }
+  }
+
+  /**
+   * Searches the queues, if this broker can.
+   * @internal
+   */
+  get queueSearch(): QueueSearch | undefined {
+    if (!this.scan || !this.runNow) return undefined
+    return { scan: this.scan.bind(this), runNow: this.runNow.bind(this) }
+  }
+
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————
 
   /**
@@ -656,6 +748,13 @@ markInstances(Broker, 'broker')
 function readQueueName(name: unknown): string {
   checkQueueName(name)
   return canonicalQueueName(name)
+}
+
+/** Checks what is to be cancelled. */
+function readTarget(target: unknown): Message | string {
+  if (target instanceof Message) return target
+  if (typeof target === 'string' && target !== '' && !target.includes('\0')) return target
+  throw expected('a message or the id of one', target, 'message')
 }
 
 /** Checks a message that was created by hand. */

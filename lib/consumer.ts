@@ -12,6 +12,11 @@ export interface Delivery {
   readonly deliveryCount: number
   /** 0 to 9. */
   readonly priority: number
+  /**
+   * Whether some message of the broker was marked as cancelled when this one was taken: then the worker looks whether it
+   * is this one. Brokers without state of their own leave it out.
+   */
+  readonly mayBeCancelled?: boolean | undefined
 }
 
 /** Consumes one queue for a worker. Its calls reject if the broker can't be reached; the worker retries them. */
@@ -54,6 +59,27 @@ export interface StateSettlement {
   readonly letter: DeadLetterReason | undefined
   readonly sends: readonly Entry[]
   readonly changes: readonly StateChange[]
+}
+
+/** A message as it is stored in its queue. */
+export interface ScannedMessage {
+  readonly body: Body
+  /** `'ready'`: it waits to be delivered. `'delayed'`: for the end of its delay. `'held'`: it is delivered and unacked. */
+  readonly state: 'ready' | 'delayed' | 'held'
+  /** Identifies it for the broker. */
+  readonly ref: unknown
+}
+
+/** Searches the messages of queues. */
+export interface QueueSearch {
+  /**
+   * All messages of a queue but its dead letters, in pages of bounded size and in no particular order. One that moves
+   * from one state to another meanwhile may be found twice or, when it is retried, be missed.
+   * @param options.containing Only messages whose bodies contain this text, byte by byte.
+   */
+  scan(queueName: string, options: { containing?: string | undefined }): AsyncIterable<readonly ScannedMessage[]>
+  /** Makes delayed messages due, those that still are delayed. */
+  runNow(queueName: string, refs: readonly unknown[]): Promise<void>
 }
 
 /** Why a message was dead-lettered. */

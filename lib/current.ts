@@ -17,8 +17,8 @@ export interface Current {
   /** The messages of a batch, in the order of its items; for other actors the message alone. */
   readonly messages: readonly Message[]
   /**
-   * Aborts when the actor should stop: at its time limit (`TimeLimitExceeded`) or when the worker shuts down
-   * (`Shutdown`); that error is the signal's `reason`. Pass it to `fetch` and to anything else that takes a signal.
+   * Aborts when the actor should stop: at its time limit (`TimeLimitExceeded`), when it is cancelled
+   * (`CancelledError`) or when the worker shuts down (`Shutdown`); that error is the signal's `reason`. Pass it to `fetch` and to anything else that takes a signal.
    */
   readonly signal: AbortSignal
   /**

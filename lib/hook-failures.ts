@@ -1,14 +1,17 @@
 /** What an error thrown by a hook means, depending on the error and the hook. */
-import { RateLimitExceeded, Retry, SkipMessage } from './errors.js'
+import { CancelledError, RateLimitExceeded, Retry, SkipMessage } from './errors.js'
 import type { HookName } from './hook-names.js'
 
 /**
- * Whether an error is an intent and not a failure: `SkipMessage`, `Retry` and `RateLimitExceeded`. They count as
+ * Whether an error is an intent and not a failure: `SkipMessage`, `Retry`, `CancelledError` and
+ * `RateLimitExceeded`. They count as
  * intents before and around the actor. After it, a plugin calls the methods of `Outcome` instead.
  */
 export function isIntent(error: unknown): boolean {
-  return error instanceof SkipMessage || error instanceof Retry || error instanceof RateLimitExceeded
+  return intents.some((kind) => error instanceof kind)
 }
+
+const intents = [SkipMessage, Retry, CancelledError, RateLimitExceeded]
 
 /** Hooks before and around the actor. */
 export const hooksWithIntents: ReadonlySet<HookName> = new Set<HookName>([
@@ -22,6 +25,7 @@ export const afterStoredHooks: ReadonlySet<HookName> = new Set<HookName>([
   'afterEnqueue',
   'afterAck',
   'afterNack',
+  'afterMessageCancelled',
   'afterInterruptMessage',
   'afterSettleMessage',
 ])

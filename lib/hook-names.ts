@@ -22,6 +22,7 @@ export const hookNames = [
   'beforeSettleMessage',
   'beforeStoreSettlement',
   'afterSkipMessage',
+  'afterMessageCancelled',
   'afterInterruptMessage',
   'afterSettleMessage',
   'afterProcessBoot',

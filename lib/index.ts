@@ -14,6 +14,8 @@ export type { Actor, ActorHandle, BatchActor, BatchSettings, SendArguments, Send
 // Exported with a star, so that `declare module 'dramatis'` can extend the interfaces.
 export * from './actor-options.js'
 export { type BatchActorOptions, type BatchRunnable, batchActor } from './batch-actor.js'
+export type { CancelAnswer, CancelOptions } from './cancellation/answer.js'
+export type { CancelledMany } from './cancellation/cancel-many.js'
 export { type Composition, compositionOf } from './composition/composition-of.js'
 export { Group, type GroupEnd, type GroupOptions, group } from './composition/group.js'
 export type { OnChildFailure } from './composition/group-record.js'
@@ -41,7 +43,9 @@ export type {
   DeadLetterPage,
   DeadLetterReason,
   Delivery,
+  QueueSearch,
   QueueStats,
+  ScannedMessage,
 } from './consumer.js'
 export { getBroker, setBroker } from './default-broker.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
@@ -65,6 +69,7 @@ export type { WorkerContract } from './worker-contract.js'
 
 export { AgeLimit } from '../middleware/age-limit.js'
 export { Callbacks } from '../middleware/callbacks.js'
+export { Cancellation } from '../middleware/cancellation.js'
 export { defaultMiddleware } from '../middleware/defaults.js'
 export { GroupCallbacks } from '../middleware/group-callbacks.js'
 export { Pipelines } from '../middleware/pipelines.js'

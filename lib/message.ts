@@ -1,4 +1,5 @@
 /** A message: which actor to run, with which arguments and options. Immutable; `with()` returns a changed copy. */
+import type { CancelAnswer, CancelOptions } from './cancellation/answer.js'
 import { expected, refuseUnknown, show } from './checks.js'
 import type { Fitting, Piped, Step, StepsOf } from './composition/step-types.js'
 import type { Duration } from './duration.js'
@@ -15,8 +16,9 @@ import { uuid } from './uuid.js'
 
 const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
 
-/** Where a message reads its result: a broker. */
+/** Where a message reads its result and its status, and is cancelled: a broker. */
 export interface ResultSource extends StatusSource {
+  cancel(message: Message, options: CancelOptions): Promise<CancelAnswer>
   readonly results: { get(message: Message, options: { timeout?: Duration | undefined }): Promise<unknown> } | undefined
 }
 
@@ -259,25 +261,39 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
     return (await backend.get(this, { timeout })) as R
   }
 
+  /**
+   * Cancels the message, from any process: if it waits, it doesn't run any more; if it runs, its `current().signal` aborts
+   * and, on a thread, it is terminated unless it finishes within a second.
+   *
+   * @param options.reason Why, in words: the `reason` of the `CancelledError` with which it ends.
+   * @param options.cascade Whether the rest of its pipeline and the others of its group go with it. @default false
+   * @returns What became of it.
+   * @throws {StateMissing}
+   */
+  async cancel(options: CancelOptions = {}): Promise<CancelAnswer> {
+    refuseUnknown(options, ['reason', 'cascade'], 'cancel()')
+    return this.#broker.cancel(this, options)
+  }
+
   /** Its status; see `broker.status()`. Only for messages with `trackStatus`. */
   status(): Promise<MessageStatus> {
-    return this.#statusSource.status(this.messageId)
+    return this.#broker.status(this.messageId)
   }
 
   /** Its progress, the last one first, until it ends; see `broker.progress()`. Only for messages with `trackStatus`. */
   progress(options?: WatchOptions): AsyncGenerator<Progress, MessageStatus, undefined> {
-    return this.#statusSource.progress(this.messageId, options)
+    return this.#broker.progress(this.messageId, options)
   }
 
   /** What its actor wrote with `current().log()`, oldest line first. Only for messages with `trackStatus`. */
   logs(): Promise<readonly LogLine[]> {
-    return this.#statusSource.logs(this.messageId)
+    return this.#broker.logs(this.messageId)
   }
 
-  get #statusSource(): StatusSource {
-    const source = this.#origin ?? defaults.get?.()
-    if (!source) throw new DramatisError('There is no broker to ask for the status: import "dramatis", or set one.')
-    return source
+  get #broker(): ResultSource {
+    const broker = this.#origin ?? defaults.get?.()
+    if (!broker) throw new DramatisError('This message has no broker: import "dramatis", or set one.')
+    return broker
   }
 }
 

@@ -10,11 +10,11 @@
  * The failure of a hook is logged with the plugin's name. By default it affects nothing else. A plugin that moves
  * messages or stores what the sender waits for sets `essential = true`: then its failure stops the operation. A `send`
  * rejects; a message isn't acknowledged but redelivered. After an operation is stored (`afterEnqueue`, `afterAck`,
- * `afterNack`, `afterSettleMessage`) nothing can be stopped.
+ * `afterNack`, `afterMessageCancelled`, `afterSettleMessage`) nothing can be stopped.
  */
 import type { Actor } from './actor-contract.js'
 import type { Broker } from './broker.js'
-import type { SkipMessage } from './errors.js'
+import type { CancelledError, SkipMessage } from './errors.js'
 import type { Message } from './message.js'
 import type { OptionSpec } from './options.js'
 import type { Outcome } from './outcome.js'
@@ -95,6 +95,8 @@ export interface Hooks {
   beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep, broker: Broker): Awaitable
   /** Called instead of `afterProcessMessage` and `beforeSettleMessage` if a message was skipped. */
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
+  /** Called after a message was cancelled, once that is stored. */
+  afterMessageCancelled(message: Message, error: CancelledError, broker: Broker): Awaitable
   /**
    * Called when a message was interrupted (a shutdown, a thread terminated for another message) and is requeued, with
    * no attempt counted.

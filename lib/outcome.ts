@@ -4,7 +4,7 @@
  */
 import { createAfter, inheritContext } from './context-values.js'
 import type { Duration } from './duration.js'
-import { DramatisError } from './errors.js'
+import { CancelledError, DramatisError } from './errors.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import { parseDuration } from './time.js'
@@ -28,8 +28,8 @@ export interface ActorSource {
   readonly actors: ReadonlyMap<string, { message(...args: unknown[]): Message }>
 }
 
-/** The three ends of a delivery. */
-export type Decision = 'ack' | 'retry' | 'dead-letter'
+/** The four ends of a delivery. */
+export type Decision = 'ack' | 'retry' | 'dead-letter' | 'cancel'
 
 /** Shared: most messages send nothing. */
 const none: readonly Entry[] = []
@@ -44,11 +44,11 @@ export class Outcome {
    * that. A dead letter keeps the body as it was stored.
    */
   message: Message
-  /** Why it was dead-lettered, if it was. */
+  /** Why it was dead-lettered or cancelled, if it was. */
   reason: string | undefined
   /** The maximum number of attempts, for the log; set by the plugin that counts them, if there is a maximum. */
   declare maxAttempts?: number | undefined
-  #decision: Decision | 'postpone'
+  #decision: Decision | 'postpone' = 'ack'
   #decided = false
   /** The message that replaces this one if it is retried. */
   #copy: Entry | undefined
@@ -64,15 +64,19 @@ export class Outcome {
     readonly error: Error | undefined,
   ) {
     this.message = message
-    this.#decision = error === undefined ? 'ack' : 'dead-letter'
+    if (error instanceof CancelledError) this.cancel(error.reason)
+    else if (error !== undefined) this.#decision = 'dead-letter'
   }
 
-  /** The decision. By default a success is acknowledged and a failure dead-lettered. */
+  /**
+   * The decision. By default a success is acknowledged, a message that ended with a `CancelledError` is cancelled, and any
+   * other failure is dead-lettered.
+   */
   get decision(): Decision {
     return this.#decision === 'postpone' ? 'retry' : this.#decision
   }
 
-  /** Whether a plugin made the decision, so that it isn't the default. */
+  /** Whether a plugin made the decision, so that it isn't the default; a `CancelledError` counts as one. */
   get decided(): boolean {
     return this.#decided
   }
@@ -133,6 +137,26 @@ export class Outcome {
     this.reason = reason
     this.#decision = 'dead-letter'
     this.#decided = true
+  }
+
+  /**
+   * Cancels the message: it is acknowledged, and its result is a failure of type `CancelledError`. Overrules earlier
+   * decisions: it isn't retried.
+   * @param reason Why, in words.
+   * @throws {DramatisError} once the decision is final.
+   */
+  cancel(reason?: string): void {
+    this.#assertOpen()
+    this.#copy = undefined
+    this.reason = reason
+    this.#decision = 'cancel'
+    this.#decided = true
+  }
+
+  /** What a cancelled message ends with, whatever its actor threw or returned. */
+  get cancellation(): CancelledError | undefined {
+    if (this.#decision !== 'cancel') return undefined
+    return this.error instanceof CancelledError ? this.error : new CancelledError(this.reason)
   }
 
   /**

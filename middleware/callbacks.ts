@@ -16,7 +16,7 @@ declare module '../lib/actor-options.js' {
     /** The actor to call after a success. It must be declared in the worker that runs the message. */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
     onSuccess?: ActorHandle<any, any> | string | undefined
-    /** The actor to call after each failed attempt. It must be declared in the worker that runs the message. */
+    /** The actor to call after each failed attempt, not after a cancellation. It must be declared in the worker that runs the message. */
     // biome-ignore lint/suspicious/noExplicitAny: an actor of any signature
     onFailure?: ActorHandle<any, any> | string | undefined
   }
@@ -35,8 +35,8 @@ export class Callbacks implements Middleware {
   }
 
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): void {
-    // A message that only waits for a slot of a rate limiter hasn't failed.
-    if (outcome.postponed) return
+    // A message that only waits for a slot of a rate limiter hasn't failed, nor has one that was cancelled.
+    if (outcome.postponed || outcome.decision === 'cancel') return
     const actor = broker.actors.get(message.actorName)
     const { error, result } = outcome
     if (error) {

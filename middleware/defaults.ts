@@ -6,6 +6,7 @@ import { identifyClasses } from '../lib/registry.js'
 import type { ResultBackend } from '../lib/results/backend.js'
 import { AgeLimit } from './age-limit.js'
 import { Callbacks } from './callbacks.js'
+import { Cancellation } from './cancellation.js'
 import { GroupCallbacks } from './group-callbacks.js'
 import { Pipelines } from './pipelines.js'
 import { Results } from './results.js'
@@ -17,6 +18,7 @@ import { Unique } from './unique.js'
 
 // A plugin that another copy of the package adds replaces the same plugin here.
 identifyClasses([
+  Cancellation,
   AgeLimit,
   TimeLimit,
   ShutdownNotifications,
@@ -34,7 +36,8 @@ export function defaultMiddleware(options: { results?: ResultBackend | undefined
   refuseUnknown(options, ['results'], 'defaultMiddleware()')
   const { results } = options
   return [
-    new AgeLimit(), // first, so that nothing is begun for a message that is too old
+    new Cancellation(), // first, so that nothing is begun for a cancelled message, and last to decide about one
+    new AgeLimit(), // so that nothing is begun for a message that is too old
     new TimeLimit(), // around all that runs the actor
     new ShutdownNotifications(),
     new Callbacks(),

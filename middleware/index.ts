@@ -14,6 +14,7 @@ export {
 } from '../lib/options.js'
 export { AgeLimit, type AgeLimitOptions } from './age-limit.js'
 export { Callbacks } from './callbacks.js'
+export { Cancellation, type CancellationOptions } from './cancellation.js'
 export { defaultMiddleware } from './defaults.js'
 export { GroupCallbacks } from './group-callbacks.js'
 export { Pipelines } from './pipelines.js'

@@ -1,6 +1,6 @@
 /**
  * Stores the results of actors with `storeResults`, for `message.result()`: the value after a success, the error once
- * the message failed permanently (never between retries), `null` if it was skipped.
+ * the message failed permanently (never between retries) or was cancelled, `null` if it was skipped.
  *
  * Off by default, since most results aren't needed and each costs a write.
  */
@@ -67,7 +67,9 @@ export class Results implements Middleware {
 
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Promise<void> | undefined {
     const actor = broker.actors.get(message.actorName)
-    if (outcome.decision !== 'ack' || !this.wantsResult(message, actor)) return undefined
+    const { cancellation, decision } = outcome
+    if (cancellation) return this.#storeFailure(message, failureOf(cancellation), broker)
+    if (decision !== 'ack' || !this.wantsResult(message, actor)) return undefined
     return this.results.storeResult(message, outcome.result, this.#ttl(message, actor))
   }
 
@@ -78,9 +80,7 @@ export class Results implements Middleware {
   }
 
   beforeNack(message: Message, { reason, error }: Rejection, broker: Broker): Promise<void> | undefined {
-    const failure = error
-      ? { type: error.name, message: textOf(error), traceback: tracebackToKeep(error) }
-      : { type: 'DramatisError', message: cut(reason) }
+    const failure = error ? failureOf(error) : { type: 'DramatisError', message: cut(reason) }
     return this.#storeFailure(message, failure, broker)
   }
 
@@ -98,6 +98,10 @@ export class Results implements Middleware {
   #ttl(message: Message, actor: AnyActor | undefined): number {
     return effective(message, actor, 'resultTtl', this.#resultTtl)
   }
+}
+
+function failureOf(error: Error): StoredFailure {
+  return { type: error.name, message: textOf(error), traceback: tracebackToKeep(error) }
 }
 
 function laterMessages(message: Message): readonly Message[] {

@@ -51,7 +51,8 @@ export class Unique implements Middleware {
   beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep): void {
     const unique = uniqueOf(message)
     if (unique?.until !== 'finished') return
-    if (settlement.decision === 'retry') keepForRetry(message, unique, step, settlement.delay ?? 0)
+    // A retry, or a message that waits for a slot of a rate limiter.
+    if (step.copy) keepForRetry(message, unique, step, settlement.delay ?? 0)
     else step.add(release(message, unique))
   }
 }

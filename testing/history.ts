@@ -20,10 +20,10 @@ export interface SentMessage {
 
 /**
  * How a delivery can end. `'failed'`: the actor threw, whether it is retried or not. `'retried'`: it failed and will
- * run again. `'dead-lettered'`: it failed permanently. `'skipped'`: acknowledged without running. `'requeued'`: back on
- * its queue with no attempt counted.
+ * run again. `'dead-lettered'`: it failed permanently. `'cancelled'`: cancelled, also by the actor itself.
+ * `'skipped'`: acknowledged without running. `'requeued'`: back on its queue with no attempt counted.
  */
-export type End = 'succeeded' | 'failed' | 'retried' | 'dead-lettered' | 'skipped' | 'requeued'
+export type End = 'succeeded' | 'failed' | 'retried' | 'dead-lettered' | 'cancelled' | 'skipped' | 'requeued'
 
 /** A delivery that ended. */
 export interface EndedDelivery extends Settlement {
@@ -34,6 +34,7 @@ const endsByDecision: Readonly<Record<Settlement['decision'], readonly End[]>> =
   ack: ['succeeded'],
   retry: ['failed', 'retried'],
   'dead-letter': ['failed', 'dead-lettered'],
+  cancel: ['cancelled'],
   skip: ['skipped'],
   requeue: ['requeued'],
 }

@@ -1,8 +1,10 @@
 /** The in-memory broker: the reference for the others, and for tests. Its messages are lost with the process. */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
+import { cancellationsKey } from '../../lib/cancellation/marks.js'
 import { refuseUnknown } from '../../lib/checks.js'
-import type { Consumer, DeadLetterPage, Delivery, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, Delivery, QueueStats, ScannedMessage } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
+import type { Body } from '../../lib/encoder.js'
 import { mainThread } from '../../lib/main-thread.js'
 import type { Message } from '../../lib/message.js'
 import type { Entry } from '../../lib/outcome.js'
@@ -21,6 +23,9 @@ import { MemoryState } from './state.js'
 import { readPriority, StoredMessage } from './stored-message.js'
 
 const done = Promise.resolve()
+
+/** How many messages are scanned before other code gets its turn. */
+const scanPage = 500
 
 /**
  * Keeps queues in the memory of this process: for tests, and for work that may be lost with the process. It has the
@@ -120,7 +125,32 @@ export class MemoryBroker extends Broker {
   }
 
   protected makeConsumer(queueName: string): Consumer {
-    return new MemoryConsumer(this.#queue(queueName), this.#prepare, (changes) => this.#change(changes))
+    return new MemoryConsumer({
+      queue: this.#queue(queueName),
+      prepare: this.#prepare,
+      change: (changes) => this.#change(changes),
+      hasCancellations: () => this.hasOwnState && (this.state as MemoryState).has(cancellationsKey),
+    })
+  }
+
+  protected override async *scan(
+    queueName: string,
+    { containing }: { containing?: string | undefined },
+  ): AsyncGenerator<readonly ScannedMessage[]> {
+    const messages = this.#queues.get(queueName)?.messages()
+    for (const state of ['delayed', 'ready', 'held'] as const) {
+      const all = messages?.[state] ?? []
+      for (let at = 0; at < all.length; at += scanPage) {
+        const page = all.slice(at, at + scanPage).filter(({ body }) => contains(body, containing))
+        yield page.map((stored) => ({ body: stored.body, state, ref: stored }))
+        // Other code gets its turn.
+        if (at + scanPage < all.length) await new Promise(setImmediate)
+      }
+    }
+  }
+
+  protected override async runNow(queueName: string, refs: readonly unknown[]): Promise<void> {
+    this.#queues.get(queueName)?.runNow(new Set(refs))
   }
 
   protected async readStats(queueName: string): Promise<QueueStats> {
@@ -188,4 +218,11 @@ export class MemoryBroker extends Broker {
       queue.clear()
     }
   }
+}
+
+function contains(body: Body, text: string | undefined): boolean {
+  if (text === undefined) return true
+  return typeof body === 'string'
+    ? body.includes(text)
+    : Buffer.from(body.buffer, body.byteOffset, body.length).includes(text)
 }

@@ -9,6 +9,15 @@ export type Prepare = (sends: readonly Entry[]) => readonly StoredMessage[]
 
 type Change = (changes: readonly StateChange[]) => Refusal | undefined
 
+export interface MemoryConsumerOptions {
+  readonly queue: MemoryQueue
+  readonly prepare: Prepare
+  /** Changes the state of the broker. */
+  readonly change: Change
+  /** Whether some message was marked as cancelled. */
+  readonly hasCancellations: () => boolean
+}
+
 const done = Promise.resolve()
 
 /** Consumes one queue. Everything but a wait has happened when the call returns. */
@@ -16,13 +25,14 @@ export class MemoryConsumer implements Consumer {
   readonly #queue: MemoryQueue
   readonly #prepare: Prepare
   readonly #change: Change
+  readonly #hasCancellations: () => boolean
   #closed = false
 
-  /** @param change Changes the state of the broker. */
-  constructor(queue: MemoryQueue, prepare: Prepare, change: Change) {
+  constructor({ queue, prepare, change, hasCancellations }: MemoryConsumerOptions) {
     this.#queue = queue
     this.#prepare = prepare
     this.#change = change
+    this.#hasCancellations = hasCancellations
   }
 
   get queueName(): string {
@@ -31,8 +41,14 @@ export class MemoryConsumer implements Consumer {
 
   take(limit: number): Promise<readonly Delivery[]> {
     const batch = this.#closed ? [] : this.#queue.take(limit)
-    if (batch.length > 0 || this.#closed || limit <= 0) return Promise.resolve(batch)
-    return this.#queue.wait(limit, this)
+    if (batch.length > 0 || this.#closed || limit <= 0) return Promise.resolve(this.#looked(batch))
+    return this.#queue.wait(limit, this).then((taken) => this.#looked(taken))
+  }
+
+  #looked(batch: readonly StoredMessage[]): readonly StoredMessage[] {
+    const mayBeCancelled = this.#hasCancellations()
+    for (const stored of batch) stored.mayBeCancelled = mayBeCancelled
+    return batch
   }
 
   /** Nothing to record: the memory is lost with the process. */

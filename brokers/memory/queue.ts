@@ -2,7 +2,7 @@
  * One queue in memory: ready messages by priority, delayed ones by time, and the waiting consumers. It never decodes a
  * message. Dead letters are kept separately.
  */
-import type { QueueStats } from '../../lib/consumer.js'
+import type { QueueStats, ScannedMessage } from '../../lib/consumer.js'
 import { Heap } from '../../lib/heap.js'
 import type { Clock } from '../../lib/time.js'
 import { DeadLetters } from './dead-letters.js'
@@ -45,6 +45,8 @@ export class MemoryQueue {
   #ready = 0
   readonly #delayed = new Heap<StoredMessage>()
   #unacked = 0
+  /** The first of the unacked messages, which are linked. */
+  #firstUnacked: StoredMessage | undefined
   #order = 0
   /** The waiting messages that can be found by a handle. */
   readonly #byHandle = new Map<string, StoredMessage>()
@@ -89,13 +91,12 @@ export class MemoryQueue {
     this.#notifyReady()
   }
 
-  /** The messages that wait, and whether each is delayed. */
-  waitingMessages(): { stored: StoredMessage; delayed: boolean }[] {
+  /** All messages but the dead letters, by their state. */
+  messages(): Readonly<Record<ScannedMessage['state'], readonly StoredMessage[]>> {
     const ready = this.#levels.flatMap(({ waiting, returned }) => [...returned.items(), ...waiting.items()])
-    return [
-      ...ready.map((stored) => ({ stored, delayed: false })),
-      ...this.#delayed.items().map((stored) => ({ stored, delayed: true })),
-    ]
+    const held: StoredMessage[] = []
+    for (let one = this.#firstUnacked; one; one = one.next) held.push(one)
+    return { ready, delayed: this.#delayed.items(), held }
   }
 
   /** Whether a message with that handle waits. */
@@ -111,12 +112,13 @@ export class MemoryQueue {
     return true
   }
 
-  /** Makes a delayed message ready. */
-  runNow(stored: StoredMessage): void {
-    if (!this.#delayed.items().includes(stored)) return
-    this.#delayed.sweep((other) => other !== stored)
+  /** Makes delayed messages ready. */
+  runNow(messages: ReadonlySet<unknown>): void {
+    const due = this.#delayed.items().filter((stored) => messages.has(stored))
+    if (due.length === 0) return
+    this.#delayed.sweep((stored) => !messages.has(stored))
     this.#schedule()
-    this.#addReady(stored)
+    for (const stored of due) this.#addReady(stored)
   }
 
   #remove(stored: StoredMessage): void {
@@ -186,9 +188,8 @@ export class MemoryQueue {
     for (let priority = 9; wanted > 0; priority--) {
       const level = this.#levels[priority] as Level
       for (let stored = level.shift(); stored; stored = wanted > 0 ? level.shift() : undefined) {
-        stored.taken = true
+        this.#hold(stored)
         if (stored.handle !== undefined) this.#byHandle.delete(stored.handle)
-        stored.deliveryCount++
         batch.push(stored)
         wanted--
       }
@@ -198,11 +199,28 @@ export class MemoryQueue {
 
   /** Stores a message that is unacked from the start. */
   addTaken(stored: StoredMessage): void {
-    stored.taken = true
-    stored.deliveryCount++
+    this.#hold(stored)
     this.#unacked++
     this.activity.unacked++
     this.activity.steps++
+  }
+
+  #hold(stored: StoredMessage): void {
+    stored.taken = true
+    stored.deliveryCount++
+    const first = this.#firstUnacked
+    stored.next = first
+    if (first) first.previous = stored
+    this.#firstUnacked = stored
+  }
+
+  #unlink(stored: StoredMessage): void {
+    const { previous, next } = stored
+    if (previous) previous.next = next
+    else this.#firstUnacked = next
+    if (next) next.previous = previous
+    stored.previous = undefined
+    stored.next = undefined
   }
 
   /** Waits for messages, on behalf of `owner`. */
@@ -231,6 +249,7 @@ export class MemoryQueue {
   /** A message is no longer unacked; the caller decides where it goes. */
   release(stored: StoredMessage): void {
     stored.taken = false
+    this.#unlink(stored)
     this.#unacked--
     this.activity.unacked--
     this.activity.steps++
@@ -248,6 +267,7 @@ export class MemoryQueue {
     this.activity.unacked -= this.#unacked
     this.activity.steps++
     this.#unacked = 0
+    this.#firstUnacked = undefined
     this.dead.clear()
     this.#notifyIfEmpty()
   }

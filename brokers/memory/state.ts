@@ -39,6 +39,11 @@ export class MemoryState implements StateBackend {
     return this.#table.size(key)
   }
 
+  /** Whether there is something under a key. */
+  has(key: string): boolean {
+    return this.#get(key) !== undefined
+  }
+
   async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
     return this.applyNow(changes)
   }

@@ -10,6 +10,10 @@ export class StoredMessage implements Delivery {
   /** Its position in the queue, assigned when it becomes ready. */
   order = 0
   taken = false
+  mayBeCancelled = false
+  /** Links of the list of unacked messages. */
+  previous: StoredMessage | undefined
+  next: StoredMessage | undefined
   /** The generation of its queue it belongs to; a flush begins another. */
   readonly generation: number
 

@@ -4,7 +4,7 @@
  */
 import { Broker, type BrokerOptions, brokerOptionNames } from '../../lib/broker.js'
 import { expected } from '../../lib/checks.js'
-import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, QueueStats, ScannedMessage } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
 import type { Body, WireMessage } from '../../lib/encoder.js'
 import { duration } from '../../lib/options.js'
@@ -33,6 +33,7 @@ import { deleteDeadLetter, readDeadLetters, requeueDeadLetter } from './dead-let
 import { Keys } from './keys.js'
 import { Maintenance } from './maintenance/maintenance.js'
 import { RedisResults } from './results.js'
+import { runNow, scanQueue } from './scanning.js'
 import { script } from './scripts.js'
 import type { DelayQueue } from './sending/enqueue-records.js'
 import { Sender } from './sending/sender.js'
@@ -199,6 +200,17 @@ export class RedisBroker extends Broker {
     const { delayQueue } = this
     const revive = (body: Body): Body => this.revive(body)
     return requeueDeadLetter(connection, keys, id, { delayQueue, revive, before: (body) => this.forgetResult(body) })
+  }
+
+  protected override scan(
+    queueName: string,
+    { containing }: { containing?: string | undefined },
+  ): AsyncIterable<readonly ScannedMessage[]> {
+    return scanQueue(this.#session.connection, this.#session.keys.queue(queueName), containing)
+  }
+
+  protected override runNow(queueName: string, refs: readonly unknown[]): Promise<void> {
+    return runNow(this.#session.connection, this.#session.keys.queue(queueName), refs)
   }
 
   // — Closing ————————————————————————————————————————————————————————————————————————————————————————————

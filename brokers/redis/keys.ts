@@ -39,6 +39,7 @@
  *
  * All of them begin with the namespace, so one with a hash tag, `{dramatiq}`, keeps them in one slot of a cluster.
  */
+import { cancellationsKey } from '../../lib/cancellation/marks.js'
 import { canonicalQueueName, delayQueueName } from '../../lib/queue-names.js'
 
 /** A place where messages are stored: the three keys that `_store.lua` expects. */
@@ -123,6 +124,8 @@ export class Keys {
   readonly heartbeats: string
   /** The prefix of all ack sets. */
   readonly acksPrefix: string
+  /** The set of cancelled ids in the state. */
+  readonly cancellations: string
   readonly #queues = new Map<string, QueueKeys>()
   readonly #isCluster: boolean
 
@@ -131,6 +134,7 @@ export class Keys {
     this.#isCluster = isCluster
     this.heartbeats = `${namespace}:__heartbeats__`
     this.acksPrefix = `${namespace}:__acks__.`
+    this.cancellations = this.state(cancellationsKey)
   }
 
   /** The keys of a queue, given any of its names. */

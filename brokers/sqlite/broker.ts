@@ -4,7 +4,7 @@
  */
 import { Broker, type BrokerOptions, badCursor, brokerOptionNames } from '../../lib/broker.js'
 import { refuseUnknown } from '../../lib/checks.js'
-import type { Consumer, DeadLetterPage, QueueStats } from '../../lib/consumer.js'
+import type { Consumer, DeadLetterPage, QueueStats, ScannedMessage } from '../../lib/consumer.js'
 import type { Duration } from '../../lib/duration.js'
 import type { Body } from '../../lib/encoder.js'
 import { EnqueueTimeout, InvalidOption } from '../../lib/errors.js'
@@ -22,6 +22,7 @@ import { Write } from './connection/write.js'
 import { type ConsumerContext, SQLiteConsumer } from './consumer.js'
 import { SQLiteResults } from './results.js'
 import { insertRows, type NewRow, priorityOf, removeWaiting } from './rows.js'
+import { runNow, scanQueue } from './scanning.js'
 import { SQLiteState } from './state.js'
 import { changeState } from './state-table.js'
 import type { Statements } from './statements.js'
@@ -222,6 +223,17 @@ export class SQLiteBroker extends Broker {
       )
     }
     while ((await this.#connection.write(some)) > 0);
+  }
+
+  protected override scan(
+    queueName: string,
+    { containing }: { containing?: string | undefined },
+  ): AsyncIterable<readonly ScannedMessage[]> {
+    return scanQueue(this.#connection, queueName, containing)
+  }
+
+  protected override runNow(queueName: string, refs: readonly unknown[]): Promise<void> {
+    return runNow(this.#connection, queueName, refs)
   }
 
   // — Dead letters ———————————————————————————————————————————————————————————————————————————————————————

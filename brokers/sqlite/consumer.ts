@@ -2,6 +2,7 @@
  * Consumes one queue for a worker of this process: takes in batches, settles the deliveries of one turn of the event
  * loop together, and waits until there are messages.
  */
+import { cancellationsKey } from '../../lib/cancellation/marks.js'
 import type { Consumer, DeadLetterReason, Delivery, StateSettlement } from '../../lib/consumer.js'
 import type { Body } from '../../lib/encoder.js'
 import { BrokerError } from '../../lib/errors.js'
@@ -36,6 +37,7 @@ export class SQLiteDelivery implements Delivery {
     /** The row, and the worker that holds it. */
     readonly id: number,
     readonly holder: number,
+    readonly mayBeCancelled: boolean,
   ) {}
 }
 
@@ -86,11 +88,16 @@ export class SQLiteConsumer implements Consumer {
     const holder = lease.id
     if (holder === undefined) return []
     let registered = true
+    let mayBeCancelled = false
     const run = (statements: Statements): readonly ReadyRow[] => {
       if (this.#closed) return []
       // A worker that was removed as lost must not take: no other worker would recover its messages.
       registered = statements.isRegistered.get(holder) !== undefined
-      return registered ? takeRows(statements, this.queueName, holder, limit) : []
+      if (!registered) return []
+      const rows = takeRows(statements, this.queueName, holder, limit)
+      // In the step that takes the messages: one that is marked before it is taken won't run.
+      mayBeCancelled = rows.length > 0 && statements.sizeOfSet.get(cancellationsKey, Date.now()) !== undefined
+      return rows
     }
     const rows = await connection
       .write(run, {
@@ -110,7 +117,8 @@ export class SQLiteConsumer implements Consumer {
       return this.#tryToTake(limit)
     }
     return rows.map(
-      (row) => new SQLiteDelivery(this.queueName, row.body, row.deliveries + 1, row.priority, row.id, holder),
+      ({ body, deliveries, priority, id }) =>
+        new SQLiteDelivery(this.queueName, body, deliveries + 1, priority, id, holder, mayBeCancelled),
     )
   }
 

@@ -8,7 +8,7 @@ import type { Statements } from './statements.js'
 
 interface Watch {
   readonly listeners: Set<() => void>
-  /** The value and the size of the set at the last look, or `undefined` before the first. */
+  /** The value, or the size and the expiry of the set, at the last look, or `undefined` before the first. */
   seen: string | undefined
 }
 
@@ -16,6 +16,7 @@ interface Row {
   readonly key: string
   readonly value: string | null
   readonly size: number | null
+  readonly expiry: number | null
 }
 
 /** The connection, as far as it is needed here. */
@@ -78,9 +79,9 @@ export class StateWatches {
       .catch(() => undefined)
     // It can't be read now: the listeners will see for themselves.
     if (!rows) for (const key of this.#watches.keys()) this.#notify(key)
-    for (const { key, value, size } of rows ?? []) {
+    for (const { key, value, size, expiry } of rows ?? []) {
       const watch = this.#watches.get(key)
-      const now = JSON.stringify([value, size])
+      const now = JSON.stringify([value, size, expiry])
       if (!watch || watch.seen === now) continue
       watch.seen = now
       this.#notify(key)

@@ -106,6 +106,17 @@ const sql = {
       AND NOT EXISTS (SELECT 1 FROM messages INDEXED BY messages_held WHERE queue = :queueName AND holder <> 2147483647)
       AND NOT EXISTS (SELECT 1 FROM delayed WHERE queue = :queueName) AS empty`,
 
+  // — Scanning: a page of ids at a time, of all queues ————————————————————————————————————————————————————————
+  endOfMessagesPage: 'SELECT max(id) AS last FROM (SELECT id FROM messages WHERE id > ? ORDER BY id LIMIT ?)',
+  endOfDelayedPage: 'SELECT max(id) AS last FROM (SELECT id FROM delayed WHERE id > ? ORDER BY id LIMIT ?)',
+  scanMessages: `
+    SELECT id, body, CASE holder WHEN 2147483647 THEN 'ready' ELSE 'held' END AS state FROM messages
+    WHERE id > ? AND id <= ? AND queue = ? AND instr(CAST(body AS BLOB), CAST(? AS BLOB))`,
+  scanDelayed: `
+    SELECT id, body, 'delayed' AS state FROM delayed
+    WHERE id > ? AND id <= ? AND queue = ? AND instr(CAST(body AS BLOB), CAST(? AS BLOB))`,
+  runNow: 'UPDATE delayed SET due_at = 0 WHERE id IN (SELECT value FROM json_each(?)) AND queue = ?',
+
   // — Flushing: what is there when it begins, some at a time ———————————————————————————————————————————————
   newest: `
     SELECT
@@ -177,9 +188,10 @@ const sql = {
   removeMember: 'DELETE FROM state_members WHERE key = ? AND member = ?',
   removeMembers: 'DELETE FROM state_members WHERE key = ?',
   members: 'SELECT member FROM state_members WHERE key = ?',
-  // What the watches compare: the values, and the sizes of the sets.
+  // What the watches compare: the values, and of the sets their sizes and the times at which they expire, which change
+  // when a member is added.
   watchedState: `
-    SELECT wanted.value AS key, state.value AS value, state_sets.size AS size FROM json_each(?) AS wanted
+    SELECT wanted.value AS key, state.value AS value, state_sets.size AS size, state_sets.expires_at AS expiry FROM json_each(?) AS wanted
     LEFT JOIN state ON state.key = wanted.value LEFT JOIN state_sets ON state_sets.key = wanted.value`,
 
   // — Purging what has expired, some at a time ——————————————————————————————————————————————————————————————

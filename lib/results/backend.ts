@@ -98,6 +98,11 @@ export abstract class ResultBackend {
     await this.remove(this.keyOf(message))
   }
 
+  /** Whether there is a result. */
+  async has(message: Message): Promise<boolean> {
+    return (await this.peek(this.keyOf(message))) !== undefined
+  }
+
   /**
    * Waits for a result, also while the store can't be reached.
    *

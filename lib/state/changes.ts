@@ -3,7 +3,7 @@
 /** Common to all changes. */
 interface ChangeOf<Kind extends string> {
   readonly kind: Kind
-  /** The key. A step must not change a key twice. */
+  /** The key. A step must not change a key twice, except to add members to a set, or remove them, without conditions. */
   readonly key: string
   /**
    * Whether the key is used as it is, in a store that prefixes keys: for the barriers that Dramatiq knows.

@@ -2,6 +2,7 @@
  * The messages whose actors run in this process. A linked list whose links are fields of the executions: every message is
  * added and removed, and few are ever looked up.
  */
+import type { Delivery } from '../consumer.js'
 import type { Message } from '../message.js'
 import { shared } from '../registry.js'
 import type { Execution } from './execution.js'
@@ -59,4 +60,9 @@ export function executionOf(message: Message): Execution | undefined {
     if (execution) return execution
   }
   return undefined
+}
+
+/** The delivery of a message whose actor runs, or is about to run, in this process. */
+export function deliveryOf(message: Message): Delivery | undefined {
+  return executionOf(message)?.delivery
 }

@@ -1,6 +1,7 @@
 /** Unique messages, on every broker. */
 import { actor } from '../../lib/actor.js'
 import type { Broker } from '../../lib/broker.js'
+import { RateLimitExceeded } from '../../lib/errors.js'
 import { lockKey } from '../../lib/unique/lock.js'
 import type { UniqueMessage } from '../../lib/unique/option.js'
 import { onEachBroker } from '../support/each-broker.js'
@@ -88,6 +89,21 @@ await onEachBroker((ask) => {
     await until(async () => (await broker.stats('default')).dead === 1)
     await until(async () => !(await isHeld(broker, first)))
     t.equal((await broker.stats('default')).ready, 0)
+  })
+
+  ask('a message that waits for a rate limit keeps the key', async ({ t, broker, ...s }) => {
+    let runs = 0
+    const job = s.actor(
+      () => {
+        if (++runs === 1) throw new RateLimitExceeded('api', { retryAfter: 3_600_000 })
+      },
+      { actorName: 'job', unique: true },
+    )
+    await s.work()
+    const first = await job.send()
+    await until(async () => (await broker.stats('default')).delayed === 1)
+    t.equal((await job.send()).messageId, first.messageId)
+    t.equal(runs, 1)
   })
 
   ask('a retry can be replaced while it waits', async ({ t, broker, ...s }) => {

@@ -35,7 +35,7 @@ const timing: Middleware = {
   },
   afterSettleMessage(_, settlement) {
     expectTypeOf(settlement).toEqualTypeOf<Settlement>()
-    expectTypeOf(settlement.decision).toEqualTypeOf<'ack' | 'retry' | 'dead-letter' | 'skip' | 'requeue'>()
+    expectTypeOf(settlement.decision).toEqualTypeOf<'ack' | 'retry' | 'dead-letter' | 'cancel' | 'skip' | 'requeue'>()
   },
   afterProcessMessage(message, outcome, broker) {
     expectTypeOf(outcome).toEqualTypeOf<Outcome>()

@@ -8,6 +8,7 @@ import { durations } from './brokers/durations.js'
 import { type Capabilities, Exam, type MakeBroker } from './brokers/exam.js'
 import { failures } from './brokers/failures.js'
 import { flushJoinClose } from './brokers/flush-join-close.js'
+import { scanning } from './brokers/scanning.js'
 import { sending } from './brokers/sending.js'
 import { settling } from './brokers/settling.js'
 import { severalBrokers } from './brokers/several-brokers.js'
@@ -41,4 +42,5 @@ export function brokerContract({ test, name, make, ...capabilities }: BrokerCont
   flushJoinClose(exam)
   failures(exam)
   durations(exam)
+  scanning(exam)
 }

@@ -101,6 +101,15 @@ export function stateContract({ test, name, make, another }: StateContractOption
     t.equal(await state.size('set'), 0)
   })
 
+  ask('one step adds and removes several members of a set', async (t, state) => {
+    await state.apply([{ kind: 'add', key: 'set', member: 'old', ttl }])
+    const members = Array.from({ length: 300 }, (_, index) => `${index}`)
+    const changes = members.map((member): StateChange => ({ kind: 'add', key: 'set', member, ttl }))
+    t.equal(await state.apply([...changes, { kind: 'remove', key: 'set', member: 'old' }]), undefined)
+    t.same([...(await state.readSet('set'))].sort(), members.sort())
+    t.equal(await state.size('set'), 300)
+  })
+
   ask('a set stays below a size', async (t, state) => {
     const add = (member: string): StateChange => ({ kind: 'add', key: 'set', member, below: 3, once: true, ttl })
     t.equal(await state.apply([add('a')]), undefined)

@@ -219,7 +219,8 @@ export class RedisConsumer implements Consumer {
     const { messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue, lists } = queue
     const sets = [acks, messages, taken, deliveries, begun, wake, delayed, delayedMessages, delayQueue]
     const args = [session.worker, now ?? '', limit, pollInterval, this.#clockOffset]
-    return { script: script('fetch'), keys: [session.keys.heartbeats, ...sets, ...lists], args }
+    const { heartbeats, cancellations } = session.keys
+    return { script: script('fetch'), keys: [heartbeats, ...sets, ...lists, cancellations], args }
   }
 
   #readReply(answer: unknown, now: number): Fetched {

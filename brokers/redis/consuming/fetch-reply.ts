@@ -25,15 +25,17 @@ const maxSharedBytes = 262_144
  * @param textual Whether bodies are text; otherwise they are bytes.
  */
 export function readFetchReply(reply: readonly unknown[], queueName: string, textual: boolean): FetchReply {
-  const [due, inDelayQueue, runs, repeats, sizes, packed, time] = reply as [
+  const [due, inDelayQueue, runs, repeats, sizes, packed, time, cancelled] = reply as [
     Buffer,
     number,
     number[],
     number[],
     Buffer,
     Buffer,
+    number,
     number,
   ]
+  const mayBeCancelled = cancelled === 1
   // Pure ASCII, which most text is, is decoded in one step and sliced, which is many times faster.
   const shared = textual && packed.length <= maxSharedBytes && isAscii(packed) ? packed.toString('latin1') : undefined
   const deliveries: RedisDelivery[] = []
@@ -51,7 +53,7 @@ export function readFetchReply(reply: readonly unknown[], queueName: string, tex
     if (redelivered) repeat += 2
     const id = shared?.slice(from, middle) ?? packed.toString('latin1', from, middle)
     const body = shared?.slice(middle, to) ?? readBody(packed.subarray(middle, to), textual)
-    deliveries.push(new RedisDelivery(id, queueName, body, count, runs[run] as number))
+    deliveries.push(new RedisDelivery(id, queueName, body, count, runs[run] as number, mayBeCancelled))
     from = to
   }
   return {

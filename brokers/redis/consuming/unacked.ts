@@ -25,6 +25,7 @@ export class RedisDelivery implements Delivery {
     readonly body: Body,
     readonly deliveryCount: number,
     readonly priority: number,
+    readonly mayBeCancelled: boolean,
   ) {}
 }
 

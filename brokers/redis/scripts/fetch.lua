@@ -2,12 +2,13 @@
 -- within a priority oldest first. The body of a taken message stays in its hash; its id moves to the worker's ack set.
 --
 -- KEYS     1 heartbeats · 2 ack set · 3 bodies · 4 taken · 5 deliveries · 6 begun · 7 wake list · 8 delayed
---          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0
+--          9 delayed bodies · 10 Dramatiq's delay queue · 11 to 20 the lists of priority 9 down to 0 · 21 the set of
+--          cancelled ids
 -- ARGV     1 worker · 2 now (ms), or '' if unknown in advance · 3 maximum number, up to 500 · 4 how near a due time
 --          must be to wake another worker for it (ms) · 5 how far the caller's clock is ahead of the Redis clock (ms),
 --          used if now is ''
 -- returns  { next due time or '', length of the delay queue, { priority, count, … }, { index, deliveries, … }, sizes,
---          packed, time of the Redis clock (ms) }
+--          packed, time of the Redis clock (ms), 1 if some message is cancelled }
 --          sizes: of each id and body, four bytes big-endian each; packed: id, body, id, body, …, in one string, since
 --          many small replies cost more than their content
 --@include signal
@@ -95,11 +96,14 @@ end
 if left > 0 then take(KEYS[lists + 9], 0) end
 redis.call('ZADD', heartbeats, time, worker)
 
+local cancelled = 0
 if left < limit then
+  -- In the step that takes the messages: one that is marked before it is taken won't run.
+  cancelled = redis.call('EXISTS', KEYS[21])
   local behind = left == 0 and redis.call('EXISTS', unpack(KEYS, lists, lists + 9)) > 0
   -- This worker may be busy by then: another one must learn of a due time that comes before its next poll.
   local soon = head[2] and tonumber(head[2]) < now + tonumber(ARGV[4])
   if behind or soon then signal(wake) end
 end
 local packed_sizes = #sizes > 0 and struct.pack('>' .. string.rep('I4', #sizes), unpack(sizes)) or ''
-return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(packed), time }
+return { head[2] or '', delayed_by_python, runs, repeats, packed_sizes, table.concat(packed), time, cancelled }

@@ -20,7 +20,8 @@ export async function settle(
 ): Promise<void> {
   const { broker, message } = unsettled
   const { error, decision } = outcome
-  if (error) logFailure(message, outcome, error)
+  const failure = outcome.cancellation ?? error
+  if (failure) logFailure(message, outcome, failure)
   if (decision === 'dead-letter') {
     const reason = outcome.reason ?? (error ? summary(error) : 'dead-lettered by a plugin')
     return deadLetter(unsettled, { reason, error }, outcome)
@@ -29,6 +30,8 @@ export async function settle(
   if (before) await before
   await settleInOneStep(unsettled, outcome, { attempt: attemptOf(message), ...settlement }, undefined)
   await broker.chain.emit('afterAck', message, broker)
+  const { cancellation } = outcome
+  if (cancellation) await broker.chain.emit('afterMessageCancelled', message, cancellation, broker)
   await reportSettlement(broker, message, settlement)
 }
 

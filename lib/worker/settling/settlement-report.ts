@@ -41,6 +41,7 @@ export async function reportSettlement(
 export function settlementOf(outcome: Outcome): Omit<Settlement, 'attempt'> {
   const { decision, result, error, reason, delay, maxAttempts } = outcome
   if (decision === 'ack') return { decision, result }
+  if (decision === 'cancel') return { decision, error: outcome.cancellation, reason }
   if (outcome.postponed) return { decision: 'requeue', error, reason: error?.message, delay }
   return { decision, error, reason, delay, maxAttempts }
 }
@@ -49,6 +50,7 @@ const decisionTexts: Readonly<Record<Settlement['decision'], string>> = {
   ack: 'Done',
   retry: 'Failed, will be retried',
   'dead-letter': 'Dead-lettered',
+  cancel: 'Cancelled',
   skip: 'Skipped',
   requeue: 'Requeued',
 }
@@ -65,7 +67,7 @@ export function logSettlement(message: Message, decision: Settlement['decision']
   )
 }
 
-/** Logs a failed attempt. */
+/** Logs a failed attempt, or a cancellation. */
 export function logFailure(message: Message, outcome: Outcome, error: Error): void {
   const { decision, reason, maxAttempts } = outcome
   const { messageId, actorName, queueName } = message
@@ -73,7 +75,9 @@ export function logFailure(message: Message, outcome: Outcome, error: Error): vo
   const attempt = attemptOf(message)
   const fields = { messageId, actorName, queueName, attempt, maxAttempts }
   const attemptText = `attempt ${attempt}${maxAttempts === undefined ? '' : ` of ${maxAttempts}`}`
-  if (decision === 'retry') {
+  if (decision === 'cancel') {
+    getLogger().info({ ...fields, reason }, reason === undefined ? 'Cancelled' : `Cancelled: ${reason}`)
+  } else if (decision === 'retry') {
     const { delay } = outcome
     const retryText = `will be retried ${delay ? `in ${showDuration(delay)}` : 'immediately'}`
     if (error instanceof Retry)

@@ -4,6 +4,7 @@
  */
 import type { Broker } from '../../broker.js'
 import type { Duration } from '../../duration.js'
+import type { Body } from '../../encoder.js'
 import { BrokerError } from '../../errors.js'
 import { getLogger } from '../../logger.js'
 import type { Service } from '../../main-thread.js'
@@ -37,6 +38,13 @@ export function mainThreadServices(broker: Broker): Readonly<Record<string, Serv
         (entries as RelayedEntry[]).map(([body, delay]) => ({ message: Message.decode(body), delay })),
         broker.chain.withoutSenders(senders as string[]),
       ),
+
+    /** Cancels a message: its body, or in an array its id. */
+    cancel: (_, [target, options]) =>
+      broker.cancel(Array.isArray(target) ? (target[0] as string) : Message.decode(target as Body), options as object),
+
+    /** Cancels the messages of an actor, or of a queue. */
+    cancelMany: (_, [which, options]) => broker.cancelMany(which as object, options as object),
 
     /** Receives the plugins that a thread has, and warns of those that can't be called from here. */
     senders: (_, [senders]) => {

@@ -24,6 +24,7 @@ export type Feature =
   | 'atomic acknowledgement'
   | 'stats of delayed messages'
   | 'dead letters by id'
+  | 'searching'
 
 export interface Capabilities {
   /** The features that it lacks. */

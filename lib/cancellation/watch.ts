@@ -1,0 +1,191 @@
+/**
+ * The worker's side of cancellations: it watches the marks, interrupts running messages that are marked, and looks each
+ * message up before it runs while there are marks. Without any, nothing is looked up.
+ */
+import type { Broker } from '../broker.js'
+import { CancelledError } from '../errors.js'
+import { getLogger } from '../logger.js'
+import type { Message } from '../message.js'
+import { pause, startTimer } from '../time.js'
+import { TurnBatch } from '../turn-batch.js'
+import { interrupt } from '../worker/interrupt.js'
+import { deliveryOf } from '../worker/running-messages.js'
+import type { WorkerContract } from '../worker-contract.js'
+import { removeExpiredMarks } from './expired-marks.js'
+import { cancellationsKey, isCancellable, type Mark, readMarks, scopesOf } from './marks.js'
+import { RecentRetries } from './recent-retries.js'
+import { search } from './search.js'
+
+/** When marks that have expired are removed for the first time, and how often after that, in milliseconds. */
+const firstSweep = 60_000
+const sweepInterval = 600_000
+
+/** How long to wait after the marks could not be read, in milliseconds. */
+const retryPause = 1000
+
+/** How often it is looked whether a retry is stored, and the time between, in milliseconds. */
+const maxAttempts = 20
+const attemptPause = 100
+
+/** How many messages are looked up in one call. */
+const batchSize = 500
+
+export class CancellationWatch {
+  readonly #broker: Broker
+  readonly #grace: number
+  readonly #workers = new Set<WorkerContract>()
+  /** Whether there are marks, as far as it is known here. */
+  #active = false
+  #anyCancelled = false
+  readonly #cancelled = new WeakMap<Message, CancelledError>()
+  readonly #retries = new RecentRetries()
+  readonly #lookups = new TurnBatch<Message>((messages) => this.#lookUp(messages), { most: batchSize, eager: true })
+  #stop: (() => void) | undefined
+  #reading = false
+  #changed = false
+  #retryTimer: NodeJS.Timeout | undefined
+  #sweepTimer: NodeJS.Timeout | undefined
+
+  /** @param grace How long a running actor has to finish, in milliseconds. */
+  constructor(broker: Broker, grace: number) {
+    this.#broker = broker
+    this.#grace = grace
+  }
+
+  /** Called before a worker starts. */
+  begin(worker: WorkerContract): void {
+    this.#workers.add(worker)
+    this.#stop ??= this.#broker.state?.watch(cancellationsKey, () => this.#onChange())
+  }
+
+  /** Called when a worker has stopped. */
+  end(worker: WorkerContract): void {
+    this.#workers.delete(worker)
+    if (this.#workers.size > 0) return
+    this.#stop?.()
+    this.#stop = undefined
+    clearTimeout(this.#retryTimer)
+    clearTimeout(this.#sweepTimer)
+    this.#sweepTimer = undefined
+    this.#active = false
+  }
+
+  /** Whether no worker needs it. */
+  get isOver(): boolean {
+    return this.#workers.size === 0
+  }
+
+  // — Messages that are about to run ———————————————————————————————————————————————————————————————————————
+
+  /** Whether a message may be marked. */
+  mayBeCancelled(message: Message): boolean {
+    return this.#active || deliveryOf(message)?.mayBeCancelled === true
+  }
+
+  /** @throws {CancelledError} if the message is marked. */
+  async check(message: Message): Promise<void> {
+    if (!isCancellable(message)) return
+    await this.#lookups.add(message)
+    const error = this.#cancelled.get(message)
+    if (error) throw error
+  }
+
+  async #lookUp(messages: readonly Message[]): Promise<void> {
+    const marks = await readMarks(this.#broker.stateFor('Cancelling a message'), idsOf(messages))
+    if (marks.size === 0) return
+    for (const message of messages) this.#mark(message, marks)
+  }
+
+  /** The error of a message that is marked, as far as it is known. */
+  errorOf(message: Message): CancelledError | undefined {
+    return this.#anyCancelled ? this.#cancelled.get(message) : undefined
+  }
+
+  #mark(message: Message, marks: ReadonlyMap<string, Mark>): CancelledError | undefined {
+    const mark = scopesOf(message)
+      .map((id) => marks.get(id))
+      .find((one) => one !== undefined)
+    if (!mark || !isCancellable(message)) return undefined
+    const error = this.#cancelled.get(message) ?? new CancelledError(mark.reason)
+    this.#anyCancelled = true
+    this.#cancelled.set(message, error)
+    return error
+  }
+
+  /** Called when a message will be retried. */
+  retried(message: Message): void {
+    this.#retries.add(message)
+  }
+
+  // — Marks that come and go ———————————————————————————————————————————————————————————————————————————————
+
+  #onChange(): void {
+    this.#changed = true
+    if (!this.#reading) void this.#read()
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true
+    while (this.#changed && this.#workers.size > 0) {
+      this.#changed = false
+      try {
+        await this.#react()
+      } catch (error) {
+        if (this.#broker.closed) break
+        getLogger().warn({ err: error }, 'The cancelled messages could not be read; trying again')
+        // A message that was prefetched before must not run unseen.
+        this.#active = true
+        clearTimeout(this.#retryTimer)
+        this.#retryTimer = startTimer(() => this.#onChange(), retryPause).unref()
+      }
+    }
+    this.#reading = false
+  }
+
+  async #react(): Promise<void> {
+    const state = this.#broker.stateFor('Cancelling a message')
+    const active = (await state.size(cancellationsKey)) > 0
+    // First: what starts from now on is looked up, and what has started before is among the running messages.
+    this.#active = active
+    if (!active) return
+    this.#sweepTimer ??= startTimer(() => void this.#sweep(), firstSweep).unref()
+    const running = [...this.#workers].flatMap((worker) => [...worker.messages])
+    const marks = await readMarks(state, idsOf([...running, ...this.#retries.messages]))
+    if (marks.size === 0) return
+    for (const message of running) {
+      const error = this.#mark(message, marks)
+      if (error) interrupt(message, error, { grace: this.#grace })
+    }
+    for (const message of this.#retries.messages) if (this.#mark(message, marks)) void this.#runNow(message)
+  }
+
+  /** Makes the retry of a message due, once it is stored. */
+  async #runNow({ messageId, queueName }: Message): Promise<void> {
+    const { queueSearch } = this.#broker
+    const wanted = { containing: messageId, includes: (message: Message) => message.messageId === messageId }
+    try {
+      for (let attempt = 0; queueSearch && attempt < maxAttempts; attempt++) {
+        const { held } = await search(queueSearch, [queueName], wanted, { runNow: true })
+        if (held.size === 0) return
+        await pause(attemptPause)
+      }
+    } catch (error) {
+      if (!this.#broker.closed) getLogger().warn({ err: error, messageId }, 'A cancelled retry was not made due')
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { state } = this.#broker
+    try {
+      if (state && (await removeExpiredMarks(state)) > 0) this.#onChange()
+    } catch (error) {
+      getLogger().debug({ err: error }, 'Expired marks of cancelled messages could not be removed')
+    }
+    this.#sweepTimer = undefined
+    if (this.#active && !this.isOver) this.#sweepTimer = startTimer(() => void this.#sweep(), sweepInterval).unref()
+  }
+}
+
+function idsOf(messages: readonly Message[]): string[] {
+  return [...new Set(messages.flatMap(scopesOf))]
+}
