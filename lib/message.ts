@@ -16,7 +16,7 @@ import { uuid } from './uuid.js'
 
 const nothing: Readonly<Record<string, unknown>> = Object.freeze({})
 
-/** Where a message reads its result and its status, and is cancelled: a broker. */
+/** The broker of a message. */
 export interface ResultSource extends StatusSource {
   cancel(message: Message, options: CancelOptions): Promise<CancelAnswer>
   readonly results: { get(message: Message, options: { timeout?: Duration | undefined }): Promise<unknown> } | undefined
@@ -261,17 +261,8 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
     return (await backend.get(this, { timeout })) as R
   }
 
-  /**
-   * Cancels the message, from any process: if it waits, it doesn't run any more; if it runs, its `current().signal` aborts
-   * and, on a thread, it is terminated unless it finishes within a second.
-   *
-   * @param options.reason Why, in words: the `reason` of the `CancelledError` with which it ends.
-   * @param options.cascade Whether the rest of its pipeline and the others of its group go with it. @default false
-   * @returns What became of it.
-   * @throws {StateMissing}
-   */
+  /** Cancels it, from any process; see `broker.cancel()`. */
   async cancel(options: CancelOptions = {}): Promise<CancelAnswer> {
-    refuseUnknown(options, ['reason', 'cascade'], 'cancel()')
     return this.#broker.cancel(this, options)
   }
 

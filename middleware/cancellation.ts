@@ -81,20 +81,16 @@ export class Cancellation implements Middleware {
     const watch = this.#watchOf(broker)
     const error = watch.errorOf(message)
     if (error) outcome.cancel(error.reason)
-    else if (outcome.delay) watch.retried(message)
+    else watch.failed(message)
   }
 
   joinsSettlement(message: Message): boolean {
-    return this.#cancelled(message)
+    for (const watch of this.#watches.values()) if (watch.hasMark(message)) return true
+    return false
   }
 
   /** Whatever its end is. */
   beforeStoreSettlement(message: Message, _settlement: Settlement, step: SettlementStep): void {
-    if (!step.copy && this.#cancelled(message)) step.add({ changes: unmarkChanges(message.messageId) })
-  }
-
-  #cancelled(message: Message): boolean {
-    for (const watch of this.#watches.values()) if (watch.errorOf(message)) return true
-    return false
+    if (!step.copy && this.joinsSettlement(message)) step.add({ changes: unmarkChanges(message.messageId) })
   }
 }

@@ -13,7 +13,7 @@ import { deliveryOf } from '../worker/running-messages.js'
 import type { WorkerContract } from '../worker-contract.js'
 import { removeExpiredMarks } from './expired-marks.js'
 import { cancellationsKey, isCancellable, type Mark, readMarks, scopesOf } from './marks.js'
-import { RecentRetries } from './recent-retries.js'
+import { RecentFailures } from './recent-failures.js'
 import { search } from './search.js'
 
 /** When marks that have expired are removed for the first time, and how often after that, in milliseconds. */
@@ -23,9 +23,9 @@ const sweepInterval = 600_000
 /** How long to wait after the marks could not be read, in milliseconds. */
 const retryPause = 1000
 
-/** How often it is looked whether a retry is stored, and the time between, in milliseconds. */
-const maxAttempts = 20
-const attemptPause = 100
+/** How often it is looked whether retries are stored, and the time between, in milliseconds. */
+const maxAttempts = 10
+const attemptPause = 200
 
 /** How many messages are looked up in one call. */
 const batchSize = 500
@@ -38,7 +38,11 @@ export class CancellationWatch {
   #active = false
   #anyCancelled = false
   readonly #cancelled = new WeakMap<Message, CancelledError>()
-  readonly #retries = new RecentRetries()
+  /** Those of them that have a mark of their own, which their end removes. */
+  readonly #marked = new WeakSet<Message>()
+  readonly #failures = new RecentFailures()
+  /** The ids whose delayed messages are being made due. */
+  readonly #hurried = new Set<string>()
   readonly #lookups = new TurnBatch<Message>((messages) => this.#lookUp(messages), { most: batchSize, eager: true })
   #stop: (() => void) | undefined
   #reading = false
@@ -101,6 +105,11 @@ export class CancellationWatch {
     return this.#anyCancelled ? this.#cancelled.get(message) : undefined
   }
 
+  /** Whether the message has a mark of its own. */
+  hasMark(message: Message): boolean {
+    return this.#anyCancelled && this.#marked.has(message)
+  }
+
   #mark(message: Message, marks: ReadonlyMap<string, Mark>): CancelledError | undefined {
     const mark = scopesOf(message)
       .map((id) => marks.get(id))
@@ -109,12 +118,13 @@ export class CancellationWatch {
     const error = this.#cancelled.get(message) ?? new CancelledError(mark.reason)
     this.#anyCancelled = true
     this.#cancelled.set(message, error)
+    if (marks.has(message.messageId)) this.#marked.add(message)
     return error
   }
 
-  /** Called when a message will be retried. */
-  retried(message: Message): void {
-    this.#retries.add(message)
+  /** Called when a message has failed. */
+  failed(message: Message): void {
+    this.#failures.add(message)
   }
 
   // — Marks that come and go ———————————————————————————————————————————————————————————————————————————————
@@ -150,28 +160,31 @@ export class CancellationWatch {
     if (!active) return
     this.#sweepTimer ??= startTimer(() => void this.#sweep(), firstSweep).unref()
     const running = [...this.#workers].flatMap((worker) => [...worker.messages])
-    const marks = await readMarks(state, idsOf([...running, ...this.#retries.messages]))
+    const marks = await readMarks(state, idsOf([...running, ...this.#failures.messages]))
     if (marks.size === 0) return
     for (const message of running) {
       const error = this.#mark(message, marks)
       if (error) interrupt(message, error, { grace: this.#grace })
     }
-    for (const message of this.#retries.messages) if (this.#mark(message, marks)) void this.#runNow(message)
+    for (const id of idsOf(this.#failures.messages)) if (marks.has(id)) void this.#hurry(id)
   }
 
-  /** Makes the retry of a message due, once it is stored. */
-  async #runNow({ messageId, queueName }: Message): Promise<void> {
-    const { queueSearch } = this.#broker
-    const wanted = { containing: messageId, includes: (message: Message) => message.messageId === messageId }
+  /** Makes the delayed messages with this id, or of this group, due: when none is held, all retries are stored. */
+  async #hurry(id: string): Promise<void> {
+    const { queueSearch, queues } = this.#broker
+    if (!queueSearch || this.#hurried.has(id)) return
+    this.#hurried.add(id)
+    const wanted = { containing: id, includes: (message: Message) => scopesOf(message).includes(id) }
     try {
-      for (let attempt = 0; queueSearch && attempt < maxAttempts; attempt++) {
-        const { held } = await search(queueSearch, [queueName], wanted, { runNow: true })
-        if (held.size === 0) return
+      for (let attempt = 0; attempt < maxAttempts; attempt++) {
+        const { held } = await search(queueSearch, queues, wanted, { runNow: true })
+        if (held.size === 0) break
         await pause(attemptPause)
       }
     } catch (error) {
-      if (!this.#broker.closed) getLogger().warn({ err: error, messageId }, 'A cancelled retry was not made due')
+      if (!this.#broker.closed) getLogger().warn({ err: error, id }, 'Cancelled messages were not made due')
     }
+    this.#hurried.delete(id)
   }
 
   async #sweep(): Promise<void> {

@@ -1,13 +1,13 @@
 /**
- * The messages of this process that were retried in the last second. One that is marked at the moment when it fails is
- * stored as a retry, which may have a long delay: then it is made due, so that it ends now.
+ * The messages of this process that failed in the last second. One that is marked at that moment may be stored as a retry
+ * with a long delay, and a failure may cancel others that are delayed: what is marked is made due then, so that it ends now.
  */
 import type { Message } from '../message.js'
 
 /** How long a message is kept, in milliseconds; up to twice as long. */
 const period = 500
 
-export class RecentRetries {
+export class RecentFailures {
   #newer: Message[] = []
   #older: Message[] = []
   #since = 0
