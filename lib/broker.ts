@@ -7,6 +7,7 @@ import { type CancelSource, cancel } from './cancellation/cancel.js'
 import { type CancelledMany, cancelMany } from './cancellation/cancel-many.js'
 import { Chain } from './chain.js'
 import { checkMethods, expected, refuseUnknown } from './checks.js'
+import { withoutMembership } from './composition/place.js'
 import type { Consumer, DeadLetterPage, QueueSearch, QueueStats } from './consumer.js'
 import { isReplaced, whereDeclared } from './declared-actors.js'
 import type { Duration } from './duration.js'
@@ -24,7 +25,7 @@ import {
   StateMissing,
 } from './errors.js'
 import { getLogger } from './logger.js'
-import { type MainThread, mainThread } from './main-thread.js'
+import { type MainThread, mainThread, type RelayedEntry } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
 import type { AnyActor, Middleware, MiddlewareClass } from './middleware.js'
 import { actorReference, count, declareOptions, duration } from './options.js'
@@ -355,13 +356,19 @@ export abstract class Broker {
    */
   #put(entries: readonly Entry[]): Promise<Survivors> {
     const main = mainThread()
-    if (!main || (this.reachesThreads && !main.relays(this))) return this.#storeWithParts(entries)
-    const bodies = entries.map(({ message, delay }) => [message.encode(), delay])
-    return main.call('enqueue', '', [this.chain.senders, bodies]) as Promise<Survivors>
+    if (!main || !this.#isRelayed(main)) return this.storeWithParts(entries)
+    return main.call('enqueue', '', [this.chain.senders, entries.map(toRelayed)]) as Promise<Survivors>
   }
 
-  /** Stores messages, those to which plugins add something in a step of their own. */
-  #storeWithParts(entries: readonly Entry[]): Promise<Survivors> {
+  #isRelayed(main: MainThread): boolean {
+    return !this.reachesThreads || main.relays(this)
+  }
+
+  /**
+   * Stores messages, those to which plugins add something in a step of their own.
+   * @internal
+   */
+  storeWithParts(entries: readonly Entry[]): Promise<Survivors> {
     if (!this.chain.has('beforeStoreMessage')) return this.store(entries) as Promise<undefined>
     let steps: StorageStep[] | undefined
     for (const [index, entry] of entries.entries()) {
@@ -384,26 +391,54 @@ export abstract class Broker {
    * @internal
    */
   async enqueueWith(entries: readonly Entry[], changes: readonly StateChange[]): Promise<Refusal | undefined> {
-    const [first, ...rest] = entries
+    const [first, ...others] = entries
     const state = this.stateFor('A group')
     if (!first) return state.apply(changes)
     await this.beforeEnqueue(entries)
-    if (this.hasOwnState && this.storeIf) {
-      const conditional = { entry: first, changes: [...changes, ...this.#recordsOf(first)], replaces: undefined }
-      const others = rest.map((entry) => ({ entry, changes: this.#recordsOf(entry), replaces: undefined }))
-      const [refusal] = await this.storeIf([conditional, ...others])
-      if (refusal) return refusal
-    } else {
-      const refusal = await state.apply([...changes, ...entries.flatMap((entry) => this.#recordsOf(entry))])
-      if (refusal) return refusal
-      await this.store(entries)
-    }
-    await this.afterEnqueue(entries)
-    return undefined
+    const main = mainThread()
+    const refusal =
+      main && this.#isRelayed(main)
+        ? ((await main.call('enqueueWith', '', [this.chain.senders, entries.map(toRelayed), changes])) as
+            | Refusal
+            | undefined)
+        : await this.#storeWith([first, ...others], changes, state)
+    if (!refusal) await this.afterEnqueue(entries)
+    return refusal
   }
 
-  /** What plugins record of a message that is stored. */
-  #recordsOf(entry: Entry): readonly StateChange[] {
+  /** Does for a worker thread what `enqueueWith` does. */
+  async enqueueWithFromThread(
+    entries: readonly Entry[],
+    changes: readonly StateChange[],
+    chain: Chain,
+  ): Promise<Refusal | undefined> {
+    await this.beforeEnqueue(entries, chain)
+    const refusal = await this.#storeWith(entries as [Entry, ...Entry[]], changes, this.stateFor('A group'))
+    if (!refusal) await this.afterEnqueue(entries, chain)
+    return refusal
+  }
+
+  async #storeWith(
+    entries: readonly [Entry, ...Entry[]],
+    changes: readonly StateChange[],
+    state: StateBackend,
+  ): Promise<Refusal | undefined> {
+    const [entry, ...others] = entries
+    if (this.hasOwnState && this.storeIf) {
+      const all = [...changes, ...entries.flatMap((one) => this.recordsOf(one))]
+      const [refusal] = await this.storeIf([{ entry, others, changes: all, replaces: undefined }])
+      return refusal
+    }
+    const refusal = await state.apply([...changes, ...entries.flatMap((one) => this.recordsOf(one))])
+    if (!refusal) await this.store(entries)
+    return refusal
+  }
+
+  /**
+   * What plugins record of a message that is stored.
+   * @internal
+   */
+  recordsOf(entry: Entry): readonly StateChange[] {
     return recordsOf(this.chain.storageParts(entry.message, entry.delay, this), entry)
   }
 
@@ -413,7 +448,7 @@ export abstract class Broker {
    */
   async enqueueFromThread(entries: readonly Entry[], chain: Chain): Promise<Survivors> {
     await this.beforeEnqueue(entries, chain)
-    const survivors = await this.#storeWithParts(entries)
+    const survivors = await this.storeWithParts(entries)
     await this.afterEnqueue(survivors ? entries.filter((_, index) => !survivors[index]) : entries, chain)
     return survivors
   }
@@ -691,16 +726,16 @@ export abstract class Broker {
       return
     }
     await this.results?.forget(message)
-    const records = this.#recordsOf({ message: Message.decode(this.revive(body)) })
+    const records = this.recordsOf({ message: Message.decode(this.revive(body)) })
     if (records.length > 0) await this.stateFor(statusFeature).apply(records)
   }
 
-  /** The body of a dead letter that is requeued: its failed attempts are reset. */
+  /** The body of a dead letter that is requeued: its failed attempts are reset, and its group has counted its end. */
   protected revive(body: Body): Body {
     try {
       const message = Message.decode(body)
       const { retries: _, ...options } = message.options
-      return message.with({ options }).encode()
+      return message.with({ options: withoutMembership(options) }).encode()
     } catch {
       return body
     }
@@ -743,6 +778,11 @@ export abstract class Broker {
 const statusFeature = 'The status of a message'
 
 markInstances(Broker, 'broker')
+
+/** A message on its way from a thread to the main thread. */
+function toRelayed({ message, delay, handle }: Entry): RelayedEntry {
+  return [message.encode(), delay, handle]
+}
 
 /** The name of the queue itself, for any of its three names. */
 function readQueueName(name: unknown): string {

@@ -3,7 +3,11 @@
  * MemoryBroker, for example).
  */
 
+import type { Body } from './encoder.js'
 import { shared } from './registry.js'
+
+/** A message on its way to the main thread: its body, its delay in milliseconds, and its handle. */
+export type RelayedEntry = readonly [body: Body, delay: number | undefined, handle: string | undefined]
 
 /** Calls services of the main thread, and waits for their replies. */
 export interface MainThread {

@@ -9,6 +9,7 @@ import { arriveAtBarrier } from '../lib/composition/dramatiq-groups.js'
 import { endElsewhere } from '../lib/composition/ending-elsewhere.js'
 import { expire } from '../lib/composition/expiring.js'
 import { continues, membershipOf, placeOf } from '../lib/composition/place.js'
+import { SkipMessage } from '../lib/errors.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import type { Settlement } from '../lib/settlement.js'
@@ -20,7 +21,7 @@ export class GroupCallbacks implements Middleware {
   /** The message of a deadline is skipped if the group has ended in time, and a callback if the group has failed. */
   beforeProcessMessage(message: Message, broker: Broker): Promise<void> | undefined {
     const { deadline_of: deadlineOf, callback_of: callbackOf } = placeOf(message) ?? {}
-    if (typeof deadlineOf === 'string') return expire(deadlineOf, broker.stateFor('A group'), broker.clock.now())
+    if (typeof deadlineOf === 'string') return refuseInTime(deadlineOf, message, broker)
     return typeof callbackOf === 'string' ? endElsewhere(callbackOf, broker) : undefined
   }
 
@@ -35,10 +36,15 @@ export class GroupCallbacks implements Middleware {
     const succeeded = decision === 'ack' || decision === 'skip'
     if (decision === 'ack' && continues(message)) return
     if (membership) {
-      const end = { membership, failed: !succeeded, result, at: broker.clock.now() }
-      step.add(arrive(end, broker.stateFor('A group')))
+      step.add(arrive({ membership, messageId: message.messageId, failed: !succeeded, result }, broker))
     } else if (succeeded && message.option('group_completion_uuid') !== undefined) {
       arriveAtBarrier(message, step, broker)
     }
   }
+}
+
+async function refuseInTime(group: string, { messageId }: Message, broker: Broker): Promise<void> {
+  // An earlier delivery of this message may have ended the group.
+  if ((await expire(group, messageId, broker)) !== 'expired')
+    throw new SkipMessage('The group has ended before its deadline.')
 }

@@ -4,9 +4,9 @@
  * (`pipe_group`, which Python ignores). A permanent failure ends the pipeline.
  */
 import type { Broker } from '../lib/broker.js'
-import { recordsOf } from '../lib/composition/arriving.js'
-import { startMessages, startOf, withResult } from '../lib/composition/place.js'
-import { SkipMessage } from '../lib/errors.js'
+import { checkRecord, openRecords } from '../lib/composition/group-record.js'
+import { type Start, startMessages, startOf, withResult } from '../lib/composition/place.js'
+import { DecodeError, SkipMessage } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, flag } from '../lib/options.js'
@@ -39,11 +39,10 @@ export class Pipelines implements Middleware {
   /** A message whose next step is invalid isn't run at all: afterwards it would be too late. */
   beforeProcessMessage(message: Message): void {
     const target = message.option('pipe_target')
-    if (target === undefined || target === null) return
+    const start = message.option('pipe_group')
     try {
-      const { queueName, actorName } = Message.fromWire(target)
-      checkQueueName(canonicalQueueName(queueName))
-      checkActorName(actorName)
+      if (target !== undefined && target !== null) checkStep(target)
+      if (start !== undefined && start !== null) checkStart(startOf(message))
     } catch (error) {
       throw new SkipMessage(`The next step of the pipeline is not a message: ${messageOf(error)}`, { fail: true })
     }
@@ -74,6 +73,18 @@ export class Pipelines implements Middleware {
     if (decision !== 'ack' || !start) return
     const ignores = broker.actors.get(message.actorName)?.options.pipeIgnore
     const sends = ignores ? startMessages(start) : startMessages(start, { result })
-    step.add({ changes: recordsOf(start), sends })
+    step.add({ changes: openRecords(start.records, broker.clock.now()), sends })
   }
+}
+
+function checkStep(wire: unknown): void {
+  const { queueName, actorName } = Message.fromWire(wire)
+  checkQueueName(canonicalQueueName(queueName))
+  checkActorName(actorName)
+}
+
+function checkStart(start: Start | undefined): void {
+  if (!start) throw new DecodeError('"pipe_group" has no messages or no records.')
+  for (const { message } of start.messages) checkStep(message)
+  for (const [key, record] of start.records) checkRecord(key, record)
 }

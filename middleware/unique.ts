@@ -50,9 +50,13 @@ export class Unique implements Middleware {
 
   beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep): void {
     const unique = uniqueOf(message)
-    if (unique?.until !== 'finished') return
-    // A retry, or a message that waits for a slot of a rate limiter.
-    if (step.copy) keepForRetry(message, unique, step, settlement.delay ?? 0)
-    else step.add(release(message, unique))
+    if (!unique || unique.until === 'expired') return
+    if (step.copy) {
+      // A retry, or a message that waits for a slot of a rate limiter.
+      if (unique.until === 'finished') keepForRetry(message, unique, step, settlement.delay ?? 0)
+    } else if (unique.until === 'finished' || settlement.decision !== 'ack') {
+      // Until "started": what never starts frees its key as well.
+      step.add(release(message, unique))
+    }
   }
 }

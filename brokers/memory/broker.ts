@@ -99,14 +99,17 @@ export class MemoryBroker extends Broker {
   }
 
   protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
-    const prepared = this.#prepare(entries.map(({ entry }) => entry))
+    const prepared = entries.map(({ entry, others = [] }) => this.#prepare([entry, ...others]))
+    const state = this.state as MemoryState
     return entries.map(({ changes, replaces }, index) => {
-      const { queue } = prepared[index] as StoredMessage
-      if (replaces !== undefined && !queue.waits(replaces)) return nothingToReplace
-      const refusal = this.#change(changes)
+      const messages = prepared[index] as readonly StoredMessage[]
+      const { queue } = messages[0] as StoredMessage
+      // The changes come first: if the message has ended meanwhile, its key tells so.
+      const refusal = state.refusal(changes)
       if (refusal) return refusal
-      if (replaces !== undefined) queue.removeWaiting(replaces)
-      queue.add(prepared[index] as StoredMessage)
+      if (replaces !== undefined && !queue.removeWaiting(replaces)) return nothingToReplace
+      state.applyNow(changes)
+      for (const stored of messages) stored.queue.add(stored)
       return undefined
     })
   }

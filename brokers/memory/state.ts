@@ -1,7 +1,7 @@
 /** State in the memory of this process. */
 
 import type { StateBackend, StatePage, StatePageOptions } from '../../lib/state/backend.js'
-import { applyChanges, type Refusal, type StateChange, type StateTable } from '../../lib/state/changes.js'
+import { applyChanges, type Refusal, refusalOf, type StateChange, type StateTable } from '../../lib/state/changes.js'
 import type { Clock } from '../../lib/time.js'
 
 interface Kept {
@@ -46,6 +46,11 @@ export class MemoryState implements StateBackend {
 
   async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
     return this.applyNow(changes)
+  }
+
+  /** Why the changes would be refused at the moment. */
+  refusal(changes: readonly StateChange[]): Refusal | undefined {
+    return refusalOf(this.#table, changes)
   }
 
   /** The same within one turn of the event loop, for the broker's own steps. */

@@ -24,7 +24,7 @@ import { SQLiteResults } from './results.js'
 import { insertRows, type NewRow, priorityOf, removeWaiting } from './rows.js'
 import { runNow, scanQueue } from './scanning.js'
 import { SQLiteState } from './state.js'
-import { changeState } from './state-table.js'
+import { changeState, refusalOfChanges } from './state-table.js'
 import type { Statements } from './statements.js'
 import { Lease } from './workers/lease.js'
 
@@ -123,23 +123,22 @@ export class SQLiteBroker extends Broker {
 
   protected override async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
     this.#connection.assertSpace()
-    const rows = entries.map(({ entry }) => this.#toRow(entry))
+    const rows = entries.map(({ entry, others = [] }) => [entry, ...others].map((one) => this.#toRow(one)))
     const storeEach = (statements: Statements): (Refusal | undefined)[] =>
       entries.map(({ changes, replaces }, index) => {
-        // Nothing else can take it before the transaction ends, so the order of the two conditions doesn't matter.
-        if (replaces !== undefined && statements.waits.get(replaces, replaces) === undefined) return nothingToReplace
-        const refusal = changeState(statements, changes)
+        // The changes come first: if the message has ended meanwhile, its key tells so.
+        const refusal = refusalOfChanges(statements, changes)
         if (refusal) return refusal
-        if (replaces !== undefined) removeWaiting(statements, replaces)
-        insertRows(statements, [rows[index] as NewRow])
+        if (replaces !== undefined && !removeWaiting(statements, replaces)) return nothingToReplace
+        changeState(statements, changes)
+        insertRows(statements, rows[index] as NewRow[])
         return undefined
       })
     const refusals = await this.#connection.write(storeEach, {
       lockTimeout: this.enqueueTimeout,
       timeoutError: (cause) => new EnqueueTimeout(this.enqueueTimeout, { cause }),
     })
-    const stored = rows.filter((_, index) => !refusals[index])
-    this.#wake(stored)
+    this.#wake(rows.filter((_, index) => !refusals[index]).flat())
     const changed = entries.filter((_, index) => !refusals[index]).flatMap(({ changes }) => changes)
     this.#connection.stateWatches.changed(changed)
     return refusals

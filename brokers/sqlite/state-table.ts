@@ -1,5 +1,5 @@
 /** The state as the changes read and write it, within a transaction. */
-import { applyChanges, type Refusal, type StateChange, type StateTable } from '../../lib/state/changes.js'
+import { applyChanges, type Refusal, refusalOf, type StateChange, type StateTable } from '../../lib/state/changes.js'
 import type { Statements } from './statements.js'
 
 /** What never expires has this time, so that one comparison serves all rows. */
@@ -51,6 +51,11 @@ class Table implements StateTable {
   #expiry(ttl: number | undefined): number {
     return ttl === undefined ? never : this.#now + Math.max(1, Math.ceil(ttl))
   }
+}
+
+/** Why changes can't be made at the moment. */
+export function refusalOfChanges(statements: Statements, changes: readonly StateChange[]): Refusal | undefined {
+  return refusalOf(new Table(statements, Date.now()), changes)
 }
 
 /** Makes changes in the caller's transaction: all, or none if one of them is refused. */

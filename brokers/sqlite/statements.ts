@@ -23,8 +23,6 @@ const sql = {
   insertMessageWithHandle: 'INSERT INTO messages (queue, priority, body, handle) VALUES (?, ?, ?, ?)',
   insertDelayedWithHandle:
     'INSERT INTO delayed (queue, priority, deliveries, due_at, body, handle) VALUES (?, ?, 0, ?, ?, ?)',
-  waits: `
-    SELECT 1 FROM messages WHERE handle = ? AND holder = 2147483647 UNION ALL SELECT 1 FROM delayed WHERE handle = ?`,
   removeWaiting: 'DELETE FROM messages WHERE handle = ? AND holder = 2147483647',
   removeDelayed: 'DELETE FROM delayed WHERE handle = ?',
 

@@ -3,25 +3,28 @@
  * a message is delivered, its end counts once. The end that would complete the set is refused, and comes back with what
  * follows the group; so that is sent once, in the step that settles the last member.
  */
+import type { Broker } from '../broker.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
+import type { Entry } from '../outcome.js'
 import type { StateBackend } from '../state/backend.js'
-import type { Refusal, StateChange } from '../state/changes.js'
-import type { SettlementPart } from '../state/steps.js'
-import { barrierTtl, type GroupOutcome, type GroupRecord, groupKeys, groupTtl } from './group-record.js'
-import { type Membership, startMessages } from './place.js'
+import type { StateChange } from '../state/changes.js'
+import { join, type SettlementPart } from '../state/steps.js'
+import type { Survivor } from '../state/survivor.js'
+import { barrierTtl, type GroupOutcome, type GroupRecord, groupKeys, groupTtl, openRecords } from './group-record.js'
+import { type Membership, membershipOf, startMessages } from './place.js'
 
 /** How a member has ended. */
 export interface MemberEnd {
   readonly membership: Membership
+  /** The message with which it ended. */
+  readonly messageId: string
   readonly failed: boolean
-  readonly result: unknown
-  /** In milliseconds since the epoch. */
-  readonly at: number
+  readonly result?: unknown
 }
 
 /** The part of a settlement that counts the end of a member. */
-export function arrive(end: MemberEnd, state: StateBackend): SettlementPart {
+export function arrive(end: MemberEnd, broker: Broker): SettlementPart {
   const { membership, failed } = end
   const { id, size, barrier } = membership
   const changes = [ended(end, groupTtl.open, size), ...traces(end, groupTtl.open)]
@@ -31,10 +34,19 @@ export function arrive(end: MemberEnd, state: StateBackend): SettlementPart {
     changes,
     async refused({ index, isMember }) {
       const { kind } = changes[index] as StateChange
-      if (kind === 'add' && isMember) return isLast(end, state)
-      return complete(end, state)
+      return kind === 'add' && isMember ? sendAgain(end, broker) : complete(end, broker)
     },
   }
+}
+
+/** The end of a member that was not stored, since its send stands for another message. */
+export function endOfDeduplicated(
+  message: Message,
+  { hasPlace }: Survivor,
+  broker: Broker,
+): SettlementPart | undefined {
+  const membership = hasPlace ? undefined : membershipOf(message)
+  return membership && arrive({ membership, messageId: message.messageId, failed: false }, broker)
 }
 
 function ended({ membership: { id, member } }: MemberEnd, ttl: number, below?: number): StateChange {
@@ -82,51 +94,92 @@ function allowOthers(id: string): StateChange[] {
  * An end that was counted before. Where queues and state are in separate stores, the worker may have died before it sent
  * what follows: then that is sent again.
  */
-async function isLast(end: MemberEnd, state: StateBackend): Promise<SettlementPart | undefined> {
-  const { id, member } = end.membership
-  const [text] = await state.read([groupKeys.outcome(id)])
-  const outcome = text === undefined ? undefined : (JSON.parse(text) as GroupOutcome)
-  if (outcome?.by !== member || outcome.state === 'expired') return undefined
-  const [part] = await complete(end, state)
-  return part?.sends ? { changes: [], sends: part.sends } : undefined
+async function sendAgain(end: MemberEnd, broker: Broker): Promise<SettlementPart | undefined> {
+  if (broker.hasOwnState) return undefined
+  const { record, outcome } = await readGroup(end, broker)
+  if (!record || outcome?.by !== end.messageId || outcome.state === 'expired') return undefined
+  return { changes: [], sends: (await endOf(end, record, broker)).sends }
 }
 
 /** The last member has ended: what follows the group, and its end as a member of another one. */
-async function complete(end: MemberEnd, state: StateBackend): Promise<readonly SettlementPart[]> {
+async function complete(end: MemberEnd, broker: Broker): Promise<SettlementPart> {
   const { membership } = end
-  const { id, member } = membership
-  const [text] = await state.read([groupKeys.record(id)])
-  if (text === undefined) {
+  const { id } = membership
+  const { record, text, outcome } = await readGroup(end, broker)
+  // Its deadline has passed, and what that means was done then.
+  if (outcome) return { changes: [ended(end, groupTtl.ended)] }
+  if (!record) {
     getLogger().warn({ group: id }, 'A group is no longer known: what follows it is not sent')
-    return [{ changes: [ended(end, groupTtl.ended)] }]
+    return { changes: [ended(end, groupTtl.ended)] }
   }
-  const record = JSON.parse(text) as GroupRecord
-  const before = await state.readSet(groupKeys.failed(id))
-  const failed = new Set(end.failed ? [...before, `${member}`] : before).size
-  const succeeded = failed === 0 || record.on_child_failure === 'continue'
-  const results = record.collect && succeeded ? await collect(end, record, state) : undefined
-  const outcome = outcomeOf(succeeded ? 'completed' : 'failed', failed, end.at, member)
+  const { succeeded, results, sends, state, failed } = await endOf(end, record, broker)
+  const now = broker.clock.now()
   const changes = [
     ended(end, groupTtl.ended),
-    setOutcome(id, outcome),
+    setOutcome(id, { state, failed, at: now, by: end.messageId }),
     { kind: 'set', key: groupKeys.record(id), value: text, ttl: groupTtl.ended } as const,
     ...traces(end, groupTtl.ended),
     ...(membership.cancel_others ? allowOthers(id) : []),
-    ...(succeeded ? recordsOf(record.next) : []),
+    ...(succeeded ? openRecords(record.next?.records ?? [], now) : []),
   ]
   const part: SettlementPart = {
     changes,
-    sends: following(record, succeeded, results),
-    refused: (refusal) => onCompleteRefused(refusal, end),
+    sends,
+    // Delivered twice, or expired at this moment.
+    refused: ({ isMember }) => (isMember ? undefined : complete(end, broker)),
   }
-  const { parent, next } = record
-  if (!parent || (succeeded && next)) return [part]
-  return [part, arrive({ membership: parent, failed: !succeeded, result: results, at: end.at }, state)]
+  return succeeded && record.next
+    ? part
+    : join([part, ...endOfGroup(end.messageId, record, succeeded, broker, results)])
 }
 
-/** The message was delivered twice, or the deadline of the group has passed: then only its end is counted. */
-function onCompleteRefused({ isMember }: Refusal, end: MemberEnd): SettlementPart | undefined {
-  return isMember ? undefined : { changes: [ended(end, groupTtl.ended)] }
+/** The end of a group as a member of the one around it. */
+export function endOfGroup(
+  messageId: string,
+  { parent }: GroupRecord,
+  succeeded: boolean,
+  broker: Broker,
+  result?: unknown,
+): SettlementPart[] {
+  return parent ? [arrive({ membership: parent, messageId, failed: !succeeded, result }, broker)] : []
+}
+
+interface Group {
+  readonly text: string
+  readonly record: GroupRecord | undefined
+  readonly outcome: GroupOutcome | undefined
+}
+
+async function readGroup({ membership: { id } }: MemberEnd, broker: Broker): Promise<Group> {
+  const state = broker.stateFor('A group')
+  const [text = 'null', outcome = 'null'] = await state.read([groupKeys.record(id), groupKeys.outcome(id)])
+  return { text, record: JSON.parse(text) ?? undefined, outcome: JSON.parse(outcome) ?? undefined }
+}
+
+interface GroupEnding extends Pick<GroupOutcome, 'state' | 'failed'> {
+  readonly succeeded: boolean
+  readonly results: readonly unknown[] | undefined
+  readonly sends: readonly Entry[]
+}
+
+/** What the end of the last member means. */
+async function endOf(end: MemberEnd, record: GroupRecord, broker: Broker): Promise<GroupEnding> {
+  const { id, member } = end.membership
+  const state = broker.stateFor('A group')
+  const before = await state.readSet(groupKeys.failed(id))
+  const failed = new Set(end.failed ? [...before, `${member}`] : before).size
+  // The message of the deadline then sends what follows.
+  if (record.ends_at !== undefined && record.ends_at <= broker.clock.now())
+    return { state: 'expired', failed, succeeded: false, results: undefined, sends: [] }
+  const succeeded = failed === 0 || record.on_child_failure === 'continue'
+  const results = record.collect && succeeded ? await collect(end, record, state) : undefined
+  return {
+    state: succeeded ? 'completed' : 'failed',
+    failed,
+    succeeded,
+    results,
+    sends: following(record, succeeded, results),
+  }
 }
 
 /** The messages that follow a group. */
@@ -134,19 +187,10 @@ export function following(
   { callbacks, on_failure: onFailure, next }: GroupRecord,
   succeeded: boolean,
   results: readonly unknown[] | undefined,
-): { message: Message; delay?: number | undefined; stored?: boolean }[] {
+): Entry[] {
   if (!succeeded) return onFailure ? [{ message: Message.fromWire(onFailure) }] : []
   const after = next ? startMessages(next, { result: results ?? [] }).map((entry) => ({ ...entry, stored: true })) : []
   return [...callbacks.map((wire) => ({ message: Message.fromWire(wire) })), ...after]
-}
-
-/** The records of the groups that follow. */
-export function recordsOf(next: GroupRecord['next']): StateChange[] {
-  return (next?.records ?? []).map(([key, value]) => ({ kind: 'set', key, value, ttl: groupTtl.open }))
-}
-
-export function outcomeOf(state: GroupOutcome['state'], failed: number, at: number, by?: number): GroupOutcome {
-  return { state, failed, at, by }
 }
 
 /** Ends a group, unless it has ended. */

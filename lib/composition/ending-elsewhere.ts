@@ -4,9 +4,10 @@
  */
 import type { Broker } from '../broker.js'
 import { SkipMessage } from '../errors.js'
-import { arrive, following, outcomeOf, recordsOf, setOutcome } from './arriving.js'
+import { join } from '../state/steps.js'
+import { endOfGroup, following, setOutcome } from './arriving.js'
 import { endOutside } from './end-outside.js'
-import { type GroupOutcome, type GroupRecord, groupKeys, groupTtl } from './group-record.js'
+import { type GroupOutcome, type GroupRecord, groupKeys, groupTtl, openRecords } from './group-record.js'
 
 /**
  * Ends a group before one of the callbacks runs that Python has sent.
@@ -37,12 +38,12 @@ async function end(id: string, broker: Broker): Promise<GroupOutcome | undefined
   const failed = await state.size(groupKeys.failed(id))
   const succeeded = failed === 0 || record.on_child_failure === 'continue'
   const at = broker.clock.now()
-  const outcome = outcomeOf(succeeded ? 'completed' : 'failed', failed, at)
+  const outcome = { state: succeeded ? 'completed' : 'failed', failed, at } as const
   const part = {
     changes: [
       setOutcome(id, outcome),
       { kind: 'set', key: groupKeys.record(id), value: text, ttl: groupTtl.ended } as const,
-      ...(succeeded ? recordsOf(record.next) : []),
+      ...(succeeded ? openRecords(record.next?.records ?? [], at) : []),
     ],
     // Python has sent the callbacks.
     sends: following({ ...record, callbacks: [] }, succeeded, undefined),
@@ -50,11 +51,9 @@ async function end(id: string, broker: Broker): Promise<GroupOutcome | undefined
       throw endedMeanwhile
     },
   }
-  const { parent, next } = record
-  const endsParent = parent && !(succeeded && next)
-  const parts = endsParent ? [arrive({ membership: parent, failed: !succeeded, result: null, at }, state)] : []
+  const around = succeeded && record.next ? [] : endOfGroup(id, record, succeeded, broker)
   try {
-    await endOutside(broker, part, ...parts)
+    await endOutside(broker, join([part, ...around]))
     return outcome
   } catch (error) {
     if (error === endedMeanwhile) return readOutcome(id, broker)

@@ -1,5 +1,7 @@
 /** What the state keeps of a group. */
 import type { WireMessage } from '../encoder.js'
+import { DecodeError } from '../errors.js'
+import type { StateChange } from '../state/changes.js'
 import type { Membership, Start } from './place.js'
 
 /** What the failure of a member means for its group. */
@@ -19,13 +21,17 @@ export interface GroupRecord {
   readonly parent?: Membership | undefined
   /** Whether the results of its members are kept. */
   readonly collect?: boolean | undefined
+  /** How long it may take, in milliseconds. */
+  readonly deadline?: number | undefined
+  /** When that has passed, in milliseconds since the epoch; known once it runs. */
+  readonly ends_at?: number | undefined
 }
 
 /** How a group has ended, under `group:<id>:outcome`. */
 export interface GroupOutcome {
   readonly state: 'completed' | 'failed' | 'expired'
-  /** The member that ended last; none for a group that expired or was empty. */
-  readonly by?: number | undefined
+  /** The id of the message that ended last; none for a group that expired or was empty. */
+  readonly by?: string | undefined
   /** How many members have failed. */
   readonly failed: number
   /** In milliseconds since the epoch. */
@@ -49,3 +55,24 @@ export const groupTtl = { open: 30 * 86_400_000, ended: 86_400_000 }
 
 /** The time to live of Dramatiq's barrier, in milliseconds. */
 export const barrierTtl = 86_400_000
+
+/**
+ * Stores the records of groups that run from now on, or after a delay.
+ * @param now In milliseconds since the epoch.
+ */
+export function openRecords(records: Start['records'], now: number, delay = 0): StateChange[] {
+  const ttl = groupTtl.open + delay
+  return records.map(([key, text]) => ({ kind: 'set', key, value: withEnd(text, now + delay), ttl }))
+}
+
+function withEnd(text: string, at: number): string {
+  const record = JSON.parse(text) as GroupRecord
+  return record.deadline === undefined ? text : JSON.stringify({ ...record, ends_at: at + record.deadline })
+}
+
+/** @throws {DecodeError} for what a foreign producer has malformed. */
+export function checkRecord(key: unknown, text: unknown): void {
+  const record = typeof text === 'string' ? (JSON.parse(text) as Partial<GroupRecord> | null) : undefined
+  const isRecord = typeof key === 'string' && key.startsWith('group:') && Array.isArray(record?.callbacks)
+  if (!isRecord) throw new DecodeError('A record of "pipe_group" is not that of a group.')
+}

@@ -7,12 +7,12 @@ import { assertMessage, Message } from '../message.js'
 import { waitForState } from '../state/waiting.js'
 import { parseDuration } from '../time.js'
 import { uuid } from '../uuid.js'
-import { arrive, following, outcomeOf, setOutcome } from './arriving.js'
+import { endOfDeduplicated, following, setOutcome } from './arriving.js'
 import { brokerOf } from './composition-broker.js'
 import { endOutside } from './end-outside.js'
-import { type GroupOutcome, groupKeys, type OnChildFailure } from './group-record.js'
+import { expire } from './expiring.js'
+import { type GroupOutcome, type GroupRecord, groupKeys, type OnChildFailure } from './group-record.js'
 import { resultsAsCompleted, resultsInOrder } from './group-results.js'
-import { membershipOf } from './place.js'
 import { type GroupUnit, Preparation } from './prepare.js'
 import { runStarted } from './running.js'
 import type { MemberResultsOf, Step, TakesOfAll } from './step-types.js'
@@ -113,20 +113,10 @@ export class Group<Results extends readonly unknown[] = unknown[], Takes = any> 
     if (this.members.length === 0) return this.#completeEmpty(delay)
     const preparation = new Preparation((message) => !broker.actors.has(message.actorName))
     const { sent, survivors } = await runStarted(preparation.start(this.unit()), broker, delay)
-    if (this.deadline !== undefined && this.#onFailure) await this.#sendDeadline(this.#onFailure, delay)
     for (const [index, survivor] of (survivors ?? []).entries()) {
-      // Nothing of this group was stored: the message that runs in its place belongs to another sender.
-      const membership = survivor && survivor.deduplicated !== 'replaced' && membershipOf(sent[index] as Message)
-      const end = membership && { membership, failed: false, result: null, at: broker.clock.now() }
-      if (end) await endOutside(broker, arrive(end, broker.stateFor('A group')))
+      const end = survivor && endOfDeduplicated(sent[index] as Message, survivor, broker)
+      if (end) await endOutside(broker, end)
     }
-  }
-
-  /** The deadline: `onFailure`, delayed, which runs only if the group hasn't ended by then. */
-  async #sendDeadline(onFailure: Message, delay = 0): Promise<void> {
-    const options = { ...onFailure.options, composition: { scopes: [], deadline_of: this.id } }
-    const message = onFailure.with({ options, messageId: uuid() })
-    await this.broker.enqueueEntries([{ message, delay: (this.deadline as number) + delay }])
   }
 
   async #completeEmpty(delay: number | undefined): Promise<void> {
@@ -134,7 +124,8 @@ export class Group<Results extends readonly unknown[] = unknown[], Takes = any> 
     const callbacks = this.#callbacks.map((callback) => callback.toWire())
     const record = { size: 0, on_child_failure: this.onChildFailure, callbacks }
     const sends = following(record, true, []).map((entry) => ({ ...entry, delay: entry.delay ?? delay }))
-    await endOutside(broker, { changes: [setOutcome(this.id, outcomeOf('completed', 0, broker.clock.now()))], sends })
+    const outcome = { state: 'completed', failed: 0, at: broker.clock.now() } as const
+    await endOutside(broker, { changes: [setOutcome(this.id, outcome)], sends })
   }
 
   /**
@@ -142,9 +133,10 @@ export class Group<Results extends readonly unknown[] = unknown[], Takes = any> 
    * @internal
    */
   unit(): GroupUnit {
-    const { id, onChildFailure } = this
+    const { id, onChildFailure, deadline } = this
     const members = this.members.map(toUnit)
-    return { kind: 'group', id, members, onChildFailure, callbacks: this.#callbacks, onFailure: this.#onFailure }
+    const [callbacks, onFailure] = [this.#callbacks, this.#onFailure]
+    return { kind: 'group', id, members, onChildFailure, callbacks, onFailure, deadline }
   }
 
   /** The broker it runs on. */
@@ -179,12 +171,20 @@ export class Group<Results extends readonly unknown[] = unknown[], Takes = any> 
     const state = this.broker.stateFor('A group')
     const key = groupKeys.outcome(this.id)
     const read = async (): Promise<string | undefined> => (await state.read([key]))[0]
-    const text = await waitForState(state, key, read, timeout)
-    if (text === undefined) {
-      const count = `${await this.completedCount()} of ${this.members.length}`
-      throw new ResultTimeout(`The group had not ended after ${timeout} ms: ${count} members had.`)
-    }
-    return (JSON.parse(text) as GroupOutcome).state
+    const left = await this.#deadlineLeft()
+    const text = await waitForState(state, key, read, Math.min(timeout, left))
+    if (text !== undefined) return (JSON.parse(text) as GroupOutcome).state
+    if (left <= timeout) return expire(this.id, this.id, this.broker)
+    const count = `${await this.completedCount()} of ${this.members.length}`
+    throw new ResultTimeout(`The group had not ended after ${timeout} ms: ${count} members had.`)
+  }
+
+  /** How long until its deadline, in milliseconds. Within a pipeline or a group that is known only once it runs. */
+  async #deadlineLeft(): Promise<number> {
+    if (this.deadline === undefined) return Number.POSITIVE_INFINITY
+    const [text] = await this.broker.stateFor('A group').read([groupKeys.record(this.id)])
+    const { ends_at: end = Number.POSITIVE_INFINITY } = JSON.parse(text ?? '{}') as Partial<GroupRecord>
+    return Math.max(0, end - this.broker.clock.now())
   }
 
   /**

@@ -60,6 +60,39 @@ export function membershipOf(message: { option(name: string): unknown }): Member
   return typeof id === 'string' && Number.isSafeInteger(member) && Number.isSafeInteger(size) ? group : undefined
 }
 
+const placeOptions = [
+  'composition',
+  'pipe_target',
+  'pipe_group',
+  'group_completion_uuid',
+  'group_completion_callbacks',
+] as const
+
+/** The options that make up the place of a message in pipelines and groups; `undefined` outside of them. */
+export function placeOptionsOf({ options }: Message): Record<string, unknown> | undefined {
+  const names = placeOptions.filter((name) => options[name] !== undefined)
+  return names.length === 0 ? undefined : Object.fromEntries(names.map((name) => [name, options[name]]))
+}
+
+/** Options with another place. */
+export function withPlace(
+  options: Readonly<Record<string, unknown>>,
+  place: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const rest = Object.entries(options).filter(([name]) => !(placeOptions as readonly string[]).includes(name))
+  return { ...Object.fromEntries(rest), ...place }
+}
+
+/**
+ * The options of a message without its membership: the group has counted its end, and won't count another one.
+ */
+export function withoutMembership(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { composition } = options
+  if (typeof composition !== 'object' || composition === null || !('group' in composition)) return options
+  const { group: _, ...place } = composition
+  return { ...options, composition: place }
+}
+
 /** What the message starts after its success, if that is more than one message: see `pipe_target` for that. */
 export function startOf(message: { option(name: string): unknown }): Start | undefined {
   const start = message.option('pipe_group') as Partial<Start> | null | undefined

@@ -23,6 +23,8 @@ export interface GroupUnit {
   readonly onChildFailure: OnChildFailure
   readonly callbacks: readonly Message[]
   readonly onFailure: Message | undefined
+  /** In milliseconds. */
+  readonly deadline: number | undefined
 }
 
 export type Unit = Message | PipelineUnit | GroupUnit
@@ -84,7 +86,7 @@ export class Preparation {
   }
 
   #group(unit: GroupUnit, { scopes, before, group: parent, next }: Surroundings): Started {
-    const { id, members, onChildFailure, callbacks, onFailure } = unit
+    const { id, members, onChildFailure, callbacks, onFailure, deadline } = unit
     const collect = next !== undefined || (parent?.collect ?? false)
     const hasBarrier = callbacks.length > 0 && members.some((member) => endsElsewhere(member, this.#runsElsewhere))
     const record: GroupRecord = {
@@ -95,6 +97,7 @@ export class Preparation {
       next: next && toStart(next),
       parent,
       collect,
+      deadline,
     }
     const starts = members.map((member, index) => {
       const group: Membership = {
@@ -109,7 +112,7 @@ export class Preparation {
       return this.start(member, { scopes: [...scopes, id], before, group, barrier })
     })
     return {
-      messages: starts.flatMap(({ messages }) => messages),
+      messages: [...starts.flatMap(({ messages }) => messages), ...deadlineMessages(unit)],
       records: [[groupKeys.record(id), JSON.stringify(record)], ...starts.flatMap(({ records }) => records)],
       barriers: [
         ...(hasBarrier ? [[id, members.length] as const] : []),
@@ -129,6 +132,14 @@ export class Preparation {
 function callbackOf(id: string, callback: Message): WireMessage {
   const composition: Place = { scopes: [], callback_of: id }
   return callback.with({ options: { ...callback.options, composition } }).toWire()
+}
+
+/** The deadline: `onFailure`, delayed, which runs only if the group hasn't ended by then. Nothing else may replace it. */
+function deadlineMessages({ id, onFailure, deadline }: GroupUnit): Message[] {
+  if (deadline === undefined || !onFailure) return []
+  const { unique: _, ...others } = onFailure.options
+  const options = { ...others, delay: deadline, pipe_ignore: true, composition: { scopes: [], deadline_of: id } }
+  return [onFailure.with({ options, messageId: uuid() })]
 }
 
 /** The options of a message that is followed by something: Dramatiq's for one message, ours for a group. */

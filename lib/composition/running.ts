@@ -3,7 +3,8 @@ import type { Broker, Survivors } from '../broker.js'
 import { StateMissing } from '../errors.js'
 import type { Message } from '../message.js'
 import type { StateChange } from '../state/changes.js'
-import { barrierTtl, groupTtl } from './group-record.js'
+import { barrierTtl, openRecords } from './group-record.js'
+import { placeOf } from './place.js'
 import { delayOf, type Started } from './prepare.js'
 
 /** How many keys one step of the state changes. */
@@ -16,14 +17,14 @@ export async function runStarted(
   delay: number | undefined,
 ): Promise<{ readonly sent: readonly Message[]; readonly survivors: Survivors }> {
   const changes: StateChange[] = [
-    ...records.map(([key, value]) => ({ kind: 'set', key, value, ttl: groupTtl.open + (delay ?? 0) }) as const),
+    ...openRecords(records, broker.clock.now(), delay),
     ...barriers.map(
       ([key, size]) => ({ kind: 'set', key, raw: true, value: `${size}`, ttl: barrierTtl + (delay ?? 0) }) as const,
     ),
   ]
   await change(broker, changes)
   try {
-    const entries = messages.map((message) => ({ message, delay: longest(delay, delayOf(message)) }))
+    const entries = messages.map((message) => ({ message, delay: delayFrom(delay, message) }))
     const survivors = entries.length > 0 ? await broker.enqueueEntries(entries) : undefined
     return { sent: messages, survivors }
   } catch (error) {
@@ -42,6 +43,9 @@ async function change(broker: Broker, changes: readonly StateChange[]): Promise<
   for (let from = 0; from < changes.length; from += batch) await state.apply(changes.slice(from, from + batch))
 }
 
-function longest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
+/** The delay of a message: the longer one, and for a deadline the sum. */
+function delayFrom(start: number | undefined, message: Message): number | undefined {
+  const own = delayOf(message)
+  if (start === undefined || own === undefined) return start ?? own
+  return placeOf(message)?.deadline_of === undefined ? Math.max(start, own) : start + own
 }

@@ -87,11 +87,17 @@ export interface StateTable {
 
 /** Makes changes in such a store: checks all conditions first, so that a refused step has changed nothing. */
 export function applyChanges(table: StateTable, changes: readonly StateChange[]): Refusal | undefined {
+  const refusal = refusalOf(table, changes)
+  if (!refusal) for (const change of changes) make(table, change)
+  return refusal
+}
+
+/** Why the changes can't be made. */
+export function refusalOf(table: StateTable, changes: readonly StateChange[]): Refusal | undefined {
   for (const [index, change] of changes.entries()) {
     const refusal = check(table, change, index)
     if (refusal) return refusal
   }
-  for (const change of changes) make(table, change)
   return undefined
 }
 

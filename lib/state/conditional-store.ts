@@ -53,7 +53,8 @@ export async function storeConditionally(
   for (const [index, { entry, parts }] of steps.entries()) {
     const { message } = parts.find((part) => part.entry)?.entry ?? entry
     if (message.messageId === entry.message.messageId) continue
-    survivors[index] ??= { messageId: message.messageId, deduplicated: 'replaced' }
+    const hasPlace = message.option('composition') === entry.message.option('composition')
+    survivors[index] ??= { messageId: message.messageId, deduplicated: 'replaced', hasPlace }
   }
   return survivors
 }

@@ -40,6 +40,8 @@ export interface ConditionalEntry {
   readonly entry: Entry
   readonly changes: readonly StateChange[]
   readonly replaces: string | undefined
+  /** Messages that are stored with it, or not at all. */
+  readonly others?: readonly Entry[] | undefined
 }
 
 /** A part of the step that settles a message. */
@@ -108,8 +110,8 @@ function withConditions(part: SettlementPart, conditions: Conditions): Settlemen
   return join([{ ...part, sends: others }, ...conditional.filter((one) => one !== undefined)])
 }
 
-/** One part of several. If the first one is refused, the others fall with it. */
-function join(parts: readonly SettlementPart[]): SettlementPart {
+/** One part of several. If the first one is refused, what takes its place replaces all of them. */
+export function join(parts: readonly SettlementPart[]): SettlementPart {
   return {
     changes: parts.flatMap(({ changes }) => changes),
     sends: parts.flatMap(({ sends = [] }) => sends),

@@ -7,4 +7,6 @@ export type Deduplicated = 'skipped' | 'replaced' | 'rerun'
 export interface Survivor {
   readonly messageId: string
   readonly deduplicated: Deduplicated
+  /** Whether that message has taken over the place of this one in pipelines and groups. @default false */
+  readonly hasPlace?: boolean | undefined
 }

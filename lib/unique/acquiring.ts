@@ -1,4 +1,5 @@
 /** Acquires the lock of a unique message in the step that stores it, or finds the message that holds it. */
+import { placeOptionsOf, withPlace } from '../composition/place.js'
 import type { Message } from '../message.js'
 import type { Entry } from '../outcome.js'
 import type { StateBackend } from '../state/backend.js'
@@ -32,9 +33,10 @@ export function acquire(
 /** Stores the message if nothing holds the key. */
 function storeNew(send: Send): StoragePart {
   const entry = entryOf(send, send.message.messageId)
+  const { messageId } = entry.message
   return {
     entry,
-    changes: [lock(send, null, { id: entry.message.messageId, handle: entry.handle })],
+    changes: [lock(send, null, { id: messageId, handle: entry.handle, place: placeOptionsOf(entry.message) })],
     refused: ({ value }) => onHeld(send, value),
   }
 }
@@ -49,11 +51,11 @@ function onHeld(send: Send, value: string | undefined): StoragePart | Survivor {
 
 /** Stores the message in place of the one that holds the key, if that still waits. It keeps the id of that one. */
 function replaceWaiting(send: Send, value: string, held: Lock): StoragePart {
-  const entry = entryOf(send, held.id)
+  const entry = entryOf(send, held.id, held.place)
   return {
     entry,
     replaces: held.handle,
-    changes: [lock(send, value, { id: held.id, handle: entry.handle })],
+    changes: [lock(send, value, { id: held.id, handle: entry.handle, place: placeOptionsOf(entry.message) })],
     refused: (refusal) => (refusal.index < 0 ? onRunning(send, value, held) : onHeld(send, refusal.value)),
   }
 }
@@ -78,9 +80,14 @@ async function onRunning(send: Send, value: string, held: Lock): Promise<Storage
 }
 
 /** The message as it is stored: under a handle that it carries, so that its end can name what it holds. */
-function entryOf({ message, delay, unique }: Send, messageId: string): Entry & { readonly handle: string } {
+function entryOf(
+  { message, delay, unique }: Send,
+  messageId: string,
+  place?: Lock['place'],
+): Entry & { readonly handle: string } {
   const handle = uuid()
-  const options = { ...message.options, unique: { ...unique, handle } }
+  const placed = place ? withPlace(message.options, place) : message.options
+  const options = { ...placed, unique: { ...unique, handle } }
   return { message: message.with({ messageId, options }), delay, handle }
 }
 

@@ -8,14 +8,16 @@ export interface Lock {
   readonly handle: string
   /** The message that runs once that one has ended. */
   readonly next?: WireMessage | undefined
+  /** Its place in pipelines and groups, if it has one: what replaces it takes that over. */
+  readonly place?: Readonly<Record<string, unknown>> | undefined
 }
 
 export function lockKey(key: string): string {
   return `unique:${key}`
 }
 
-export function encodeLock({ id, handle, next }: Lock): string {
-  return JSON.stringify({ id, handle, next })
+export function encodeLock({ id, handle, next, place }: Lock): string {
+  return JSON.stringify({ id, handle, next, place })
 }
 
 /** @param value As it was read from the state. */

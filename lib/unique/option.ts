@@ -91,6 +91,7 @@ function isFromWire(value: unknown): value is UniqueMessage {
     untils.includes(until as UniqueUntil) &&
     typeof ttl === 'number' &&
     ttl > 0 &&
+    ttl <= Number.MAX_SAFE_INTEGER &&
     reactions.includes(reaction as OnDuplicate)
   )
 }

@@ -1,4 +1,5 @@
 /** Releases the lock of a unique message with its end, or keeps it for a retry. Only the owner releases it. */
+import { placeOptionsOf } from '../composition/place.js'
 import { Message } from '../message.js'
 import type { StateBackend } from '../state/backend.js'
 import type { StateChange } from '../state/changes.js'
@@ -8,8 +9,8 @@ import { decodeLock, encodeLock, type Lock, lockKey } from './lock.js'
 import type { UniqueMessage } from './option.js'
 
 /** The lock as the message has left it, if nothing runs after it. */
-function ownLock({ messageId }: Message, { handle = '' }: UniqueMessage): string {
-  return encodeLock({ id: messageId, handle })
+function ownLock(message: Message, { handle = '' }: UniqueMessage): string {
+  return encodeLock({ id: message.messageId, handle, place: placeOptionsOf(message) })
 }
 
 /** The lock, if it is held by this message as it was stored last. */
@@ -27,7 +28,7 @@ export function release(message: Message, unique: UniqueMessage, value = ownLock
   const handle = uuid()
   const successor = Message.fromWire(next)
   const options = { ...successor.options, unique: { ...unique, handle } }
-  const lock = encodeLock({ id: successor.messageId, handle })
+  const lock = encodeLock({ id: successor.messageId, handle, place: placeOptionsOf(successor) })
   return {
     changes: [setLock(unique, value, lock, unique.ttl)],
     sends: [{ message: successor.with({ options }), handle }],
@@ -47,8 +48,9 @@ export function keepForRetry(message: Message, unique: UniqueMessage, step: Sett
   const handle = uuid()
   const options = { ...copy.message.options, unique: { ...unique, handle } }
   step.copy = { ...copy, message: copy.message.with({ options }), handle }
+  const lock: Lock = { id: message.messageId, handle, place: placeOptionsOf(message) }
   const keep = (value: string, next: Lock['next']): SettlementPart => ({
-    changes: [setLock(unique, value, encodeLock({ id: message.messageId, handle, next }), delay + unique.ttl)],
+    changes: [setLock(unique, value, encodeLock({ ...lock, next }), delay + unique.ttl)],
     refused({ value: current }) {
       const held = heldBy(message, unique, current)
       return held && current !== undefined ? keep(current, held.next) : undefined

@@ -1,11 +1,11 @@
--- Stores messages, each on conditions: with its changes of the state, and in place of a message that still waits, in
--- one step. Only once, however often the call is made.
+-- Stores messages, each on conditions: with its changes of the state, in place of a message that still waits, and with
+-- other messages, in one step. Only once, however often the call is made.
 --
 -- KEYS     1 mark of the call · then the keys of the changes, those of the queues of replaced messages, and three per
 --          destination, as in _store.lua
 -- ARGV     1 how long the mark is kept (ms) · 2 number of messages · for each: number of changes, the changes (_state.lua),
 --          id of the message to replace or '', the place of the keys of its queue (bodies, taken, delayed, delayed
---          bodies, the ten lists), its group (_store.lua)
+--          bodies, the ten lists), number of groups, the groups (_store.lua)
 -- returns  for each message: 0 if it was stored, or why not, see _state.lua; { -1 } if there is nothing to replace
 --@include signal
 --@include store
@@ -40,16 +40,16 @@ for index = 1, tonumber(ARGV[2]) do
   local changes = tonumber(ARGV[at])
   local first = at + 1
   at = first + 9 * changes
-  local replaced, place = ARGV[at], tonumber(ARGV[at + 1])
-  at = at + 2
+  local replaced, place, groups = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  at = at + 3
   local refused = refusal(first, changes)
   if not refused and replaced ~= '' and not remove_waiting(replaced, place) then refused = { -1, 0, '', 0, 0 } end
   if not refused then
     make_changes(first, changes)
-    store(at)
+    for group = 0, groups - 1 do store(at + 5 * group) end
   end
   reply[index] = refused or 0
-  at = at + 5
+  at = at + 5 * groups
 end
 redis.call('SET', KEYS[1], cjson.encode(reply), 'PX', ARGV[1])
 return reply

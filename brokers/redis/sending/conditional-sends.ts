@@ -16,12 +16,13 @@ export function packConditional(
   args.push(entries.length)
   const destinations = new Map<Destination, number>()
   const queues = new Map<string, number>()
-  for (const { entry, changes, replaces } of entries) {
+  for (const { entry, others = [], changes, replaces } of entries) {
     args.push(changes.length)
     packChanges(changes, context.keys, keys, args)
     const place = replaces === undefined ? 0 : placeOf(entry.message.queueName, queues, context.keys, keys)
-    args.push(replaces ?? '', place)
-    packRecords([enqueueRecord(entry, context)], destinations, keys, args)
+    const at = args.push(replaces ?? '', place, 0) - 1
+    const records = [entry, ...others].map((one) => enqueueRecord(one, context))
+    args[at] = packRecords(records, destinations, keys, args)
   }
 }
 

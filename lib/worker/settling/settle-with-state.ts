@@ -7,14 +7,8 @@ import { BrokerError } from '../../errors.js'
 import type { Entry, Outcome } from '../../outcome.js'
 import type { Settlement } from '../../settlement.js'
 import type { Refusal } from '../../state/changes.js'
-import {
-  isConditional,
-  partOf,
-  recordsOf,
-  type SettlementPart,
-  SettlementStep,
-  type StoragePart,
-} from '../../state/steps.js'
+import { conditionalPart } from '../../state/conditional-sends.js'
+import { SettlementStep } from '../../state/steps.js'
 import type { UnsettledDelivery } from './unsettled-delivery.js'
 
 export interface SettlementWithState {
@@ -40,7 +34,7 @@ export async function settleWithState(
 ): Promise<void> {
   const { broker, message } = unsettled
   const others = sends.filter((entry) => entry !== copy)
-  const step = new SettlementStep(copy, others, (entry) => conditionalPart(unsettled, entry))
+  const step = new SettlementStep(copy, others, (entry) => conditionalPart(entry, broker))
   await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { entries } = step
@@ -65,7 +59,7 @@ async function tryOnce(
   const { broker, consumer, delivery } = unsettled
   // What is recorded of other messages comes last: a refusal is then always about a change of a part.
   const others = sends.filter((entry) => entry !== step.copy)
-  const changes = [...step.changes, ...others.flatMap((entry) => recordsOf(partsOf(unsettled, entry), entry))]
+  const changes = [...step.changes, ...others.flatMap((entry) => broker.recordsOf(entry))]
   if (changes.length > 0) {
     if (broker.hasOwnState && consumer.settleWith) return consumer.settleWith(delivery, { letter, sends, changes })
     const refusal = await broker.stateFor('What plugins do with this message').apply(changes)
@@ -74,34 +68,4 @@ async function tryOnce(
   if (letter) await consumer.deadLetter(delivery, letter, sends)
   else await consumer.ack(delivery, sends)
   return undefined
-}
-
-// — Messages that are stored on conditions ———————————————————————————————————————————————————————————————
-
-function partsOf({ broker }: UnsettledDelivery, { message, delay }: Entry): readonly StoragePart[] {
-  return broker.chain.storageParts(message, delay, broker)
-}
-
-function conditionsOf(unsettled: UnsettledDelivery, entry: Entry): readonly StoragePart[] {
-  return partsOf(unsettled, entry).filter(isConditional)
-}
-
-function conditionalPart(unsettled: UnsettledDelivery, entry: Entry): SettlementPart | undefined {
-  const parts = conditionsOf(unsettled, entry)
-  return parts.length === 0 ? undefined : toSettlementPart(entry, parts)
-}
-
-/** A message that is sent only if its conditions hold. What would replace a waiting message is left out instead. */
-function toSettlementPart(entry: Entry, parts: readonly StoragePart[]): SettlementPart {
-  const changed = parts.find((part) => part.entry)?.entry ?? entry
-  return {
-    changes: parts.flatMap(({ changes }) => changes),
-    sends: [changed],
-    async refused(refusal) {
-      const { part, index } = partOf(parts, refusal.index)
-      const next = await parts[part]?.refused?.({ ...refusal, index })
-      if (!next || 'deduplicated' in next || next.replaces !== undefined) return undefined
-      return toSettlementPart(entry, parts.with(part, next))
-    },
-  }
 }

@@ -7,13 +7,12 @@ import type { Duration } from '../../duration.js'
 import type { Body } from '../../encoder.js'
 import { BrokerError } from '../../errors.js'
 import { getLogger } from '../../logger.js'
-import type { Service } from '../../main-thread.js'
+import type { RelayedEntry, Service } from '../../main-thread.js'
 import { Message } from '../../message.js'
+import type { Entry } from '../../outcome.js'
+import type { StateChange } from '../../state/changes.js'
 import { StateService, stateService } from '../../state/main-thread-state.js'
 import type { ChainData } from './protocol.js'
-
-/** A message on its way to the main thread: its body, and its delay in milliseconds. */
-export type RelayedEntry = readonly [body: string, delay: number | undefined]
 
 /** What a thread needs to know of the worker's broker when it starts. */
 export function chainForThreads(broker: Broker): ChainData {
@@ -34,8 +33,13 @@ export function mainThreadServices(broker: Broker): Readonly<Record<string, Serv
 
     /** Stores what a thread sent. The plugins that the thread has were called there. */
     enqueue: (_, [senders, entries]) =>
-      broker.enqueueFromThread(
-        (entries as RelayedEntry[]).map(([body, delay]) => ({ message: Message.decode(body), delay })),
+      broker.enqueueFromThread(readRelayed(entries), broker.chain.withoutSenders(senders as string[])),
+
+    /** Stores what a thread sent in one step with changes of the state. */
+    enqueueWith: (_, [senders, entries, changes]) =>
+      broker.enqueueWithFromThread(
+        readRelayed(entries),
+        changes as StateChange[],
         broker.chain.withoutSenders(senders as string[]),
       ),
 
@@ -66,4 +70,8 @@ export function mainThreadServices(broker: Broker): Readonly<Record<string, Serv
       return broker.results.get(Message.decode(body as string), { timeout: timeout as Duration })
     },
   }
+}
+
+function readRelayed(entries: unknown): Entry[] {
+  return (entries as RelayedEntry[]).map(([body, delay, handle]) => ({ message: Message.decode(body), delay, handle }))
 }
