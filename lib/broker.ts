@@ -24,6 +24,7 @@ import {
   QueueJoinTimeout,
   StateMissing,
 } from './errors.js'
+import { endFlushed, messagesWithEnds } from './flushing.js'
 import { getLogger } from './logger.js'
 import { type MainThread, mainThread, type RelayedEntry } from './main-thread.js'
 import { assertMessage, Message } from './message.js'
@@ -546,10 +547,18 @@ export abstract class Broker {
     return this.readStats(readQueueName(queueName))
   }
 
-  /** Removes every message of a queue: ready, delayed, unacked and dead. */
+  /**
+   * Removes every message of a queue: ready, delayed, unacked and dead. Unique keys that they hold are freed, and their
+   * groups count them as failed.
+   */
   async flush(queueName: string): Promise<void> {
     this.assertOpen()
-    await this.clear(readQueueName(queueName))
+    const name = readQueueName(queueName)
+    const { queueSearch, state } = this
+    const ends = queueSearch && state ? await messagesWithEnds(this, queueSearch, name) : []
+    await this.clear(name)
+    // After that: what follows a group may be on the same queue.
+    await endFlushed(this, ends)
   }
 
   /** Flushes every declared queue. */

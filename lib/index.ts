@@ -89,7 +89,7 @@ export type {
 } from './middleware.js'
 export type { MessageContent, OptionSpec } from './options.js'
 export { type Decision, type Entry, Outcome } from './outcome.js'
-export type { Settlement } from './settlement.js'
+export type { PendingSettlement, Settlement } from './settlement.js'
 
 // — Errors and the log ———————————————————————————————————————————————————————————————————————————————————
 

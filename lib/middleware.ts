@@ -19,7 +19,7 @@ import type { Message } from './message.js'
 import type { OptionSpec } from './options.js'
 import type { Outcome } from './outcome.js'
 import type { ResultBackend } from './results/backend.js'
-import type { Settlement } from './settlement.js'
+import type { PendingSettlement, Settlement } from './settlement.js'
 import type { SettlementStep, StoragePart } from './state/steps.js'
 import type { WorkerContract } from './worker-contract.js'
 
@@ -89,10 +89,10 @@ export interface Hooks {
   beforeSettleMessage(message: Message, outcome: Outcome, broker: Broker): Awaitable
   /**
    * Called after that (or after `afterSkipMessage`) before a message is acknowledged, retried or dead-lettered, for what
-   * the broker does in that step: changes of its state, on conditions, and messages. A plugin limits it to some messages
+   * the broker does in that step: changes of its state, on conditions, and messages. Also for a message that is flushed. A plugin limits it to some messages
    * by `joinsSettlement`.
    */
-  beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep, broker: Broker): Awaitable
+  beforeStoreSettlement(message: Message, pending: PendingSettlement, step: SettlementStep, broker: Broker): Awaitable
   /** Called instead of `afterProcessMessage` and `beforeSettleMessage` if a message was skipped. */
   afterSkipMessage(message: Message, skip: SkipMessage, broker: Broker): Awaitable
   /** Called after a message was cancelled, once that is stored. */

@@ -7,8 +7,9 @@
 export interface Settlement {
   /**
    * `'ack'`: succeeded. `'retry'`: failed, and will run again. `'dead-letter'`: dead-lettered. `'cancel'`: acknowledged as
-   * cancelled (`CancelledError`). `'skip'`: acknowledged without running (`SkipMessage`). `'requeue'`: back on its queue, with no attempt counted (a shutdown, a lost
-   * thread, no slot of a rate limiter), or because an essential plugin failed.
+   * cancelled (`CancelledError`). `'skip'`: acknowledged without running (`SkipMessage`). `'requeue'`: back on its
+   * queue, with no attempt counted (a shutdown, a lost thread, no slot of a rate limiter), or because an essential plugin
+   * failed.
    */
   readonly decision: 'ack' | 'retry' | 'dead-letter' | 'cancel' | 'skip' | 'requeue'
   /** The number of this attempt, from 1. */
@@ -23,4 +24,9 @@ export interface Settlement {
   readonly reason?: string | undefined
   /** In how many milliseconds it may run again, after a `'retry'` or a `'requeue'`. */
   readonly delay?: number | undefined
+}
+
+/** A settlement that is about to be stored; or the end of a message that was removed with its queue, by `flush()`. */
+export interface PendingSettlement extends Omit<Settlement, 'decision'> {
+  readonly decision: Settlement['decision'] | 'flush'
 }

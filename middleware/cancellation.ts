@@ -12,7 +12,7 @@ import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, duration, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
-import type { Settlement } from '../lib/settlement.js'
+import type { PendingSettlement } from '../lib/settlement.js'
 import type { SettlementStep } from '../lib/state/steps.js'
 import type { WorkerContract } from '../lib/worker-contract.js'
 
@@ -90,7 +90,7 @@ export class Cancellation implements Middleware {
   }
 
   /** Whatever its end is. */
-  beforeStoreSettlement(message: Message, _settlement: Settlement, step: SettlementStep): void {
+  beforeStoreSettlement(message: Message, _settlement: PendingSettlement, step: SettlementStep): void {
     if (!step.copy && this.joinsSettlement(message)) step.add({ changes: unmarkChanges(message.messageId) })
   }
 }

@@ -12,7 +12,7 @@ import { continues, membershipOf, placeOf } from '../lib/composition/place.js'
 import { SkipMessage } from '../lib/errors.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
-import type { Settlement } from '../lib/settlement.js'
+import type { PendingSettlement } from '../lib/settlement.js'
 import type { SettlementStep } from '../lib/state/steps.js'
 
 export class GroupCallbacks implements Middleware {
@@ -29,7 +29,7 @@ export class GroupCallbacks implements Middleware {
     return message.option('composition') !== undefined || message.option('group_completion_uuid') !== undefined
   }
 
-  beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep, broker: Broker): void {
+  beforeStoreSettlement(message: Message, settlement: PendingSettlement, step: SettlementStep, broker: Broker): void {
     const { decision, result } = settlement
     if (decision === 'retry' || decision === 'requeue') return
     const membership = membershipOf(message)

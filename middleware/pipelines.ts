@@ -12,7 +12,7 @@ import type { Middleware } from '../lib/middleware.js'
 import { declareOptions, flag } from '../lib/options.js'
 import type { Outcome } from '../lib/outcome.js'
 import { canonicalQueueName, checkActorName, checkQueueName } from '../lib/queue-names.js'
-import type { Settlement } from '../lib/settlement.js'
+import type { PendingSettlement } from '../lib/settlement.js'
 import type { SettlementStep } from '../lib/state/steps.js'
 import { messageOf } from '../lib/thrown.js'
 
@@ -65,7 +65,7 @@ export class Pipelines implements Middleware {
   /** The next step is a group: its record is stored in the same step as its messages. */
   beforeStoreSettlement(
     message: Message,
-    { decision, result }: Settlement,
+    { decision, result }: PendingSettlement,
     step: SettlementStep,
     broker: Broker,
   ): void {

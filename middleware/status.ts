@@ -10,7 +10,7 @@ import type { Duration } from '../lib/duration.js'
 import type { Message } from '../lib/message.js'
 import type { AnyActor, Middleware } from '../lib/middleware.js'
 import { declareOptions, duration, effective, flag } from '../lib/options.js'
-import type { Settlement } from '../lib/settlement.js'
+import type { PendingSettlement } from '../lib/settlement.js'
 import type { SettlementStep, StoragePart } from '../lib/state/steps.js'
 import { StatusRecorder } from '../lib/status/recorder.js'
 import { isTracked, queuedStatus, recordWaiting } from '../lib/status/tracking.js'
@@ -76,7 +76,7 @@ export class Status implements Middleware {
 
   beforeStoreSettlement(
     message: Message,
-    settlement: Settlement,
+    settlement: PendingSettlement,
     step: SettlementStep,
     broker: Broker,
   ): Promise<void> | undefined {

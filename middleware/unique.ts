@@ -8,7 +8,7 @@ import type { Broker } from '../lib/broker.js'
 import type { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
 import { declareOptions } from '../lib/options.js'
-import type { Settlement } from '../lib/settlement.js'
+import type { PendingSettlement } from '../lib/settlement.js'
 import type { SettlementStep, StoragePart } from '../lib/state/steps.js'
 import { acquire } from '../lib/unique/acquiring.js'
 import { readUniqueOption, stampUnique, type UniqueOptions, uniqueOf } from '../lib/unique/option.js'
@@ -48,7 +48,7 @@ export class Unique implements Middleware {
     return message.option('unique') !== undefined && uniqueOf(message) !== undefined
   }
 
-  beforeStoreSettlement(message: Message, settlement: Settlement, step: SettlementStep): void {
+  beforeStoreSettlement(message: Message, settlement: PendingSettlement, step: SettlementStep): void {
     const unique = uniqueOf(message)
     if (!unique || unique.until === 'expired') return
     if (step.copy) {
@@ -56,7 +56,7 @@ export class Unique implements Middleware {
       if (unique.until === 'finished') keepForRetry(message, unique, step, settlement.delay ?? 0)
     } else if (unique.until === 'finished' || settlement.decision !== 'ack') {
       // Until "started": what never starts frees its key as well.
-      step.add(release(message, unique))
+      step.add(release(message, unique, settlement.decision !== 'flush'))
     }
   }
 }

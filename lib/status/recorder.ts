@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 import type { Broker } from '../broker.js'
 import { textOf } from '../failure.js'
 import type { Message } from '../message.js'
-import type { Settlement } from '../settlement.js'
+import type { PendingSettlement } from '../settlement.js'
 import type { StateBackend } from '../state/backend.js'
 import { partOf, type SettlementStep } from '../state/steps.js'
 import { cut } from '../thrown.js'
@@ -35,6 +35,7 @@ const states: Readonly<Record<string, MessageState>> = {
   retry: 'retrying',
   'dead-letter': 'failed',
   cancel: 'cancelled',
+  flush: 'cancelled',
 }
 
 export class StatusRecorder {
@@ -141,7 +142,7 @@ export class StatusRecorder {
    * Records what becomes of a message in the step that settles it.
    * @param ttl How long the record of an end is kept, in milliseconds.
    */
-  async settle(message: Message, settlement: Settlement, step: SettlementStep, ttl: number): Promise<void> {
+  async settle(message: Message, settlement: PendingSettlement, step: SettlementStep, ttl: number): Promise<void> {
     const run = await this.#end(message)
     if (run?.lacksOlderLines) await this.#addOlderLines([run])
     const now = this.#broker.clock.now()
@@ -159,7 +160,7 @@ export class StatusRecorder {
     return { ...queued, attempt, queuedAt, worker, ...decodeStatus(messageId, value), dueAt: undefined }
   }
 
-  #settledStatus(status: MessageStatus, settlement: Settlement, now: number): MessageStatus {
+  #settledStatus(status: MessageStatus, settlement: PendingSettlement, now: number): MessageStatus {
     const { decision, error, reason, delay = 0, maxAttempts = status.maxAttempts } = settlement
     if (decision === 'requeue') return requeued(status, delay > 0 ? now + delay : undefined)
     const failed = decision !== 'ack' && decision !== 'skip'

@@ -19,12 +19,20 @@ function heldBy({ messageId }: Message, { handle }: UniqueMessage, value: string
   return lock?.id === messageId && lock.handle === handle ? lock : undefined
 }
 
-/** Releases the lock in the step that settles the message. If another message runs next, that one takes it over. */
-export function release(message: Message, unique: UniqueMessage, value = ownLock(message, unique)): SettlementPart {
+/**
+ * Releases the lock in the step that settles the message. If another message runs next, that one takes it over.
+ * @param continues Whether that message is sent. One whose queue is flushed goes with it.
+ */
+export function release(
+  message: Message,
+  unique: UniqueMessage,
+  continues: boolean,
+  value = ownLock(message, unique),
+): SettlementPart {
   const { next } = decodeLock(value)
   const refused: SettlementPart['refused'] = ({ value: current }) =>
-    current !== undefined && heldBy(message, unique, current) ? release(message, unique, current) : undefined
-  if (!next) return { changes: [setLock(unique, value, null, 0)], refused }
+    current !== undefined && heldBy(message, unique, current) ? release(message, unique, continues, current) : undefined
+  if (!next || !continues) return { changes: [setLock(unique, value, null, 0)], refused }
   const handle = uuid()
   const successor = Message.fromWire(next)
   const options = { ...successor.options, unique: { ...unique, handle } }
