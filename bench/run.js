@@ -6,100 +6,28 @@
  * - `idle`: one message at a time to an idle worker of a new process, with Redis; `cold` are its first 400 messages
  * - `isolated`: messages that do nothing on two threads, with Redis, compared with BullMQ's sandboxed processors
  * - `cpu`: messages of 5 ms of work on two threads, with Redis, compared with two bare threads with the same work
+ * - `features`: all of the following
+ * - `groups`: a group of 10,000 messages that do nothing, from `run()` until its callback starts: the first one of a new
+ *   process, and those after it. Compared with as many messages without a group, BullMQ's flows and Celery's chords
+ * - `unique`: 10,000 unique sends of 100 keys, `'skip'` and `'replace'` with a delay, compared with plain sends and with
+ *   BullMQ's deduplication
+ * - the programs in `features/`, by their names
  *
- * $ npm run bench -- [memory] [sqlite] [redis] [idle] [isolated] [cpu] [--rounds 5] [--messages 200000]
+ * $ npm run bench -- [memory] [sqlite] [redis] [idle] [isolated] [cpu] [features] [--rounds 5] [--messages 200000]
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { calibrate } from './contenders/burn.js'
-import { startRedis } from './redis-server.js'
+import { namesOf, programOf, suites } from './suites.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: 'string', default: '5' }, messages: { type: 'string' } },
 })
-
-const contender = (name, ...args) => [join(here, 'contenders', name), ...args]
-const bare = (name, ...args) => ['--import=tsx', ...contender(name, ...args)]
-
-const onRedis = {
-  server: startRedis,
-  prepare: ({ server }) => {
-    server.flush()
-    return { url: server.url }
-  },
-}
-
-const suites = {
-  memory: {
-    contenders: {
-      'dramatis, inline': () => contender('dramatis.js', '0'),
-      'dramatis, one thread': () => contender('dramatis.js', '1'),
-    },
-    prepare: () => ({ url: 'memory:' }),
-  },
-  sqlite: {
-    baseline: ['bare loop', 'plainjobs'],
-    contenders: {
-      'bare loop': () => bare('bare-sqlite.ts'),
-      'dramatis, inline': () => contender('dramatis.js', '0'),
-      'dramatis, one thread': () => contender('dramatis.js', '1'),
-      plainjobs: ({ path }) => contender('plainjobs.js', path),
-    },
-    prepare: () => {
-      const folder = mkdtempSync(join(tmpdir(), 'dramatis-bench-'))
-      const path = join(folder, 'queue.db')
-      return { url: `sqlite:${path}`, path, clean: () => rmSync(folder, { recursive: true }) }
-    },
-  },
-  redis: {
-    baseline: ['bare loop', 'BullMQ', 'bee-queue'],
-    contenders: {
-      'bare loop': ({ url }) => bare('bare-redis.ts', url),
-      'dramatis, inline': () => contender('dramatis.js', '0'),
-      'dramatis, one thread': () => contender('dramatis.js', '1'),
-      BullMQ: ({ url }) => contender('bullmq.js', url),
-      'bee-queue': ({ url }) => contender('bee-queue.js', url),
-    },
-    ...onRedis,
-  },
-  idle: {
-    contenders: {
-      'dramatis, inline': () => contender('dramatis.js', '0'),
-      BullMQ: ({ url }) => contender('bullmq.js', url),
-      'bee-queue': ({ url }) => contender('bee-queue.js', url),
-    },
-    messages: 1,
-    rates: [],
-    ...onRedis,
-  },
-  isolated: {
-    baseline: ['BullMQ, two threads', 'BullMQ, two processes'],
-    contenders: {
-      'dramatis, two threads': () => contender('dramatis.js', '2'),
-      'BullMQ, two threads': ({ url }) => contender('bullmq-sandboxed.js', url, 'threads'),
-      'BullMQ, two processes': ({ url }) => contender('bullmq-sandboxed.js', url, 'processes'),
-    },
-    messages: 20_000,
-    ...onRedis,
-  },
-  cpu: {
-    baseline: ['two bare threads', 'BullMQ, two threads'],
-    contenders: {
-      'two bare threads': () => contender('bare-threads.js'),
-      'dramatis, two threads': () => contender('dramatis.js', '2', '8'),
-      'BullMQ, two threads': ({ url }) => contender('bullmq-sandboxed.js', url, 'threads'),
-    },
-    messages: 2000,
-    work: 5,
-    ...onRedis,
-  },
-}
 
 if (!existsSync(join(here, 'node_modules'))) {
   console.log('Installing the peers …')
@@ -108,23 +36,22 @@ if (!existsSync(join(here, 'node_modules'))) {
 
 const median = (figures) => figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)]
 
-for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
-  const {
-    baseline = [],
-    contenders,
-    prepare,
-    server: startServer,
-    work,
-    rates = ['enqueued', 'processed'],
-  } = suites[name]
-  const messages = values.messages ?? suites[name].messages ?? 200_000
-  const roundsOfWork = work ? calibrate(work) : 0
-  const server = await startServer?.()
+for (const name of positionals.length > 0 ? positionals.flatMap(namesOf) : Object.keys(suites)) {
+  const program = programOf(name)
+  if (program) execFileSync(process.execPath, program, { stdio: 'inherit' })
+  else await compare(name)
+}
+
+async function compare(name) {
+  const suite = suites[name]
+  const messages = values.messages ?? suite.messages ?? 200_000
+  const roundsOfWork = suite.work ? calibrate(suite.work) : 0
+  const server = await suite.server?.()
   const rounds = []
   for (let round = 0; round < Number(values.rounds); round++) {
     const figures = {}
-    for (const [title, command] of Object.entries(contenders)) {
-      const place = prepare({ server })
+    for (const [title, command] of Object.entries(suite.contenders)) {
+      const place = suite.prepare({ server })
       const output = execFileSync(process.execPath, command(place), {
         env: {
           ...process.env,
@@ -144,27 +71,38 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
   }
   await server?.stop()
   console.log(`\n${name}: ${messages} messages, medians of ${values.rounds} rounds`)
-  console.table(
-    Object.fromEntries(Object.keys(contenders).map((title) => [title, row(rounds, title, { baseline, rates })])),
-  )
+  const titles = Object.keys(suite.contenders).filter((title) => isThere(title, rounds))
+  console.table(Object.fromEntries(titles.map((title) => [title, row(rounds, title, suite)])))
 }
 
-/** Rates per second, and their ratios to those of the others, within each round. */
-function row(rounds, title, { baseline, rates }) {
+/** Whether a contender could be run. */
+function isThere(title, [figures]) {
+  const { skipped } = figures[title]
+  if (skipped) console.log(`${title}: skipped, ${skipped}`)
+  return !skipped
+}
+
+/** Rates per second, times in milliseconds, and their ratios to those of the others, within each round. */
+function row(rounds, title, { baseline = [], rates = ['enqueued', 'processed'] }) {
   const cells = {}
-  for (const what of rates) {
-    if (!rounds[0][title][what]) continue
-    cells[`${what}/s`] = median(rounds.map((round) => round[title][what].rate))
-    cells[`${what}, µs CPU`] = round2(median(rounds.map((round) => round[title][what].cpu)))
-    if (!title.startsWith('dramatis')) continue
-    for (const other of baseline) {
-      if (!rounds[0][other][what]) continue
-      cells[`${what} ÷ ${other}`] = round2(
-        median(rounds.map((round) => round[title][what].rate / round[other][what].rate)),
-      )
+  const [first] = rounds
+  const compareWith = (what, read) => {
+    for (const other of title.startsWith('dramatis') ? baseline : []) {
+      if (other === title || read(first[other]) === undefined) continue
+      cells[`${what} ÷ ${other}`] = round2(median(rounds.map((round) => read(round[title]) / read(round[other]))))
     }
   }
-  for (const name of Object.keys(rounds[0][title].latency ?? {}))
+  for (const what of rates) {
+    if (!first[title][what]) continue
+    cells[`${what}/s`] = median(rounds.map((round) => round[title][what].rate))
+    cells[`${what}, µs CPU`] = round2(median(rounds.map((round) => round[title][what].cpu)))
+    compareWith(what, (figures) => figures[what]?.rate)
+  }
+  for (const name of Object.keys(first[title].times ?? {})) {
+    cells[`${name}, ms`] = round2(median(rounds.map((round) => round[title].times[name])))
+    compareWith(name, (figures) => figures.times?.[name])
+  }
+  for (const name of Object.keys(first[title].latency ?? {}))
     cells[`start ${name}, ms`] = round2(median(rounds.map((round) => round[title].latency[name])))
   return cells
 }

@@ -29,6 +29,23 @@ export async function timeSends(send) {
 }
 
 /**
+ * Runs a task several times. Returns how long it took in milliseconds: the first time, when its code isn't compiled yet,
+ * and the median of the times after it.
+ * @param prepare Makes a run, which isn't measured; returns the function that is.
+ */
+export async function timeRuns(prepare, runs = 8) {
+  const times = []
+  for (let index = 0; index < runs; index++) {
+    const run = await prepare(index)
+    const start = performance.now()
+    await run()
+    times.push(performance.now() - start)
+  }
+  const [first, ...later] = times
+  return { first, later: later.toSorted((a, b) => a - b)[Math.floor(later.length / 2)] }
+}
+
+/**
  * One message at a time to an idle worker: milliseconds from the send until the worker starts on it.
  * @param send Sends one.
  * @param onStart Receives the function to call when the worker starts a message.
