@@ -37,6 +37,7 @@ import type { ResultBackend } from './results/backend.js'
 import type { StateBackend } from './state/backend.js'
 import type { Refusal, StateChange } from './state/changes.js'
 import { type StorageStep, storeConditionally } from './state/conditional-store.js'
+import { InOrder } from './state/in-order.js'
 import { type ConditionalEntry, recordsOf } from './state/steps.js'
 import type { Survivor } from './state/survivor.js'
 import { readLogs, readStatus, readStatuses } from './status/reading.js'
@@ -102,6 +103,7 @@ export abstract class Broker {
   readonly #queues = new Set<string>()
   readonly #givenState: StateBackend | undefined
   #ownState: StateBackend | undefined
+  readonly #inOrder = new InOrder()
   #closed = false
 
   constructor({
@@ -383,6 +385,7 @@ export abstract class Broker {
       store: (ordinary) => this.store(ordinary),
       state: this.stateFor('A message on conditions'),
       timeout: this.enqueueTimeout,
+      inOrder: this.#inOrder,
     })
   }
 

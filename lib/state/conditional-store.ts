@@ -7,6 +7,7 @@ import { BrokerError } from '../errors.js'
 import type { Entry } from '../outcome.js'
 import type { StateBackend } from './backend.js'
 import { nothingToReplace, type Refusal, type StateChange } from './changes.js'
+import type { InOrder } from './in-order.js'
 import { type ConditionalEntry, partOf, recordsOf, type StoragePart } from './steps.js'
 import type { Survivor } from './survivor.js'
 
@@ -18,6 +19,8 @@ export interface ConditionalStore {
   readonly state: StateBackend
   /** How long storing may take, in milliseconds. */
   readonly timeout: number
+  /** The order of messages that would only refuse each other. */
+  readonly inOrder: InOrder
 }
 
 /** A message on its way, and the parts of its step. */
@@ -30,25 +33,38 @@ export interface StorageStep {
 const maxAttempts = 100
 
 /** Stores the messages; returns, for each, the message that its send stands for, if it isn't its own. */
-export async function storeConditionally(
+export function storeConditionally(
+  steps: readonly StorageStep[],
+  store: ConditionalStore,
+): Promise<readonly (Survivor | undefined)[]> {
+  const keys = steps.flatMap(({ parts }) => parts.flatMap(({ orderKey }) => orderKey ?? []))
+  return store.inOrder.run([...new Set(keys)], () => storeSteps(steps, store))
+}
+
+interface OpenStep {
+  readonly step: StorageStep
+  readonly index: number
+  attempts: number
+}
+
+async function storeSteps(
   steps: readonly StorageStep[],
   store: ConditionalStore,
 ): Promise<readonly (Survivor | undefined)[]> {
   const survivors: (Survivor | undefined)[] = steps.map(() => undefined)
-  let open = steps.map((step, index) => ({ step, index }))
-  for (let attempt = 0; open.length > 0; attempt++) {
-    if (attempt === maxAttempts) throw new BrokerError('The message could not be stored: its conditions keep changing.')
-    const entries = open.map(({ step }) => toEntry(step))
+  let open = steps.map((step, index): OpenStep => ({ step, index, attempts: 0 }))
+  while (open.length > 0) {
+    const tried = firstOfEachKey(open)
+    const entries = tried.map(({ step }) => toEntry(step))
     const refusals = await (store.storeIf ? store.storeIf(entries) : storeBeside(entries, store))
-    const refused: typeof open = []
-    for (const [at, one] of open.entries()) {
+    const done = new Set<OpenStep>()
+    for (const [at, one] of tried.entries()) {
       const refusal = refusals[at]
-      if (!refusal) continue
-      const survivor = await amend(one.step, refusal)
+      const survivor = refusal && (await amend(one, refusal))
       if (survivor) survivors[one.index] = survivor
-      else refused.push(one)
+      if (survivor || !refusal) done.add(one)
     }
-    open = refused
+    open = open.filter((one) => !done.has(one))
   }
   for (const [index, { entry, parts }] of steps.entries()) {
     const { message } = parts.find((part) => part.entry)?.entry ?? entry
@@ -59,6 +75,17 @@ export async function storeConditionally(
   return survivors
 }
 
+/** The steps without those that have to wait for an earlier one. */
+function firstOfEachKey(open: readonly OpenStep[]): readonly OpenStep[] {
+  const taken = new Set<string>()
+  return open.filter(({ step }) => {
+    const keys = step.parts.flatMap(({ orderKey }) => orderKey ?? [])
+    if (keys.some((key) => taken.has(key))) return false
+    for (const key of keys) taken.add(key)
+    return true
+  })
+}
+
 function toEntry({ entry, parts }: StorageStep): ConditionalEntry {
   const stored = parts.find((part) => part.entry)?.entry ?? entry
   // What has no condition comes last: a refusal is then always about a change of a part.
@@ -67,7 +94,10 @@ function toEntry({ entry, parts }: StorageStep): ConditionalEntry {
 }
 
 /** Replaces the part that was refused, unless the send stands for another message. */
-async function amend(step: StorageStep, refusal: Refusal): Promise<Survivor | undefined> {
+async function amend(open: OpenStep, refusal: Refusal): Promise<Survivor | undefined> {
+  const { step } = open
+  if (++open.attempts === maxAttempts)
+    throw new BrokerError('The message could not be stored: its conditions keep changing.')
   const gone = refusal.index < 0
   const at = gone
     ? { part: step.parts.findIndex((part) => part.replaces), index: -1 }

@@ -16,6 +16,11 @@ export interface StoragePart {
   readonly entry?: Entry | undefined
   /** The handle of a waiting message that this one replaces. */
   readonly replaces?: string | undefined
+  /**
+   * Messages with the same key are stored one after the other, as far as this process sends them: at once, all but one of
+   * them would be refused, again and again.
+   */
+  readonly orderKey?: string | undefined
   /** More changes, without conditions, made of the message as it is stored: another part may have changed it. */
   readonly record?: ((stored: Entry) => readonly StateChange[]) | undefined
   /**

@@ -37,6 +37,7 @@ function storeNew(send: Send): StoragePart {
   return {
     entry,
     changes: [lock(send, null, { id: messageId, handle: entry.handle, place: placeOptionsOf(entry.message) })],
+    orderKey: orderKeyOf(send),
     refused: ({ value }) => onHeld(send, value),
   }
 }
@@ -56,6 +57,7 @@ function replaceWaiting(send: Send, value: string, held: Lock): StoragePart {
     entry,
     replaces: held.handle,
     changes: [lock(send, value, { id: held.id, handle: entry.handle, place: placeOptionsOf(entry.message) })],
+    orderKey: orderKeyOf(send),
     refused: (refusal) => (refusal.index < 0 ? onRunning(send, value, held) : onHeld(send, refusal.value)),
   }
 }
@@ -77,6 +79,11 @@ async function onRunning(send: Send, value: string, held: Lock): Promise<Storage
     now = changed
   }
   return onHeld(send, current)
+}
+
+/** Sends that change the message that waits; those that are only skipped need no order. */
+function orderKeyOf({ unique }: Send): string | undefined {
+  return unique.on_duplicate === 'skip' ? undefined : unique.key
 }
 
 /** The message as it is stored: under a handle that it carries, so that its end can name what it holds. */

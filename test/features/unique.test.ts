@@ -153,6 +153,23 @@ await onEachBroker((ask) => {
     t.equal(await isHeld(broker, first), false)
   })
 
+  ask('of many replacements at once the last one wins', async ({ t, broker, ...s }) => {
+    const runs: number[] = []
+    const job = s.actor((_key: string, value: number) => runs.push(value), {
+      actorName: 'job',
+      unique: { key: (key: string) => key, onDuplicate: 'replace' },
+    })
+    const sent = await Promise.all(Array.from({ length: 150 }, (_, index) => job.send('a', index)))
+    t.equal(new Set(sent.map(({ messageId }) => messageId)).size, 1)
+    t.same(sent.map(({ deduplicated }) => deduplicated).slice(0, 3), [false, 'replaced', 'replaced'])
+    const many = await job.sendMany(Array.from({ length: 150 }, (_, index) => ['b', 1000 + index]))
+    t.equal(new Set(many.map(({ messageId }) => messageId)).size, 1)
+    t.equal((await broker.stats('default')).ready, 2)
+    await s.work()
+    await broker.join('default')
+    t.same(runs, [149, 1149])
+  })
+
   ask('a running message is not replaced', async ({ t, broker, ...s }) => {
     const ending = gate()
     const runs: string[] = []

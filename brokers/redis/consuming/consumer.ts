@@ -11,7 +11,7 @@ import { idArgument } from '../ids.js'
 import { script } from '../scripts.js'
 import { bodiesAreText, type EnqueueRecord, recordOfDelayed } from '../sending/enqueue-records.js'
 import { type FetchReply, readFetchReply } from './fetch-reply.js'
-import { acknowledge, deadLetter, type Settlement, settleWith } from './settlements.js'
+import { acknowledge, deadLetter, type Settlement, type SettlementWithState, settleWithState } from './settlements.js'
 import type { RedisDelivery, UnackedDeliveries } from './unacked.js'
 import { type FetchOutcome, pollInterval, type ScriptCall, type WakeUps } from './wake-ups.js'
 
@@ -51,8 +51,7 @@ export class RedisConsumer implements Consumer {
   readonly #acks: TurnBatch<Settlement & { readonly delivery: RedisDelivery }>
   readonly #deadLetters: TurnBatch<Settlement & { letter: DeadLetterReason }>
   readonly #requeues: TurnBatch<Requeue>
-  /** Settlements with changes of the state, each a call of its own. */
-  readonly #settling = new Set<Promise<unknown>>()
+  readonly #settlements: TurnBatch<SettlementWithState>
 
   constructor(context: ConsumerContext) {
     const { unacked } = context
@@ -72,6 +71,10 @@ export class RedisConsumer implements Consumer {
       (batch) => unacked.changeAcks(() => deadLetter(connection, source, batch, context.now())),
       most,
     )
+    this.#settlements = new TurnBatch((batch) => {
+      const names = { names: unacked.session.keys, now: context.now() }
+      return unacked.changeAcks(() => settleWithState(connection, source, batch, names))
+    }, most)
     this.#requeues = new TurnBatch((batch) => unacked.changeAcks(() => this.#requeueAll(batch)))
   }
 
@@ -132,18 +135,12 @@ export class RedisConsumer implements Consumer {
 
   async settleWith(delivery: RedisDelivery, step: StateSettlement): Promise<Refusal | undefined> {
     if (!delivery.held) return undefined
-    const { letter, changes } = step
-    const records = this.#context.records(step.sends)
-    const { acks, queue, session } = this.#unacked
-    const source = { acks, bodies: queue.messages, queue }
-    const names = { names: session.keys, now: this.#context.now() }
-    const settling = this.#unacked.changeAcks(() =>
-      settleWith(session.connection, source, { id: delivery.id, records, letter, changes }, names),
-    )
-    this.#settling.add(settling)
-    const refusal = await settling.finally(() => this.#settling.delete(settling))
-    if (!refusal) this.#unacked.remove(delivery)
-    return refusal
+    const { letter, changes, sends } = step
+    const records = this.#context.records(sends)
+    const settlement: SettlementWithState = { id: delivery.id, records, letter, changes, refusal: undefined }
+    await this.#settlements.add(settlement)
+    if (!settlement.refusal) this.#unacked.remove(delivery)
+    return settlement.refusal
   }
 
   async requeue(
@@ -164,8 +161,8 @@ export class RedisConsumer implements Consumer {
 
   /** Resolves when all settlements that were started have ended. */
   async settled(): Promise<void> {
-    await Promise.all([this.#acks.idle(), this.#deadLetters.idle(), this.#requeues.idle()])
-    await Promise.allSettled(this.#settling)
+    const batches = [this.#acks, this.#deadLetters, this.#settlements, this.#requeues]
+    await Promise.all(batches.map((batch) => batch.idle()))
   }
 
   // — The calls ——————————————————————————————————————————————————————————————————————————————————————————

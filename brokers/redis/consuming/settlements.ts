@@ -10,7 +10,7 @@ import type { Destination, Keys, QueueKeys } from '../keys.js'
 import type { Argument } from '../scripts.js'
 import { script } from '../scripts.js'
 import { type EnqueueRecord, packRecords } from '../sending/enqueue-records.js'
-import { packChanges, readRefusal } from '../sending/state-changes.js'
+import { packChanges, readRefusals } from '../sending/state-changes.js'
 
 /** In bytes. All ids are UUIDs, unless a producer of another kind made them. */
 const uuidLength = 36
@@ -73,27 +73,35 @@ export async function deadLetter(
   await connection.run(script('dead-letter'), keys, args)
 }
 
-/**
- * Settles a message and changes the state in the same step. Returns what was refused, if nothing was done.
- * @param names Names the keys of the state.
- */
-export async function settleWith(
-  connection: CommandConnection,
-  { acks, bodies, queue }: SettlementKeys,
-  { id, records, letter, changes }: Omit<Settlement, 'redelivered'> & StateOfSettlement,
-  { names, now }: { names: Keys; now: number },
-): Promise<Refusal | undefined> {
-  const { taken, deliveries, begun, dead, deadMessages, deadReasons } = queue
-  const keys = [acks, bodies, taken, deliveries, begun, dead, deadMessages, deadReasons]
-  const reason = letter ? JSON.stringify({ reason: letter.reason, traceback: letter.traceback }) : ''
-  const args: Argument[] = [idArgument(id), reason, now, changes.length]
-  packChanges(changes, names, keys, args)
-  const at = args.push(0) - 1
-  args[at] = packRecords(records, new Map<Destination, number>(), keys, args)
-  return readRefusal(await connection.run(script('settle'), keys, args))
-}
-
-interface StateOfSettlement {
+/** A settlement that also changes the state. */
+export interface SettlementWithState extends Omit<Settlement, 'redelivered'> {
   readonly letter: DeadLetterReason | undefined
   readonly changes: readonly StateChange[]
+  /** What was refused, if nothing was done; known once the call has its reply. */
+  refusal: Refusal | undefined
+}
+
+/**
+ * Settles messages and changes the state in the same step: each of them with all of its changes, or not at all.
+ * @param names Names the keys of the state.
+ */
+export async function settleWithState(
+  connection: CommandConnection,
+  { acks, bodies, queue }: SettlementKeys,
+  settlements: readonly SettlementWithState[],
+  { names, now }: { names: Keys; now: number },
+): Promise<void> {
+  const { taken, deliveries, begun, dead, deadMessages, deadReasons } = queue
+  const keys = [acks, bodies, taken, deliveries, begun, dead, deadMessages, deadReasons]
+  const args: Argument[] = [now, settlements.length]
+  const destinations = new Map<Destination, number>()
+  for (const { id, records, letter, changes } of settlements) {
+    const reason = letter ? JSON.stringify({ reason: letter.reason, traceback: letter.traceback }) : ''
+    args.push(idArgument(id), reason, changes.length)
+    packChanges(changes, names, keys, args)
+    const at = args.push(0) - 1
+    args[at] = packRecords(records, destinations, keys, args)
+  }
+  const refusals = readRefusals(await connection.run(script('settle'), keys, args))
+  for (const [index, settlement] of settlements.entries()) settlement.refusal = refusals[index]
 }

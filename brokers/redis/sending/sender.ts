@@ -14,8 +14,9 @@ import { retryIdempotent } from '../connection/retry.js'
 import type { Destination } from '../keys.js'
 import type { Argument } from '../scripts.js'
 import { script } from '../scripts.js'
-import { packConditional, readRefusals } from './conditional-sends.js'
+import { type ConditionalSend, packConditional } from './conditional-sends.js'
 import { type EnqueueContext, type EnqueueRecord, enqueueRecord, packRecords } from './enqueue-records.js'
+import { readRefusals } from './state-changes.js'
 
 /** The maximum number of sends of one turn of the event loop that go out in one call. */
 const maxBatch = 250
@@ -34,7 +35,8 @@ export class Sender {
   readonly #context: EnqueueContext
   readonly #enqueueTimeout: number
   readonly #sends: TurnBatch<EnqueueRecord | readonly EnqueueRecord[]>
-  /** Sends that are too large to share a call, or on conditions. */
+  readonly #conditionalSends: TurnBatch<readonly ConditionalSend[]>
+  /** Sends that are too large to share a call. */
   readonly #ownCalls = new Set<Promise<unknown>>()
   /** Marks that are being removed. */
   readonly #removals = new Set<Promise<unknown>>()
@@ -49,6 +51,11 @@ export class Sender {
       eager: true,
       weigh: (item) => (Array.isArray(item) ? item.length : 1),
     })
+    this.#conditionalSends = new TurnBatch((batch) => this.#sendIf(batch.flat()), {
+      most: maxBatch,
+      eager: true,
+      weigh: (sends) => sends.length,
+    })
   }
 
   store(entries: readonly Entry[]): Promise<void> {
@@ -59,8 +66,13 @@ export class Sender {
   }
 
   /** Stores each message if its conditions hold. Returns why not. */
-  storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
-    return this.#track(this.#storeIf(entries))
+  async storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
+    const sends = entries.map(({ entry, others = [], changes, replaces }): ConditionalSend => {
+      const queue = this.#context.keys.queue(entry.message.queueName)
+      return { records: this.records([entry, ...others]), changes, replaces, queue, refusal: undefined }
+    })
+    await this.#conditionalSends.add(sends)
+    return sends.map(({ refusal }) => refusal)
   }
 
   records(entries: readonly Entry[]): EnqueueRecord[] {
@@ -69,7 +81,7 @@ export class Sender {
 
   /** Resolves when every send that was begun has ended. */
   async idle(): Promise<void> {
-    await Promise.allSettled([this.#sends.idle(), ...this.#ownCalls])
+    await Promise.allSettled([this.#sends.idle(), this.#conditionalSends.idle(), ...this.#ownCalls])
     await Promise.all(this.#removals)
   }
 
@@ -86,14 +98,14 @@ export class Sender {
     })
   }
 
-  async #storeIf(entries: readonly ConditionalEntry[]): Promise<readonly (Refusal | undefined)[]> {
-    const refusals: (Refusal | undefined)[] = []
-    for (let from = 0; from < entries.length; from += maxBatch) {
-      const batch = entries.slice(from, from + maxBatch)
-      const pack = (keys: string[], args: Argument[]): void => packConditional(batch, this.#context, keys, args)
-      refusals.push(...readRefusals(await this.#callOnce('enqueue-if', pack)))
+  async #sendIf(sends: readonly ConditionalSend[]): Promise<void> {
+    for (let from = 0; from < sends.length; from += maxBatch) {
+      const batch = sends.slice(from, from + maxBatch)
+      const reply = await this.#callOnce('enqueue-if', (keys, args) =>
+        packConditional(batch, this.#context.keys, keys, args),
+      )
+      for (const [index, refusal] of readRefusals(reply).entries()) (batch[index] as ConditionalSend).refusal = refusal
     }
-    return refusals
   }
 
   /**

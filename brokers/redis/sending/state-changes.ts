@@ -52,3 +52,8 @@ export function readRefusal(reply: unknown): Refusal | undefined {
   const [index, hasValue, value, size, isMember] = reply as [number, number, string, number, number]
   return { index, value: hasValue ? value : undefined, size, isMember: isMember === 1 }
 }
+
+/** The same for many messages. */
+export function readRefusals(reply: unknown): (Refusal | undefined)[] {
+  return (reply as unknown[]).map(readRefusal)
+}
