@@ -222,17 +222,17 @@ export abstract class Broker {
    * `{ state: 'unknown' }`. What is asked within one turn of the event loop is one read.
    * @throws {StateMissing}
    */
-  status(messageId: string): Promise<MessageStatus> {
+  async status(messageId: string): Promise<MessageStatus> {
     return readStatus(this.stateFor(statusFeature), messageId)
   }
 
   /** The status of many messages, in one read. */
-  statuses(messageIds: readonly string[]): Promise<MessageStatus[]> {
+  async statuses(messageIds: readonly string[]): Promise<MessageStatus[]> {
     return readStatuses(this.stateFor(statusFeature), messageIds)
   }
 
   /** The log of a message, oldest line first: what its actor wrote with `current().log()`, over all attempts. */
-  logs(messageId: string): Promise<readonly LogLine[]> {
+  async logs(messageId: string): Promise<readonly LogLine[]> {
     return readLogs(this.stateFor(statusFeature), messageId)
   }
 

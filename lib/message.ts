@@ -267,7 +267,7 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
   }
 
   /** Its status; see `broker.status()`. Only for messages with `trackStatus`. */
-  status(): Promise<MessageStatus> {
+  async status(): Promise<MessageStatus> {
     return this.#broker.status(this.messageId)
   }
 
@@ -277,7 +277,7 @@ export class Message<R = unknown, Takes = any> implements MessageFields {
   }
 
   /** What its actor wrote with `current().log()`, oldest line first. Only for messages with `trackStatus`. */
-  logs(): Promise<readonly LogLine[]> {
+  async logs(): Promise<readonly LogLine[]> {
     return this.#broker.logs(this.messageId)
   }
 

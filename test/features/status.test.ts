@@ -1,24 +1,11 @@
 /** The status, the progress and the log of messages, on every broker; actors inline. Threads: status-threads.test.ts. */
-import { current, type MessageStatus, SkipMessage, type Worker } from '../../lib/index.js'
+import { current, type MessageStatus } from '../../lib/index.js'
 import { Message } from '../../lib/message.js'
-import { statusKey } from '../../lib/status/status.js'
-import { type BrokerStage, onEachBroker } from '../support/each-broker.js'
+import { onEachBroker } from '../support/each-broker.js'
 import { gate, until } from '../support/memory.js'
+import { ended, running } from '../support/status.js'
 
 const quick = { minBackoff: 1, maxBackoff: 1, jitter: false } as const
-
-async function ended({ broker }: Pick<BrokerStage, 'broker'>, { messageId }: Message): Promise<MessageStatus> {
-  const statuses = broker.watchStatus(messageId, { timeout: '20s' })
-  for (;;) {
-    const { done, value } = await statuses.next()
-    if (done) return value
-  }
-}
-
-async function running({ broker }: Pick<BrokerStage, 'broker'>, { messageId }: Message): Promise<MessageStatus> {
-  await until(async () => (await broker.status(messageId)).state === 'running', 'the message to run')
-  return broker.status(messageId)
-}
 
 await onEachBroker((ask) => {
   ask('a message is queued, running, and then has succeeded', async ({ t, broker, ...s }) => {
@@ -100,41 +87,6 @@ await onEachBroker((ask) => {
     t.ok(dueAt - startedAt >= 3_600_000)
   })
 
-  ask('the status is followed to an end that agrees with the result', async ({ t, broker, ...s }) => {
-    const failing = gate()
-    const states: string[] = []
-    let attempts = 0
-    const job = s.actor(
-      async () => {
-        if (++attempts === 1) await failing.opened
-        throw new RangeError(`attempt ${attempts}`)
-      },
-      { actorName: 'job', trackStatus: true, storeResults: true, maxRetries: 1, ...quick },
-    )
-    const message = await job.send()
-    const starting = gate<Worker>()
-    const following = (async () => {
-      for await (const { state, attempt, error } of broker.watchStatus(message.messageId)) {
-        states.push(`${state} ${attempt}${error ? ` ${error.message}` : ''}`)
-        if (state === 'queued') starting.open(await s.work())
-        if (state === 'running') failing.open()
-      }
-    })()
-    await t.rejects(message.result({ timeout: '20s' }), /RangeError: attempt 2/)
-    await following
-    t.same(states[0], 'queued 1')
-    t.same(states[1], 'running 1')
-    t.same(states.at(-1), 'failed 2 attempt 2')
-    const { error, maxAttempts } = await message.status()
-    t.same(error, { type: 'RangeError', message: 'attempt 2' })
-    t.equal(maxAttempts, 2)
-    const worker = await starting.opened
-    await worker.stop()
-    const [letter] = (await broker.deadLetters('default')).letters
-    await broker.requeueDeadLetter(letter?.id as string)
-    t.match(await message.status(), { state: 'queued', attempt: 1, error: undefined })
-  })
-
   ask('the progress is coalesced, and the last one is always there', async ({ t, broker, ...s }) => {
     const writes: unknown[] = []
     const state = broker.state as NonNullable<typeof broker.state>
@@ -202,39 +154,6 @@ await onEachBroker((ask) => {
     t.ok(size > 50_000 && size < 66_000, `${size} bytes`)
   })
 
-  ask('a skipped message has succeeded, with the reason', async ({ t, broker, ...s }) => {
-    broker.use({
-      name: 'skips',
-      beforeProcessMessage: () => {
-        throw new SkipMessage('not today')
-      },
-    })
-    const job = s.actor(() => {}, { actorName: 'job', trackStatus: true, storeResults: true })
-    const message = await job.send()
-    await s.work()
-    t.match(await ended({ broker }, message), { state: 'succeeded', skipped: 'not today' })
-    t.equal(await message.result(), null)
-  })
-
-  ask('a message that runs when the worker stops is queued again', async ({ t, broker, ...s }) => {
-    const job = s.actor(
-      async () => {
-        current().progress(0.5)
-        await new Promise((_, reject) => {
-          current().signal.addEventListener('abort', () => reject(current().signal.reason))
-        })
-      },
-      { actorName: 'job', trackStatus: true },
-    )
-    const message = await job.send()
-    const worker = await s.work()
-    const { queuedAt } = await running({ broker }, message)
-    await worker.stop({ timeout: 0 })
-    const status = await message.status()
-    t.match(status, { state: 'queued', attempt: 1, queuedAt })
-    t.same([status.startedAt, status.progress], [undefined, undefined])
-  })
-
   ask('a replaced message has its new due time, and its id keeps its status', async ({ t, ...s }) => {
     const job = s.actor((_: number) => {}, {
       actorName: 'job',
@@ -256,42 +175,5 @@ await onEachBroker((ask) => {
     await s.work({ queues: ['default'] })
     await broker.join('default')
     t.match(await broker.status(next.messageId), { state: 'queued', actorName: 'report' })
-  })
-
-  ask('a late write of a run never overwrites what came after', async ({ t, broker, ...s }) => {
-    const ending = gate()
-    const job = s.actor(
-      async () => {
-        current().progress(0.1)
-        await ending.opened
-        current().progress(0.9)
-        await new Promise((resolve) => setTimeout(resolve, 150))
-      },
-      { actorName: 'job', trackStatus: true },
-    )
-    await s.work()
-    const message = await job.send()
-    await running({ broker }, message)
-    // As another worker would, to which the message was given.
-    const other = JSON.stringify({ state: 'succeeded', attempt: 2 })
-    await broker.state?.apply([{ kind: 'set', key: statusKey(message.messageId), value: other }])
-    const values = new Set<string | undefined>()
-    ending.open()
-    await until(async () => {
-      const [value] = (await broker.state?.read([statusKey(message.messageId)])) ?? []
-      values.add(value)
-      return value !== other
-    })
-    t.equal(values.size, 2, 'only the settlement, which holds the message, may')
-    t.match(await message.status(), { state: 'succeeded', attempt: 1, progress: 0.9 })
-  })
-
-  ask('a record is kept for its time to live after the end', async ({ t, broker, ...s }) => {
-    const job = s.actor(() => current().log('one'), { actorName: 'job', trackStatus: true, statusTtl: 300 })
-    const message = await job.send()
-    await s.work()
-    await ended({ broker }, message)
-    await until(async () => (await message.status()).state === 'unknown', 'the record to expire')
-    await until(async () => (await message.logs()).length === 0, 'the log to expire')
   })
 })
