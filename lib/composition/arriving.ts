@@ -11,7 +11,7 @@ import type { StateBackend } from '../state/backend.js'
 import type { StateChange } from '../state/changes.js'
 import { join, type SettlementPart } from '../state/steps.js'
 import type { Survivor } from '../state/survivor.js'
-import { barrierTtl, type GroupOutcome, type GroupRecord, groupKeys, groupTtl, openRecords } from './group-record.js'
+import { type GroupOutcome, type GroupRecord, groupKeys, groupTtl, openRecords, setRecord } from './group-record.js'
 import { type Membership, membershipOf, startMessages } from './place.js'
 
 /** How a member has ended. */
@@ -32,10 +32,8 @@ export function arrive(end: MemberEnd, broker: Broker): SettlementPart {
   if (failed && membership.cancel_others) changes.push(...cancelOthers(id))
   return {
     changes,
-    async refused({ index, isMember }) {
-      const { kind } = changes[index] as StateChange
-      return kind === 'add' && isMember ? sendAgain(end, broker) : complete(end, broker)
-    },
+    // It has been counted before, or it is the last one.
+    refused: ({ isMember }) => (isMember ? undefined : complete(end, broker)),
   }
 }
 
@@ -66,12 +64,12 @@ function traces({ membership: { id, member, collect }, failed, result }: MemberE
 
 /** Dramatiq's barrier, which is never lowered below 1: whoever finds it there is the last. */
 export function lowerBarrier(key: string): StateChange {
-  return { kind: 'count', key, raw: true, by: -1, least: 1, ttl: barrierTtl }
+  return { kind: 'count', key, raw: true, by: -1, least: 1, ttl: groupTtl.open }
 }
 
 /** Leaves it as it is, so that nobody after this member finds 1 there. */
 function leaveBarrier(key: string): StateChange {
-  return { kind: 'count', key, raw: true, by: 0, least: 2, ttl: barrierTtl }
+  return { kind: 'count', key, raw: true, by: 0, least: 2, ttl: groupTtl.open }
 }
 
 /** Cancels every message of the group that hasn't ended. */
@@ -90,22 +88,11 @@ function allowOthers(id: string): StateChange[] {
   ]
 }
 
-/**
- * An end that was counted before. Where queues and state are in separate stores, the worker may have died before it sent
- * what follows: then that is sent again.
- */
-async function sendAgain(end: MemberEnd, broker: Broker): Promise<SettlementPart | undefined> {
-  if (broker.hasOwnState) return undefined
-  const { record, outcome } = await readGroup(end, broker)
-  if (!record || outcome?.by !== end.messageId || outcome.state === 'expired') return undefined
-  return { changes: [], sends: (await endOf(end, record, broker)).sends }
-}
-
 /** The last member has ended: what follows the group, and its end as a member of another one. */
 async function complete(end: MemberEnd, broker: Broker): Promise<SettlementPart> {
   const { membership } = end
   const { id } = membership
-  const { record, text, outcome } = await readGroup(end, broker)
+  const { record, outcome } = await readGroup(end, broker)
   // Its deadline has passed, and what that means was done then.
   if (outcome) return { changes: [ended(end, groupTtl.ended)] }
   if (!record) {
@@ -117,7 +104,7 @@ async function complete(end: MemberEnd, broker: Broker): Promise<SettlementPart>
   const changes = [
     ended(end, groupTtl.ended),
     setOutcome(id, { state, failed, at: now, by: end.messageId }),
-    { kind: 'set', key: groupKeys.record(id), value: text, ttl: groupTtl.ended } as const,
+    setRecord(id, record, groupTtl.ended),
     ...traces(end, groupTtl.ended),
     ...(membership.cancel_others ? allowOthers(id) : []),
     ...(succeeded ? openRecords(record.next?.records ?? [], now) : []),
@@ -145,7 +132,6 @@ export function endOfGroup(
 }
 
 interface Group {
-  readonly text: string
   readonly record: GroupRecord | undefined
   readonly outcome: GroupOutcome | undefined
 }
@@ -153,7 +139,7 @@ interface Group {
 async function readGroup({ membership: { id } }: MemberEnd, broker: Broker): Promise<Group> {
   const state = broker.stateFor('A group')
   const [text = 'null', outcome = 'null'] = await state.read([groupKeys.record(id), groupKeys.outcome(id)])
-  return { text, record: JSON.parse(text) ?? undefined, outcome: JSON.parse(outcome) ?? undefined }
+  return { record: JSON.parse(text) ?? undefined, outcome: JSON.parse(outcome) ?? undefined }
 }
 
 interface GroupEnding extends Pick<GroupOutcome, 'state' | 'failed'> {

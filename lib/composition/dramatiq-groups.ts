@@ -11,7 +11,7 @@ import type { StateChange } from '../state/changes.js'
 import type { SettlementStep } from '../state/steps.js'
 import { messageOf } from '../thrown.js'
 import { lowerBarrier } from './arriving.js'
-import { barrierTtl, groupKeys } from './group-record.js'
+import { groupKeys, groupTtl } from './group-record.js'
 
 /** Counts the success of a member; only that counts in Dramatiq. */
 export function arriveAtBarrier(message: Message, step: SettlementStep, { state }: Broker): void {
@@ -20,7 +20,13 @@ export function arriveAtBarrier(message: Message, step: SettlementStep, { state 
   // Without state there can be no barrier. Python also completes only groups that have callbacks.
   if (!state || typeof uuid !== 'string' || !Array.isArray(callbacks) || callbacks.length === 0) return
   const { messageId } = message
-  const ended: StateChange = { kind: 'add', key: groupKeys.ended(uuid), member: messageId, once: true, ttl: barrierTtl }
+  const ended: StateChange = {
+    kind: 'add',
+    key: groupKeys.ended(uuid),
+    member: messageId,
+    once: true,
+    ttl: groupTtl.open,
+  }
   step.add({
     changes: [ended, lowerBarrier(uuid)],
     refused: ({ isMember }) => (isMember ? undefined : { changes: [ended], sends: messagesOf(callbacks, message) }),

@@ -53,26 +53,26 @@ export const groupKeys = {
  */
 export const groupTtl = { open: 30 * 86_400_000, ended: 86_400_000 }
 
-/** The time to live of Dramatiq's barrier, in milliseconds. */
-export const barrierTtl = 86_400_000
-
 /**
  * Stores the records of groups that run from now on, or after a delay.
  * @param now In milliseconds since the epoch.
  */
 export function openRecords(records: Start['records'], now: number, delay = 0): StateChange[] {
   const ttl = groupTtl.open + delay
-  return records.map(([key, text]) => ({ kind: 'set', key, value: withEnd(text, now + delay), ttl }))
+  return records.map(([id, record]) => setRecord(id, withEnd(record, now + delay), ttl))
 }
 
-function withEnd(text: string, at: number): string {
-  const record = JSON.parse(text) as GroupRecord
-  return record.deadline === undefined ? text : JSON.stringify({ ...record, ends_at: at + record.deadline })
+/** Keeps what is known of a group. */
+export function setRecord(id: string, record: GroupRecord, ttl: number): StateChange {
+  return { kind: 'set', key: groupKeys.record(id), value: JSON.stringify(record), ttl }
+}
+
+function withEnd(record: GroupRecord, at: number): GroupRecord {
+  return record.deadline === undefined ? record : { ...record, ends_at: at + record.deadline }
 }
 
 /** @throws {DecodeError} for what a foreign producer has malformed. */
-export function checkRecord(key: unknown, text: unknown): void {
-  const record = typeof text === 'string' ? (JSON.parse(text) as Partial<GroupRecord> | null) : undefined
-  const isRecord = typeof key === 'string' && key.startsWith('group:') && Array.isArray(record?.callbacks)
+export function checkRecord(id: unknown, record: unknown): void {
+  const isRecord = typeof id === 'string' && Array.isArray((record as Partial<GroupRecord> | null)?.callbacks)
   if (!isRecord) throw new DecodeError('A record of "pipe_group" is not that of a group.')
 }

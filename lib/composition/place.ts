@@ -4,6 +4,7 @@
  */
 import type { WireMessage } from '../encoder.js'
 import { Message } from '../message.js'
+import type { GroupRecord } from './group-record.js'
 
 /** A message's place among others. */
 export interface Place {
@@ -41,8 +42,8 @@ export interface Membership {
 /** What begins after a message or a group: messages, and the records of their groups. */
 export interface Start {
   readonly messages: readonly { readonly message: WireMessage; readonly delay?: number | undefined }[]
-  /** Keys of the state, and their values. */
-  readonly records: readonly (readonly [key: string, value: string])[]
+  /** What is known of these groups, by their ids. */
+  readonly records: readonly (readonly [id: string, record: GroupRecord])[]
 }
 
 /** The place of a message; `undefined` for one outside of compositions, or one that a foreign producer malformed. */
@@ -128,8 +129,8 @@ export function* messagesAfter(message: Message): Generator<Message> {
   if (target !== undefined && target !== null) yield* each([target])
   if (!start) return
   yield* each(start.messages.map((one) => one.message))
-  for (const [, value] of start.records) {
-    const { next } = JSON.parse(value) as { next?: Start }
+  for (const [, record] of start.records) {
+    const next = record?.next
     if (next) yield* each(next.messages.map((one) => one.message))
   }
 }

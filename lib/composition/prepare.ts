@@ -5,7 +5,7 @@
 import type { WireMessage } from '../encoder.js'
 import { Message } from '../message.js'
 import { uuid } from '../uuid.js'
-import { type GroupRecord, groupKeys, type OnChildFailure } from './group-record.js'
+import type { GroupRecord, OnChildFailure } from './group-record.js'
 import type { Membership, Place, Start } from './place.js'
 
 /** A pipeline, as it is prepared. */
@@ -43,7 +43,7 @@ interface Surroundings {
 /** What begins, before it becomes part of a message. */
 export interface Started {
   readonly messages: readonly Message[]
-  readonly records: readonly (readonly [key: string, value: string])[]
+  readonly records: readonly (readonly [id: string, record: GroupRecord])[]
   /** Groups whose members may run in Python, and how many there are. */
   readonly barriers: readonly (readonly [id: string, size: number])[]
 }
@@ -113,7 +113,7 @@ export class Preparation {
     })
     return {
       messages: [...starts.flatMap(({ messages }) => messages), ...deadlineMessages(unit)],
-      records: [[groupKeys.record(id), JSON.stringify(record)], ...starts.flatMap(({ records }) => records)],
+      records: [[id, record], ...starts.flatMap(({ records }) => records)],
       barriers: [
         ...(hasBarrier ? [[id, members.length] as const] : []),
         ...starts.flatMap(({ barriers }) => barriers),

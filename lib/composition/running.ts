@@ -3,7 +3,7 @@ import type { Broker, Survivors } from '../broker.js'
 import { StateMissing } from '../errors.js'
 import type { Message } from '../message.js'
 import type { StateChange } from '../state/changes.js'
-import { barrierTtl, openRecords } from './group-record.js'
+import { groupTtl, openRecords } from './group-record.js'
 import { placeOf } from './place.js'
 import { delayOf, type Started } from './prepare.js'
 
@@ -19,7 +19,7 @@ export async function runStarted(
   const changes: StateChange[] = [
     ...openRecords(records, broker.clock.now(), delay),
     ...barriers.map(
-      ([key, size]) => ({ kind: 'set', key, raw: true, value: `${size}`, ttl: barrierTtl + (delay ?? 0) }) as const,
+      ([key, size]) => ({ kind: 'set', key, raw: true, value: `${size}`, ttl: groupTtl.open + (delay ?? 0) }) as const,
     ),
   ]
   await change(broker, changes)

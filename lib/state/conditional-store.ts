@@ -4,6 +4,7 @@
  * stored: a crash between the two leaves nothing behind for long.
  */
 import { BrokerError } from '../errors.js'
+import { getLogger } from '../logger.js'
 import type { Entry } from '../outcome.js'
 import type { StateBackend } from './backend.js'
 import { nothingToReplace, type Refusal, type StateChange } from './changes.js'
@@ -129,7 +130,10 @@ async function storeBeside(
       await state.apply(changes.flatMap(undo)).catch(() => {})
       throw error
     }
-    await state.apply(changes.flatMap(extend))
+    await state.apply(changes.flatMap(extend)).catch((error) => {
+      const { messageId, actorName } = entry.message
+      getLogger().warn({ err: error, messageId, actorName }, 'A message was stored, but its lock will expire early')
+    })
   }
   return refusals
 }

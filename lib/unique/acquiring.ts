@@ -43,10 +43,12 @@ function storeNew(send: Send): StoragePart {
 }
 
 /** The key is held, or was until now. */
-function onHeld(send: Send, value: string | undefined): StoragePart | Survivor {
+async function onHeld(send: Send, value: string | undefined): Promise<StoragePart | Survivor> {
   if (value === undefined) return storeNew(send)
   const held = decodeLock(value)
   if (send.unique.on_duplicate === 'skip') return { messageId: held.id, deduplicated: 'skipped' }
+  // It waits for a retry, and a sender waits for the message that runs next.
+  if (send.unique.on_duplicate === 'rerun' && held.next) return onRunning(send, value, held)
   return replaceWaiting(send, value, held)
 }
 
@@ -56,7 +58,7 @@ function replaceWaiting(send: Send, value: string, held: Lock): StoragePart {
   return {
     entry,
     replaces: held.handle,
-    changes: [lock(send, value, { id: held.id, handle: entry.handle, place: placeOptionsOf(entry.message) })],
+    changes: [lock(send, value, { ...held, handle: entry.handle, place: placeOptionsOf(entry.message) })],
     orderKey: orderKeyOf(send),
     refused: (refusal) => (refusal.index < 0 ? onRunning(send, value, held) : onHeld(send, refusal.value)),
   }

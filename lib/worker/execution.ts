@@ -3,7 +3,7 @@
  * does what that takes.
  */
 
-import type { Consumer, Delivery } from '../consumer.js'
+import type { Delivery } from '../consumer.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
 import type { Message } from '../message.js'
@@ -11,11 +11,11 @@ import type { AnyActor, WantedResult } from '../middleware.js'
 import type { RunReporter } from '../status/report.js'
 import { read } from '../thrown.js'
 import type { Clock } from '../time.js'
+import type { SettlingConsumer } from './settling/unsettled-delivery.js'
 
 /** How the deliveries of one consumed queue are settled and counted. */
 export interface DeliverySettlements {
-  /** Retries each settlement until it succeeds. */
-  readonly consumer: Consumer
+  readonly consumer: SettlingConsumer
   /** Acknowledges a delivery in a batch with others. Counts it as settled by itself: don't call `settled` for it. */
   acknowledge(delivery: Delivery): void
   /** The actor has finished: the next message can start while this one is being settled. */

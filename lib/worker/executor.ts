@@ -4,7 +4,7 @@
  * messages whose workers were lost too often.
  */
 import type { Broker } from '../broker.js'
-import type { Consumer, Delivery } from '../consumer.js'
+import type { Delivery } from '../consumer.js'
 import { checkSerializable } from '../encoder.js'
 import { ActorNotFound, BrokerClosed, BrokerError, HookFailed, SkipMessage, WorkerLost } from '../errors.js'
 import { loggable, textOf, toError, withoutFrames } from '../failure.js'
@@ -22,9 +22,9 @@ import {
   type Runner,
 } from './execution.js'
 import type { RunningMessages } from './running-messages.js'
-import { deadLetter, settle } from './settling/settle.js'
+import { deadLetter, deadLetterAnyway, settle } from './settling/settle.js'
 import { logSettlement, noteStart, reasonOf, reportSettlement } from './settling/settlement-report.js'
-import type { UnsettledDelivery } from './settling/unsettled-delivery.js'
+import type { SettlingConsumer, UnsettledDelivery } from './settling/unsettled-delivery.js'
 
 /**
  * The steps call each other instead of being one async function, and await only where there is a promise: for a message
@@ -209,11 +209,11 @@ export class Executor implements ExecutionObserver {
     return new Execution(message, delivery, settlements, actor, runner, this.broker.clock, this)
   }
 
-  #unsettled(delivery: Delivery, consumer: Consumer, message: Message): UnsettledDelivery {
+  #unsettled(delivery: Delivery, consumer: SettlingConsumer, message: Message): UnsettledDelivery {
     return { broker: this.broker, consumer, delivery, message }
   }
 
-  async #skip(delivery: Delivery, consumer: Consumer, execution: Execution, skip: SkipMessage): Promise<void> {
+  async #skip(delivery: Delivery, consumer: SettlingConsumer, execution: Execution, skip: SkipMessage): Promise<void> {
     const { message } = execution
     getLogger().info({ messageId: message.messageId, actorName: message.actorName }, `Skipped: ${skip.message}`)
     try {
@@ -229,7 +229,7 @@ export class Executor implements ExecutionObserver {
   }
 
   /** Returns a message to its queue, as if it had never been taken. */
-  async #requeue(delivery: Delivery, consumer: Consumer, message: Message, why: GivenBack): Promise<void> {
+  async #requeue(delivery: Delivery, consumer: SettlingConsumer, message: Message, why: GivenBack): Promise<void> {
     const fields = { messageId: message.messageId, actorName: message.actorName }
     const text = `Requeued: ${why.message}`
     // A message with a delay may come here many times; the reason was logged when it arose.
@@ -244,7 +244,7 @@ export class Executor implements ExecutionObserver {
   /** An essential plugin failed: the message is not acknowledged but redelivered later, and the delivery counts. */
   async #redeliver(
     delivery: Delivery,
-    consumer: Consumer,
+    consumer: SettlingConsumer,
     { message, actor }: Execution,
     error: HookFailed,
   ): Promise<void> {
@@ -260,7 +260,7 @@ export class Executor implements ExecutionObserver {
   }
 
   /** Dead-letters a message that can't be run, with the reason, and logs it once. */
-  async #refuse(delivery: Delivery, consumer: Consumer, error: Error): Promise<void> {
+  async #refuse(delivery: Delivery, consumer: SettlingConsumer, error: Error): Promise<void> {
     const reason = textOf(error)
     getLogger().error({ err: loggable(error), queueName: delivery.queueName }, `Dead-lettered: ${reason}`)
     const rejection = { reason, error }
@@ -270,14 +270,15 @@ export class Executor implements ExecutionObserver {
     } catch {
       // Not a message: there are no hooks to call.
     }
+    if (!message) return consumer.deadLetter(delivery, reasonOf(rejection), [])
+    const unsettled = this.#unsettled(delivery, consumer, message)
     try {
-      if (message) return await deadLetter(this.#unsettled(delivery, consumer, message), rejection)
+      await deadLetter(unsettled, rejection)
     } catch (hookError) {
       // Thrown by `beforeNack`: nothing is stored yet.
       if (!(hookError instanceof HookFailed)) throw hookError
+      await deadLetterAnyway(unsettled, rejection)
     }
-    await consumer.deadLetter(delivery, reasonOf(rejection), [])
-    if (message) await reportSettlement(this.broker, message, { decision: 'dead-letter', ...rejection })
   }
 }
 

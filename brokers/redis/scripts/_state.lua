@@ -33,6 +33,15 @@ local function refusal(at, count)
   end
 end
 
+-- Whether the changes only delete keys and remove members.
+local function only_frees(at, count)
+  for index = 0, count - 1 do
+    local kind, _, _, value = read_change(at + 9 * index)
+    if kind ~= 'remove' and not (kind == 'set' and value == '-') then return false end
+  end
+  return true
+end
+
 local function make_changes(at, count)
   for index = 0, count - 1 do
     local place = at + 9 * index

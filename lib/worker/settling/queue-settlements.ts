@@ -9,6 +9,7 @@ import { isPermanentFailure, retryUntilDone } from '../consumer-loop.js'
 import type { DeliverySettlements } from '../execution.js'
 import { RepeatedFailure } from '../repeated-failure.js'
 import { BatchedAcks } from './batched-acks.js'
+import type { SettlingConsumer } from './unsettled-delivery.js'
 
 export interface QueueSettlementEvents {
   /** An actor has finished: there may be room for the next message. */
@@ -22,7 +23,7 @@ export interface QueueSettlementEvents {
 }
 
 export class QueueSettlements implements DeliverySettlements {
-  readonly consumer: Consumer
+  readonly consumer: SettlingConsumer
   readonly #acks: BatchedAcks
   readonly ran: () => void
   readonly settled: () => void
@@ -66,8 +67,7 @@ export class QueueSettlements implements DeliverySettlements {
   }
 }
 
-/** A consumer that retries each settlement until it succeeds. */
-function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
+function withRetries(consumer: Consumer, abandon: AbortSignal): SettlingConsumer {
   const { queueName } = consumer
   const texts = {
     failing: `Can't settle messages of "${queueName}"`,
@@ -99,6 +99,7 @@ function withRetries(consumer: Consumer, abandon: AbortSignal): Consumer {
   const settleWith = consumer.settleWith?.bind(consumer)
   return {
     queueName: consumer.queueName,
+    untilSettled,
     take: (limit) => consumer.take(limit),
     begin: (delivery) => untilSettled(() => consumer.begin(delivery)),
     ack: (delivery, sends) => untilSettled(() => consumer.ack(delivery, sends)),

@@ -1,14 +1,15 @@
 /**
- * Settles a message whose plugins also change the state. Where queues and state are in one store, that is one step.
- * Elsewhere the state is changed first: a crash in between makes the message run again, and loses nothing.
+ * Settles a message whose plugins also change the state. Where queues and state are in one store, that is one step; for
+ * others see `settle-beside.ts`.
  */
 import type { DeadLetterReason } from '../../consumer.js'
 import { BrokerError } from '../../errors.js'
 import type { Entry, Outcome } from '../../outcome.js'
 import type { Settlement } from '../../settlement.js'
-import type { Refusal } from '../../state/changes.js'
+import type { Refusal, StateChange } from '../../state/changes.js'
 import { conditionalPart } from '../../state/conditional-sends.js'
 import { SettlementStep } from '../../state/steps.js'
+import { SettlementBeside, settleOnQueue } from './settle-beside.js'
 import type { UnsettledDelivery } from './unsettled-delivery.js'
 
 export interface SettlementWithState {
@@ -36,36 +37,45 @@ export async function settleWithState(
   const others = sends.filter((entry) => entry !== copy)
   const step = new SettlementStep(copy, others, (entry) => conditionalPart(entry, broker))
   await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
+  const settleStep = stepSettler(unsettled)
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { entries } = step
     const attemptOne = (stored: readonly Entry[]): Promise<Refusal | undefined> =>
-      tryOnce(unsettled, step, stored, letter)
+      settleStep(changesOf(unsettled, step, stored), stored, letter)
     const refusal =
       entries.length === 0
         ? await attemptOne(entries)
         : await settleWithSends(unsettled, { sends: entries, copy: step.copy }, attemptOne)
     if (!refusal) return
-    await step.amend(refusal)
+    await unsettled.consumer.untilSettled(() => step.amend(refusal))
   }
   throw new BrokerError('The message could not be settled: the conditions of its plugins keep changing.')
 }
 
-async function tryOnce(
-  unsettled: UnsettledDelivery,
-  step: SettlementStep,
+type SettleStep = (
+  changes: readonly StateChange[],
   sends: readonly Entry[],
   letter: DeadLetterReason | undefined,
-): Promise<Refusal | undefined> {
+) => Promise<Refusal | undefined>
+
+/** How a step is settled: it returns what was refused, if nothing was done. */
+function stepSettler(unsettled: UnsettledDelivery): SettleStep {
   const { broker, consumer, delivery } = unsettled
-  // What is recorded of other messages comes last: a refusal is then always about a change of a part.
-  const others = sends.filter((entry) => entry !== step.copy)
-  const changes = [...step.changes, ...others.flatMap((entry) => broker.recordsOf(entry))]
-  if (changes.length > 0) {
+  let beside: SettlementBeside | undefined
+  return async (changes, sends, letter) => {
+    if (changes.length === 0) return void (await settleOnQueue(unsettled, sends, letter))
     if (broker.hasOwnState && consumer.settleWith) return consumer.settleWith(delivery, { letter, sends, changes })
-    const refusal = await broker.stateFor('What plugins do with this message').apply(changes)
-    if (refusal) return refusal
+    beside ??= new SettlementBeside(unsettled)
+    return beside.settle(changes, sends, letter)
   }
-  if (letter) await consumer.deadLetter(delivery, letter, sends)
-  else await consumer.ack(delivery, sends)
-  return undefined
+}
+
+/** The changes of a step. What is recorded of other messages comes last: a refusal is about a change of a part. */
+function changesOf(
+  { broker }: UnsettledDelivery,
+  step: SettlementStep,
+  sends: readonly Entry[],
+): readonly StateChange[] {
+  const others = sends.filter((entry) => entry !== step.copy)
+  return [...step.changes, ...others.flatMap((entry) => broker.recordsOf(entry))]
 }

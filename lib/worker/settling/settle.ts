@@ -50,6 +50,20 @@ export async function deadLetter(
   await reportSettlement(broker, message, settlement)
 }
 
+/** Dead-letters a message although a hook before that failed: its lock is released and its group learns of its end. */
+export async function deadLetterAnyway(unsettled: UnsettledDelivery, rejection: Rejection): Promise<void> {
+  const { broker, consumer, delivery, message } = unsettled
+  const settlement = { decision: 'dead-letter', ...rejection } as const
+  const letter = reasonOf(rejection)
+  try {
+    await settleInOneStep(unsettled, noSends, { attempt: attemptOf(message), ...settlement }, letter)
+  } catch (error) {
+    if (!(error instanceof HookFailed)) throw error
+    await consumer.deadLetter(delivery, letter, [])
+  }
+  await reportSettlement(broker, message, settlement)
+}
+
 const noSends = { sends: [], copy: undefined, maxAttempts: undefined }
 
 async function settleInOneStep(
