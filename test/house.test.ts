@@ -41,6 +41,11 @@ const circlesForAReason: readonly { readonly files: readonly string[]; readonly 
       'a broker takes plugins, whose hooks receive the broker, its actors and its workers; and it calls them for what it flushes (types only)',
   },
   {
+    files: ['lib/composition/group-record.ts', 'lib/composition/place.ts'],
+    reason:
+      'what starts after a message has the records of its groups, and a record what starts after the group (types only)',
+  },
+  {
     files: ['lib/worker/threads/pool-thread.ts', 'lib/worker/threads/run.ts'],
     reason: 'a thread knows its runs, and a run its thread (a type only)',
   },
