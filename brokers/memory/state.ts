@@ -1,5 +1,6 @@
 /** State in the memory of this process. */
 
+import { BrokerClosed } from '../../lib/errors.js'
 import type { StateBackend, StatePage, StatePageOptions } from '../../lib/state/backend.js'
 import { applyChanges, type Refusal, refusalOf, type StateChange, type StateTable } from '../../lib/state/changes.js'
 import type { Clock } from '../../lib/time.js'
@@ -21,21 +22,25 @@ export class MemoryState implements StateBackend {
   readonly #kept = new Map<string, Kept>()
   readonly #watchers = new Map<string, Set<() => void>>()
   #sweepAt = firstSweep
+  #closed = false
 
   constructor(options: { clock: Clock }) {
     this.#clock = options.clock
   }
 
   async read(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
+    this.#assertOpen()
     return keys.map((key) => this.#get(key)?.value)
   }
 
   async readSet(key: string, among?: readonly string[]): Promise<readonly string[]> {
+    this.#assertOpen()
     const { members } = this.#get(key) ?? {}
     return among ? among.filter((member) => members?.has(member)) : [...(members ?? [])]
   }
 
   async size(key: string): Promise<number> {
+    this.#assertOpen()
     return this.#table.size(key)
   }
 
@@ -45,6 +50,7 @@ export class MemoryState implements StateBackend {
   }
 
   async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
+    this.#assertOpen()
     return this.applyNow(changes)
   }
 
@@ -66,6 +72,7 @@ export class MemoryState implements StateBackend {
   }
 
   async list(prefix: string, options: StatePageOptions = {}): Promise<StatePage> {
+    this.#assertOpen()
     const { cursor = '', limit = 100 } = options
     const keys = [...this.#kept.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort()
     const entries: { key: string; value: string }[] = []
@@ -94,9 +101,17 @@ export class MemoryState implements StateBackend {
   }
 
   async close(): Promise<void> {
-    for (const listeners of this.#watchers.values()) listeners.clear()
+    this.#closed = true
+    for (const listeners of this.#watchers.values()) {
+      for (const listener of listeners) listener()
+      listeners.clear()
+    }
     this.#watchers.clear()
     this.#kept.clear()
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new BrokerClosed()
   }
 
   #get(key: string): Kept | undefined {

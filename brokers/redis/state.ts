@@ -36,7 +36,8 @@ const shortMarkTtl = 30_000
 export class RedisState implements StateBackend {
   readonly #connections: SharedConnections
   readonly #keys: Keys
-  readonly #stops = new Set<() => void>()
+  /** The listeners of the watches, by the functions that end them. */
+  readonly #watches = new Map<() => void, () => void>()
   #closed = false
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
@@ -71,7 +72,10 @@ export class RedisState implements StateBackend {
     return this.#read((client) => client.scard(this.#keys.state(key)))
   }
 
-  async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
+  async apply(
+    changes: readonly StateChange[],
+    { timeout = defaultTimeout }: { timeout?: number | undefined } = {},
+  ): Promise<Refusal | undefined> {
     if (changes.length === 0) return undefined
     const mark = changes.every(isRepeatable) ? '' : shortMarkTtl
     const keys = [this.#keys.sent(uuid())]
@@ -79,7 +83,7 @@ export class RedisState implements StateBackend {
     packChanges(changes, this.#keys, keys, args)
     const { commands } = this.#open
     const reply = await retryIdempotent(
-      defaultTimeout,
+      timeout,
       (attempt) => {
         if (mark !== '' && attempt.mayHaveRun) args[0] = markTtl
         return commands.run(script('change-state'), keys, args, attempt)
@@ -105,9 +109,9 @@ export class RedisState implements StateBackend {
 
   watch(key: string, listener: () => void): () => void {
     const stop = this.#open.subscriptions.watch(this.#keys.state(key), listener)
-    this.#stops.add(stop)
+    this.#watches.set(stop, listener)
     return () => {
-      this.#stops.delete(stop)
+      this.#watches.delete(stop)
       stop()
     }
   }
@@ -115,11 +119,15 @@ export class RedisState implements StateBackend {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const stop of this.#stops) stop()
+    for (const [stop, listener] of this.#watches) {
+      stop()
+      listener()
+    }
+    this.#watches.clear()
     this.#connections.release()
   }
 
-  #read<T>(call: (client: Client) => Promise<T>): Promise<T> {
+  async #read<T>(call: (client: Client) => Promise<T>): Promise<T> {
     const { commands } = this.#open
     return retryIdempotent(
       defaultTimeout,

@@ -15,7 +15,8 @@ import type { StateWatches } from './state-watches.js'
  */
 export class SQLiteState implements StateBackend {
   readonly #connection: Connection
-  readonly #stops = new Set<() => void>()
+  /** The listeners of the watches, by the functions that end them. */
+  readonly #watches = new Map<() => void, () => void>()
   #closed = false
 
   constructor(options: SQLiteFileOptions = {}) {
@@ -49,10 +50,13 @@ export class SQLiteState implements StateBackend {
     return this.#open.read(({ sizeOfSet }) => (sizeOfSet.get(key, now) as { size: number } | undefined)?.size ?? 0)
   }
 
-  async apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
+  async apply(
+    changes: readonly StateChange[],
+    { timeout = 5000 }: { timeout?: number | undefined } = {},
+  ): Promise<Refusal | undefined> {
     if (changes.length === 0) return undefined
     const connection = this.#open
-    const refusal = await connection.write((statements) => changeState(statements, changes), { lockTimeout: 5000 })
+    const refusal = await connection.write((statements) => changeState(statements, changes), { lockTimeout: timeout })
     if (!refusal) connection.stateWatches.changed(changes)
     return refusal
   }
@@ -70,9 +74,9 @@ export class SQLiteState implements StateBackend {
   watch(key: string, listener: () => void): () => void {
     const watches: StateWatches = this.#open.stateWatches
     const stop = watches.watch(key, listener)
-    this.#stops.add(stop)
+    this.#watches.set(stop, listener)
     return () => {
-      this.#stops.delete(stop)
+      this.#watches.delete(stop)
       stop()
     }
   }
@@ -80,7 +84,11 @@ export class SQLiteState implements StateBackend {
   async close(timeout?: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const stop of this.#stops) stop()
+    for (const [stop, listener] of this.#watches) {
+      stop()
+      listener()
+    }
+    this.#watches.clear()
     await this.#connection.release(timeout)
   }
 }

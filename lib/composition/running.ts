@@ -1,8 +1,9 @@
 /** Runs a prepared composition: first the records of its groups, then its first messages, all of them or none. */
 import type { Broker, Survivors } from '../broker.js'
-import { StateMissing } from '../errors.js'
+import { ConnectionFailed, EnqueueTimeout, StateMissing } from '../errors.js'
 import type { Message } from '../message.js'
 import type { StateChange } from '../state/changes.js'
+import { messageOf } from '../thrown.js'
 import { groupTtl, openRecords } from './group-record.js'
 import { placeOf } from './place.js'
 import { delayOf, type Started } from './prepare.js'
@@ -28,10 +29,11 @@ export async function runStarted(
     const survivors = entries.length > 0 ? await broker.enqueueEntries(entries) : undefined
     return { sent: messages, survivors }
   } catch (error) {
-    await change(
-      broker,
-      changes.map((one) => ({ ...one, value: null }) as StateChange),
-    ).catch(() => {})
+    // Without a connection the messages may have been stored, or nothing can be removed.
+    if (!(error instanceof ConnectionFailed || error instanceof EnqueueTimeout)) {
+      const removals = changes.map((one) => ({ ...one, value: null }) as StateChange)
+      await change(broker, removals).catch(() => {})
+    }
     throw error
   }
 }
@@ -40,7 +42,14 @@ async function change(broker: Broker, changes: readonly StateChange[]): Promise<
   if (changes.length === 0) return
   const { state } = broker
   if (!state) throw new StateMissing('A group', broker.constructor.name)
-  for (let from = 0; from < changes.length; from += batch) await state.apply(changes.slice(from, from + batch))
+  const timeout = broker.enqueueTimeout
+  try {
+    for (let from = 0; from < changes.length; from += batch)
+      await state.apply(changes.slice(from, from + batch), { timeout })
+  } catch (error) {
+    if (!(error instanceof ConnectionFailed)) throw error
+    throw new EnqueueTimeout(timeout, { cause: error, reason: messageOf(error.cause ?? error) })
+  }
 }
 
 /** The delay of a message: the longer one, and for a deadline the sum. */

@@ -46,9 +46,10 @@ export interface StateBackend {
   size(key: string): Promise<number>
   /**
    * Makes changes in one atomic step: all of them, or none.
+   * @param options.timeout How long a store that can't be reached is tried, in milliseconds. @default 5000
    * @returns What was refused, if none was made.
    */
-  apply(changes: readonly StateChange[]): Promise<Refusal | undefined>
+  apply(changes: readonly StateChange[], options?: { timeout?: number | undefined }): Promise<Refusal | undefined>
   /** The listed keys that begin with `prefix`, a page at a time. A key that is there all the time is found once. */
   list(prefix: string, options?: StatePageOptions): Promise<StatePage>
   /**
@@ -57,6 +58,10 @@ export interface StateBackend {
    * @returns A function that ends the watch.
    */
   watch(key: string, listener: () => void): () => void
-  /** Ends the watches, and closes connections and files. @param timeout How long that may take, in milliseconds. */
+  /**
+   * Ends the watches, whose listeners are called a last time, and closes connections and files. What is called afterwards
+   * rejects with a `BrokerClosed`.
+   * @param timeout How long that may take, in milliseconds.
+   */
   close(timeout?: number): Promise<void>
 }

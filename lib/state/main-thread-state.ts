@@ -1,5 +1,5 @@
 /** The state of the worker's broker, for a thread that can't reach it: each call goes through the main thread. */
-import { BrokerError } from '../errors.js'
+import { BrokerClosed, BrokerError } from '../errors.js'
 import { type MainThread, mainThread } from '../main-thread.js'
 import { startTimer } from '../time.js'
 import type { StateBackend, StatePage, StatePageOptions } from './backend.js'
@@ -15,26 +15,27 @@ const watchInterval = 20_000
 const idleInterval = 5000
 
 export class MainThreadState implements StateBackend {
+  readonly #listeners = new Set<() => void>()
   #closed = false
 
   read(keys: readonly string[]): Promise<readonly (string | undefined)[]> {
-    return call('read', [keys])
+    return this.#call('read', [keys])
   }
 
   readSet(key: string, among?: readonly string[]): Promise<readonly string[]> {
-    return call('readSet', [key, among])
+    return this.#call('readSet', [key, among])
   }
 
   size(key: string): Promise<number> {
-    return call('size', [key])
+    return this.#call('size', [key])
   }
 
-  apply(changes: readonly StateChange[]): Promise<Refusal | undefined> {
-    return call('apply', [changes])
+  apply(changes: readonly StateChange[], options?: { timeout?: number | undefined }): Promise<Refusal | undefined> {
+    return this.#call('apply', [changes, options])
   }
 
   list(prefix: string, options?: StatePageOptions): Promise<StatePage> {
-    return call('list', [prefix, options])
+    return this.#call('list', [prefix, options])
   }
 
   watch(key: string, listener: () => void): () => void {
@@ -49,14 +50,24 @@ export class MainThreadState implements StateBackend {
         seen = version
       }
     }
+    const own = (): void => listener()
+    this.#listeners.add(own)
     void follow()
     return () => {
       ended = true
+      this.#listeners.delete(own)
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    for (const listener of this.#listeners) listener()
+    this.#listeners.clear()
+  }
+
+  async #call<T>(method: string, args: readonly unknown[]): Promise<T> {
+    if (this.#closed) throw new BrokerClosed()
+    return call(method, args)
   }
 }
 

@@ -40,8 +40,8 @@ export async function waitForState<T>(
       clearTimeout(timer)
       resolve(value)
     }
+    const stop = state.watch(key, () => void look())
     // It keeps the process alive, like everything that is awaited.
     const timer = startTimer(() => end(undefined), timeout)
-    const stop = state.watch(key, () => void look())
   })
 }

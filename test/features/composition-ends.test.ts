@@ -103,4 +103,14 @@ await onEachBroker((ask) => {
     await broker.join('default')
     t.same(reports, ['late'])
   })
+
+  ask('a wait for a group ends when its broker is closed', async ({ t, broker, ...s }) => {
+    const job = s.actor(() => {}, { actorName: 'job' })
+    const jobs = group([job.message()])
+    await jobs.run()
+    const waiting = jobs.wait({ timeout: '10m' })
+    const rejected = t.rejects(waiting, { name: 'BrokerClosed' })
+    await broker.close()
+    await rejected
+  })
 })

@@ -233,6 +233,19 @@ export function stateContract({ test, name, make, another }: StateContractOption
     stopOther()
   })
 
+  ask('close() calls the listeners of watches a last time, and nothing can be read then', async (t, state) => {
+    let calls = 0
+    state.watch('key', () => calls++)
+    await until(() => calls > 0, 'it has begun')
+    const before = calls
+    await state.close()
+    t.equal(calls, before + 1)
+    const closed = { name: 'BrokerClosed' }
+    await t.rejects(state.read(['key']), closed)
+    await t.rejects(state.size('key'), closed)
+    await t.rejects(state.apply([set('key', 'one')]), closed)
+  })
+
   ask('a watch of a set is called when members come and go', async (t, state) => {
     let calls = 0
     const stop = state.watch('set', () => calls++)

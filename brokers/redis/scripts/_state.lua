@@ -8,19 +8,28 @@ local function read_change(at)
   return ARGV[at], KEYS[tonumber(ARGV[at + 1])], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
 end
 
+-- Calls a command; false if its key is of another kind. Only a message of a foreign producer can name such a key. It must
+-- be settled nevertheless.
+local function call(...)
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  if string.find(reply.err, 'WRONGTYPE', 1, true) then return false end
+  return redis.call(...)
+end
+
 -- Why one of the changes that begin at ARGV[at] can't be made: { its index, 1 if there is a value, the value, the size of
 -- the set, 1 if the member is in it }. Nothing has been changed then.
 local function refusal(at, count)
   for index = 0, count - 1 do
     local kind, key, a, b, c = read_change(at + 9 * index)
     if kind == 'add' and (b == '1' or c ~= '') then
-      local member = redis.call('SISMEMBER', key, a)
-      local size = redis.call('SCARD', key)
+      local member = call('SISMEMBER', key, a) or 1
+      local size = call('SCARD', key) or 0
       if member == 1 and b == '1' or member == 0 and c ~= '' and size + 1 >= tonumber(c) then
         return { index, 0, '', size, member }
       end
     elseif kind == 'set' and a ~= '' or kind == 'count' then
-      local value = redis.call('GET', key)
+      local value = call('GET', key)
       local allowed
       if kind == 'set' then
         allowed = a == (value and '=' .. value or '-')
@@ -48,15 +57,15 @@ local function make_changes(at, count)
     local kind, key, a, b = read_change(place)
     local ttl, channel, listed, name = ARGV[place + 5], ARGV[place + 6], ARGV[place + 7], ARGV[place + 8]
     if kind == 'add' then
-      redis.call('SADD', key, a)
+      call('SADD', key, a)
     elseif kind == 'remove' then
-      redis.call('SREM', key, a)
+      call('SREM', key, a)
     elseif kind == 'set' and b == '-' then
       redis.call('DEL', key)
       if listed ~= '' then redis.call('ZREM', KEYS[tonumber(listed)], name) end
     else
       local value = kind == 'set' and string.sub(b, 2)
-        or string.format('%.0f', (tonumber(redis.call('GET', key)) or 0) + tonumber(a))
+        or string.format('%.0f', (tonumber(call('GET', key)) or 0) + tonumber(a))
       redis.call('SET', key, value)
       if listed ~= '' then redis.call('ZADD', KEYS[tonumber(listed)], 0, name) end
     end
