@@ -10,6 +10,7 @@ import { type HookName, hookNames } from './hook-names.js'
 import { getLogger } from './logger.js'
 import type { Message } from './message.js'
 import type { AnyActor, Hooks, Middleware, MiddlewareClass, WantedResult } from './middleware.js'
+import { namesOf } from './options.js'
 import { checkAnchors, checkPlugin } from './plugin-checks.js'
 import { asSender, nameOf, seesResults } from './plugins.js'
 import { isSameClass } from './registry.js'
@@ -47,6 +48,10 @@ export class Chain {
   senders: readonly string[] = []
   /** Cached results of `withoutSenders`. */
   readonly #chainsWithout = new Map<string, Chain>()
+  /** The options that plugins are limited to (`onlyWithOptions`), by both of their names. */
+  #optionsOfPlugins: ReadonlySet<string> = new Set()
+  /** The chain of messages that have none of these options. */
+  #ordinary: Chain | undefined
 
   get plugins(): readonly Middleware[] {
     return this.#plugins
@@ -83,6 +88,8 @@ export class Chain {
     this.seesAcks = this.has('beforeAck') || this.has('afterAck') || this.has('afterSettleMessage')
     this.senders = this.#plugins.map(asSender).filter((sender) => sender !== undefined)
     this.#chainsWithout.clear()
+    this.#optionsOfPlugins = new Set(this.#plugins.flatMap((one) => one.onlyWithOptions ?? []).flatMap(namesOf))
+    this.#ordinary = undefined
     this.#askedForResults = this.#plugins.filter((one) => one.wantsResult)
     this.#showsResults = this.#plugins.some((one) => !one.wantsResult && seesResults(one))
     return replaced
@@ -98,6 +105,16 @@ export class Chain {
   /** Whether any plugin has a hook. */
   has(name: HookName): boolean {
     return this.#implementers[name].length > 0
+  }
+
+  /**
+   * The chain of the plugins that may have something to do for a message, by its options and those of its actor.
+   */
+  forMessage({ options }: Message, actor: AnyActor | undefined): Chain {
+    for (const name in options) if (this.#optionsOfPlugins.has(name)) return this
+    for (const name in actor?.options) if (this.#optionsOfPlugins.has(name)) return this
+    this.#ordinary ??= chainOf(this.#plugins.filter((plugin) => !plugin.onlyWithOptions))
+    return this.#ordinary
   }
 
   /**
@@ -253,6 +270,12 @@ export class Chain {
     if (hook === 'aroundActor') throw error
     throw error instanceof HookFailed ? error : new HookFailed(nameOf(plugin), hook, { cause: error })
   }
+}
+
+function chainOf(plugins: readonly Middleware[]): Chain {
+  const chain = new Chain()
+  for (const plugin of plugins) chain.add(plugin)
+  return chain
 }
 
 function isOf(plugin: object, kind: MiddlewareClass): boolean {

@@ -17,7 +17,9 @@ export async function messagesWithEnds(broker: Broker, queues: QueueSearch, queu
   for await (const page of queues.scan(queueName, {})) {
     for (const { body } of page) {
       const message = decode(body)
-      if (!message || !broker.chain.joinsSettlement(message, broker.actors.get(message.actorName))) continue
+      if (!message) continue
+      const actor = broker.actors.get(message.actorName)
+      if (!broker.chain.forMessage(message, actor).joinsSettlement(message, actor)) continue
       found.set(message.messageId, message)
     }
   }
@@ -29,7 +31,8 @@ export async function endFlushed(broker: Broker, messages: readonly Message[]): 
   for (const message of messages) {
     const step = new SettlementStep(undefined, [], (entry) => conditionalPart(entry, broker))
     const settlement = { decision: 'flush', attempt: countOf(message, 'retries') + 1, reason: 'flushed' } as const
-    await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
+    const chain = broker.chain.forMessage(message, broker.actors.get(message.actorName))
+    await chain.emit('beforeStoreSettlement', message, settlement, step, broker)
     await storeStep(broker, step)
   }
 }

@@ -147,6 +147,13 @@ export interface Middleware extends Partial<Hooks> {
   readonly essential?: boolean | undefined
   /** The options it handles; actors may use them once it is added to a broker. */
   readonly actorOptions?: Readonly<Record<string, OptionSpec>> | undefined
+  /**
+   * The options without which it has nothing to do for a message, by their names in `actorOptions`, or on the wire if they
+   * aren't declared. For a message that has none of them, and whose actor has none, these hooks aren't called:
+   * `beforeStoreMessage` (which goes by the message alone), `beforeProcessMessage`, `aroundProcess`,
+   * `afterProcessMessage`, `beforeSettleMessage` and `beforeStoreSettlement`. @default they are called for every message
+   */
+  readonly onlyWithOptions?: readonly string[] | undefined
   /** The results backend, if it stores results. */
   readonly results?: ResultBackend | undefined
   /**

@@ -66,6 +66,12 @@ export function declareOptions(specs: Readonly<Record<string, OptionSpec>>): voi
   }
 }
 
+/** Both names of a declared option; of any other its only one. */
+export function namesOf(name: string): readonly string[] {
+  const wire = optionSpecs.get(name)?.wire
+  return wire === undefined ? [name] : [name, wire]
+}
+
 // — Readers, to build specs from —————————————————————————————————————————————————————————————————————————
 
 /** Reads a duration; returns milliseconds. */

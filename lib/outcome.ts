@@ -64,8 +64,9 @@ export class Outcome {
     readonly error: Error | undefined,
   ) {
     this.message = message
+    if (error === undefined) return
     if (error instanceof CancelledError) this.cancel(error.reason)
-    else if (error !== undefined) this.#decision = 'dead-letter'
+    else this.#decision = 'dead-letter'
   }
 
   /**

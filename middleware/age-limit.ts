@@ -30,12 +30,14 @@ export interface AgeLimitOptions {
 
 export class AgeLimit implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions: readonly string[] | undefined
   readonly #maxAge: number | null
 
   constructor(options: AgeLimitOptions = {}) {
     refuseUnknown(options, ['maxAge'], 'AgeLimit')
     const { maxAge = null } = options
     this.#maxAge = nullable(duration)(maxAge, 'maxAge')
+    this.onlyWithOptions = this.#maxAge === null ? ['maxAge'] : undefined
   }
 
   beforeProcessMessage(message: Message, broker: Broker): void {

@@ -29,6 +29,7 @@ declareOptions({
 
 export class Callbacks implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions = ['onSuccess', 'onFailure']
 
   wantsResult(message: Message, actor: AnyActor): boolean {
     return effective(message, actor, 'onSuccess', undefined) !== undefined

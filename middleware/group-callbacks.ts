@@ -17,10 +17,13 @@ import type { SettlementStep } from '../lib/state/steps.js'
 
 export class GroupCallbacks implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions = ['composition', 'group_completion_uuid']
 
   /** The message of a deadline is skipped if the group has ended in time, and a callback if the group has failed. */
   beforeProcessMessage(message: Message, broker: Broker): Promise<void> | undefined {
-    const { deadline_of: deadlineOf, callback_of: callbackOf } = placeOf(message) ?? {}
+    const place = placeOf(message)
+    if (!place) return undefined
+    const { deadline_of: deadlineOf, callback_of: callbackOf } = place
     if (typeof deadlineOf === 'string') return refuseInTime(deadlineOf, message, broker)
     return typeof callbackOf === 'string' ? endElsewhere(callbackOf, broker) : undefined
   }

@@ -31,6 +31,7 @@ declareOptions({ pipeIgnore: { wire: 'pipe_ignore', read: flag } })
 
 export class Pipelines implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions = ['pipe_target', 'pipe_group']
 
   wantsResult(message: Message): boolean {
     return message.option('pipe_target') !== undefined || message.option('pipe_group') !== undefined

@@ -45,6 +45,7 @@ export interface StatusOptions {
 
 export class Status implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions: readonly string[] | undefined
   readonly #trackStatus: boolean
   readonly #statusTtl: number
   readonly #recorders = new WeakMap<Broker, StatusRecorder>()
@@ -53,6 +54,7 @@ export class Status implements Middleware {
     refuseUnknown(options, ['trackStatus', 'statusTtl'], 'Status')
     const { trackStatus = false, statusTtl = '1d' } = options
     this.#trackStatus = flag(trackStatus, 'trackStatus')
+    this.onlyWithOptions = this.#trackStatus ? undefined : ['trackStatus']
     this.#statusTtl = duration(statusTtl, 'statusTtl')
   }
 

@@ -30,6 +30,7 @@ declareOptions({ unique: { wire: 'unique', read: readUniqueOption, stamp: stampU
 
 export class Unique implements Middleware {
   readonly essential = true
+  readonly onlyWithOptions = ['unique']
 
   beforeStoreMessage(message: Message, delay: number | undefined, broker: Broker): StoragePart | undefined {
     const unique = uniqueOf(message)

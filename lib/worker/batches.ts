@@ -127,8 +127,8 @@ export class Batches implements RunControl {
       onError: (execution, thrown) => this.#failAll(batch, execution.resolveError(toError(thrown))),
     }
     const held = members[0] as Execution
-    const { message, delivery, settlements } = held
-    const execution = new Execution(message, delivery, heldBy(settlements), actor, runner, clock, observer)
+    const { message, delivery, settlements, chain } = held
+    const execution = new Execution(message, delivery, heldBy(settlements), actor, chain, runner, clock, observer)
     execution.members = members
     execution.wanted = 'any'
     const allowed = strictest(members)

@@ -3,6 +3,7 @@
  * does what that takes.
  */
 
+import type { Chain } from '../chain.js'
 import type { Delivery } from '../consumer.js'
 import { Interrupt, Shutdown, TimeLimitExceeded } from '../errors.js'
 import { causesOf } from '../failure.js'
@@ -109,6 +110,8 @@ export class Execution {
     readonly delivery: Delivery,
     readonly settlements: DeliverySettlements,
     readonly actor: AnyActor,
+    /** The plugins that may have something to do for the message. */
+    readonly chain: Chain,
     private readonly runner: RunControl,
     private readonly clock: Clock,
     private observer: ExecutionObserver,

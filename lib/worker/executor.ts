@@ -63,7 +63,7 @@ export class Executor implements ExecutionObserver {
     if (isDebugEnabled()) noteStart(message)
     this.running.add(execution)
     try {
-      const before = this.broker.chain.emit('beforeProcessMessage', message, this.broker)
+      const before = execution.chain.emit('beforeProcessMessage', message, this.broker)
       if (!before) this.#surround(execution)
       else before.then(() => this.#surround(execution)).catch((error) => execution.fail(error))
     } catch (error) {
@@ -72,8 +72,7 @@ export class Executor implements ExecutionObserver {
   }
 
   #surround(execution: Execution): void {
-    const { chain } = this.broker
-    const { message, actor } = execution
+    const { message, actor, chain } = execution
     execution.wanted = chain.wantsResult(message, actor)
     if (!chain.surrounds) return execution.start()
     // The time limit is the actor's: it doesn't include what plugins do afterwards.
@@ -122,10 +121,10 @@ export class Executor implements ExecutionObserver {
   #conclude(execution: Execution, outcome: Outcome): void {
     const { delivery, settlements, message } = execution
     try {
-      const after = this.broker.chain.emit('afterProcessMessage', message, outcome, this.broker)
+      const after = execution.chain.emit('afterProcessMessage', message, outcome, this.broker)
       const before = after
-        ? after.then(() => this.#beforeSettle(message, outcome))
-        : this.#beforeSettle(message, outcome)
+        ? after.then(() => this.#beforeSettle(execution, outcome))
+        : this.#beforeSettle(execution, outcome)
       if (!before && this.#isOrdinary(execution, outcome)) this.#acknowledge(execution, outcome)
       else void this.#settleAfter(before, execution, outcome)
     } catch (error) {
@@ -134,9 +133,9 @@ export class Executor implements ExecutionObserver {
   }
 
   /** All plugins have decided. */
-  #beforeSettle(message: Message, outcome: Outcome): Promise<void> | undefined {
+  #beforeSettle({ message, chain }: Execution, outcome: Outcome): Promise<void> | undefined {
     outcome.conclude()
-    return this.broker.chain.emit('beforeSettleMessage', message, outcome, this.broker)
+    return chain.emit('beforeSettleMessage', message, outcome, this.broker)
   }
 
   #acknowledge({ delivery, settlements, message }: Execution, outcome: Outcome): void {
@@ -145,9 +144,8 @@ export class Executor implements ExecutionObserver {
     settlements.acknowledge(delivery)
   }
 
-  #isOrdinary({ message, actor }: Execution, { error, decision, sends }: Outcome): boolean {
-    const { chain } = this.broker
-    if (error || decision !== 'ack' || sends.length > 0 || chain.seesAcks) return false
+  #isOrdinary({ message, actor, chain }: Execution, { error, decision, sends }: Outcome): boolean {
+    if (error || decision !== 'ack' || sends.length > 0 || this.broker.chain.seesAcks) return false
     return !chain.joinsSettlement(message, actor)
   }
 
@@ -206,7 +204,8 @@ export class Executor implements ExecutionObserver {
       }
     }
     const runner = actor.batch ? this.batches : this.runner
-    return new Execution(message, delivery, settlements, actor, runner, this.broker.clock, this)
+    const chain = this.broker.chain.forMessage(message, actor)
+    return new Execution(message, delivery, settlements, actor, chain, runner, this.broker.clock, this)
   }
 
   #unsettled(delivery: Delivery, consumer: SettlingConsumer, message: Message): UnsettledDelivery {

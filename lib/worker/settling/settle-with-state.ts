@@ -36,7 +36,8 @@ export async function settleWithState(
   const { broker, message } = unsettled
   const others = sends.filter((entry) => entry !== copy)
   const step = new SettlementStep(copy, others, (entry) => conditionalPart(entry, broker))
-  await broker.chain.emit('beforeStoreSettlement', message, settlement, step, broker)
+  const chain = broker.chain.forMessage(message, broker.actors.get(message.actorName))
+  await chain.emit('beforeStoreSettlement', message, settlement, step, broker)
   const settleStep = stepSettler(unsettled)
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { entries } = step

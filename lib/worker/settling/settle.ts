@@ -74,7 +74,8 @@ async function settleInOneStep(
 ): Promise<void> {
   const { broker, consumer, delivery, message } = unsettled
   const actor = broker.actors.get(message.actorName)
-  if (broker.chain.joinsSettlement(message, actor) || needsConditions(broker, sends, copy)) {
+  const joins = broker.chain.forMessage(message, actor).joinsSettlement(message, actor)
+  if (joins || needsConditions(broker, sends, copy)) {
     return settleWithState(unsettled, { sends, copy, settlement, letter, settleWithSends })
   }
   const store = (entries: readonly Entry[]): Promise<void> =>
