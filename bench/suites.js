@@ -1,5 +1,5 @@
 /** What is compared: for each suite its contenders, each a command that prints its figures, and where they work. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -138,6 +138,11 @@ export function programOf(name) {
   return name in programs ? ['--import=tsx', join(here, 'features', programs[name])] : undefined
 }
 
+/** Whether there is a program of that name yet. */
+function isWritten(name) {
+  return existsSync(join(here, 'features', programs[name]))
+}
+
 /** Names for several suites. */
 const groups = {
   groups: ['groups-redis', 'groups-sqlite'],
@@ -146,5 +151,5 @@ const groups = {
 
 export function namesOf(name) {
   if (name !== 'features') return groups[name] ?? [name]
-  return [...Object.values(groups).flat(), ...Object.keys(programs)]
+  return [...Object.values(groups).flat(), ...Object.keys(programs).filter(isWritten)]
 }
