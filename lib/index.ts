@@ -50,7 +50,7 @@ export type {
 export { getBroker, setBroker } from './default-broker.js'
 export type { RateLimitBackend } from './rate-limits/backend.js'
 export { ResultBackend, type ResultBackendOptions, type StoredFailure, type StoredResult } from './results/backend.js'
-export type { StateBackend, StatePage, StatePageOptions } from './state/backend.js'
+export type { StateBackend, StatePage, StatePageOptions, StateWatchOptions } from './state/backend.js'
 export type { AddChange, CountChange, Refusal, RemoveChange, SetChange, StateChange } from './state/changes.js'
 export type { ConditionalEntry, SettlementPart, SettlementStep, StoragePart } from './state/steps.js'
 export type { Deduplicated, Survivor } from './state/survivor.js'

@@ -2,6 +2,7 @@
  * Watches keys of the state. Changes of this process notify directly. When another process has committed, one query
  * compares what is watched with what it was.
  */
+import type { StateWatchOptions } from '../../lib/state/backend.js'
 import type { StateChange } from '../../lib/state/changes.js'
 import type { ChangeWatcher } from './connection/change-watcher.js'
 import type { Statements } from './statements.js'
@@ -25,31 +26,31 @@ interface Source {
   read<T>(run: (statements: Statements) => T): Promise<T>
 }
 
+/** From this latency on a watch costs next to nothing, in milliseconds. */
+const patientLatency = 100
+
 export class StateWatches {
   readonly #connection: Source
   readonly #watches = new Map<string, Watch>()
-  #stop: (() => void) | undefined
   #scheduled = false
 
   constructor(connection: Source) {
     this.#connection = connection
   }
 
-  watch(key: string, listener: () => void): () => void {
+  watch(key: string, listener: () => void, { latency = 0 }: StateWatchOptions = {}): () => void {
     const watch = this.#watches.get(key) ?? { listeners: new Set(), seen: undefined }
     this.#watches.set(key, watch)
     const own = (): void => listener()
     watch.listeners.add(own)
-    this.#stop ??= this.#connection.watcher.watchOthers(() => this.#schedule())
+    const stop = this.#connection.watcher.watchOthers(() => this.#schedule(), { patient: latency >= patientLatency })
     // Its first look is also the first call.
     watch.seen = undefined
     this.#schedule()
     return () => {
       watch.listeners.delete(own)
       if (watch.listeners.size === 0 && this.#watches.get(key) === watch) this.#watches.delete(key)
-      if (this.#watches.size > 0) return
-      this.#stop?.()
-      this.#stop = undefined
+      stop()
     }
   }
 

@@ -1,7 +1,7 @@
 /** State in the same file as the messages. */
 import { refuseUnknown } from '../../lib/checks.js'
 import { BrokerClosed } from '../../lib/errors.js'
-import type { StateBackend, StatePage, StatePageOptions } from '../../lib/state/backend.js'
+import type { StateBackend, StatePage, StatePageOptions, StateWatchOptions } from '../../lib/state/backend.js'
 import type { Refusal, StateChange } from '../../lib/state/changes.js'
 import type { Connection } from './connection/connection.js'
 import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
@@ -71,9 +71,9 @@ export class SQLiteState implements StateBackend {
     return { entries, cursor: found.length > limit ? entries.at(-1)?.key : undefined }
   }
 
-  watch(key: string, listener: () => void): () => void {
+  watch(key: string, listener: () => void, options?: StateWatchOptions): () => void {
     const watches: StateWatches = this.#open.stateWatches
-    const stop = watches.watch(key, listener)
+    const stop = watches.watch(key, listener, options)
     this.#watches.set(stop, listener)
     return () => {
       this.#watches.delete(stop)

@@ -20,6 +20,9 @@ import { search } from './search.js'
 const firstSweep = 60_000
 const sweepInterval = 600_000
 
+/** How long it may take until a worker hears of a cancellation, in milliseconds. */
+const latency = 100
+
 /** How long to wait after the marks could not be read, in milliseconds. */
 const retryPause = 1000
 
@@ -59,7 +62,7 @@ export class CancellationWatch {
   /** Called before a worker starts. */
   begin(worker: WorkerContract): void {
     this.#workers.add(worker)
-    this.#stop ??= this.#broker.state?.watch(cancellationsKey, () => this.#onChange())
+    this.#stop ??= this.#broker.state?.watch(cancellationsKey, () => this.#onChange(), { latency })
   }
 
   /** Called when a worker has stopped. */

@@ -33,6 +33,15 @@ export interface StatePageOptions {
   readonly limit?: number | undefined
 }
 
+/** How a key is watched. */
+export interface StateWatchOptions {
+  /**
+   * How long a notification may take, in milliseconds: a backend that polls may then poll less often.
+   * @default as little as possible
+   */
+  readonly latency?: number | undefined
+}
+
 /**
  * Keys are texts, by custom `<feature>:<name>`. A key holds a value (a text, JSON by custom) or a set of texts, never
  * both. No text contains a NUL character. What has expired is absent.
@@ -57,7 +66,7 @@ export interface StateBackend {
    * called without a change; several changes may be one call.
    * @returns A function that ends the watch.
    */
-  watch(key: string, listener: () => void): () => void
+  watch(key: string, listener: () => void, options?: StateWatchOptions): () => void
   /**
    * Ends the watches, whose listeners are called a last time, and closes connections and files. What is called afterwards
    * rejects with a `BrokerClosed`.

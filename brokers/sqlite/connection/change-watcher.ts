@@ -20,10 +20,15 @@ const pollInterval = { withReports: 100, withoutReports: 20 }
  */
 export const restAfterCommit = 5
 
+/** How often `data_version` is polled if nobody needs to know sooner, in milliseconds. Then nothing is watched. */
+const patientInterval = 50
+
 export class ChangeWatcher {
   readonly #path: string
   readonly #statements: () => Statements | undefined
   readonly #onForeign = new Set<() => void>()
+  /** Those of the listeners that may be called a little later. */
+  readonly #patient = new Set<() => void>()
   readonly #onAny = new Set<() => void>()
   #log: FSWatcher | undefined
   /** Whether the system reports writes, as far as is known. Windows reports a write when it reaches the disk, too late. */
@@ -42,17 +47,28 @@ export class ChangeWatcher {
     this.#statements = statements
   }
 
-  /** Calls a listener whenever another process or thread has committed. Returns a function that ends that. */
-  watchOthers(listener: () => void): () => void {
+  /**
+   * Calls a listener whenever another process or thread has committed. Returns a function that ends that.
+   * @param options.patient Whether it may be called 50 ms later, which costs less. @default false
+   */
+  watchOthers(listener: () => void, { patient = false }: { patient?: boolean } = {}): () => void {
+    const hasBegun = this.#timer !== undefined
+    const wasPatient = this.#isPatient
     this.#onForeign.add(listener)
-    if (!this.#timer) {
-      this.#version = this.#readVersion()
+    if (patient) this.#patient.add(listener)
+    if (!hasBegun) this.#version = this.#readVersion()
+    if (!hasBegun || (wasPatient && !patient)) {
       this.#watchLog()
       this.#pollAfter(pollInterval.withReports)
     }
     return () => {
       this.#onForeign.delete(listener)
+      this.#patient.delete(listener)
     }
+  }
+
+  get #isPatient(): boolean {
+    return this.#patient.size === this.#onForeign.size
   }
 
   /** Resolves when any process has committed, this one included, or after `pause` milliseconds. */
@@ -86,6 +102,7 @@ export class ChangeWatcher {
   close(): void {
     this.#stop()
     this.#onForeign.clear()
+    this.#patient.clear()
     for (const done of this.#onAny) done()
   }
 
@@ -97,7 +114,7 @@ export class ChangeWatcher {
 
   /** Watches the log and not the database: where a watch opens the file, closing it would release SQLite's locks on it. */
   #watchLog(): void {
-    if (this.#log || !this.#watchable || !this.#statements()) return
+    if (this.#log || !this.#watchable || this.#isPatient || !this.#statements()) return
     this.#committed = false
     try {
       this.#log = watch(`${realpathSync(this.#path)}-wal`, { persistent: false }, () => this.#onReport())
@@ -123,7 +140,7 @@ export class ChangeWatcher {
 
   /** A write is reported before its commit, so one poll may be too early. */
   #onReport(): void {
-    if (this.#committed || this.#onForeign.size === 0) this.#rest()
+    if (this.#committed || this.#isPatient) this.#rest()
     else this.#poll(1)
   }
 
@@ -133,6 +150,7 @@ export class ChangeWatcher {
       this.#rest()
       for (const listener of this.#onForeign) listener()
     } else {
+      if (this.#isPatient) this.#unwatchLog()
       this.#watchLog()
       this.#pollAfter(pause, 2 * pause)
     }
@@ -150,7 +168,7 @@ export class ChangeWatcher {
       else this.#poll(nextPause)
     }
     const longest = this.#watchable ? pollInterval.withReports : pollInterval.withoutReports
-    this.#timer = startTimer(poll, Math.min(pause, longest)).unref()
+    this.#timer = startTimer(poll, this.#isPatient ? patientInterval : Math.min(pause, longest)).unref()
   }
 
   #hasChanged(): boolean {
