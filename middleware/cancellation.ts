@@ -4,6 +4,7 @@
  * grace, its thread terminated; without threads its slot is freed. The end of a message removes its mark in the same step.
  */
 import type { Broker } from '../lib/broker.js'
+import { CancelledMessages } from '../lib/cancellation/cancelled-messages.js'
 import { unmarkChanges } from '../lib/cancellation/marks.js'
 import { CancellationWatch } from '../lib/cancellation/watch.js'
 import { refuseUnknown } from '../lib/checks.js'
@@ -39,7 +40,10 @@ export interface CancellationOptions {
 export class Cancellation implements Middleware {
   readonly essential = true
   readonly #grace: number
+  readonly #cancelled = new CancelledMessages()
   readonly #watches = new Map<Broker, CancellationWatch>()
+  /** The one used last: nearly always there is one broker. */
+  #latest: { readonly broker: Broker; readonly watch: CancellationWatch } | undefined
 
   constructor(options: CancellationOptions = {}) {
     refuseUnknown(options, ['grace'], 'Cancellation')
@@ -48,11 +52,10 @@ export class Cancellation implements Middleware {
   }
 
   #watchOf(broker: Broker): CancellationWatch {
-    let watch = this.#watches.get(broker)
-    if (!watch) {
-      watch = new CancellationWatch(broker, this.#grace)
-      this.#watches.set(broker, watch)
-    }
+    if (this.#latest?.broker === broker) return this.#latest.watch
+    const watch = this.#watches.get(broker) ?? new CancellationWatch(broker, this.#grace, this.#cancelled)
+    this.#watches.set(broker, watch)
+    this.#latest = { broker, watch }
     return watch
   }
 
@@ -67,7 +70,9 @@ export class Cancellation implements Middleware {
   afterWorkerShutdown(worker: WorkerContract): void {
     const watch = this.#watchOf(worker.broker)
     watch.end(worker)
-    if (watch.isOver) this.#watches.delete(worker.broker)
+    if (!watch.isOver) return
+    this.#watches.delete(worker.broker)
+    this.#latest = undefined
   }
 
   beforeProcessMessage(message: Message, broker: Broker): Promise<void> | undefined {
@@ -78,19 +83,17 @@ export class Cancellation implements Middleware {
   /** Called after `Retries` has decided. */
   afterProcessMessage(message: Message, outcome: Outcome, broker: Broker): void {
     if (!outcome.error) return
-    const watch = this.#watchOf(broker)
-    const error = watch.errorOf(message)
+    const error = this.#cancelled.errorOf(message)
     if (error) outcome.cancel(error.reason)
-    else watch.failed(message)
+    else this.#watchOf(broker).failed(message)
   }
 
   joinsSettlement(message: Message): boolean {
-    for (const watch of this.#watches.values()) if (watch.hasMark(message)) return true
-    return false
+    return this.#cancelled.any && this.#cancelled.hasMark(message)
   }
 
   /** Whatever its end is. */
   beforeStoreSettlement(message: Message, _settlement: PendingSettlement, step: SettlementStep): void {
-    if (!step.copy && this.joinsSettlement(message)) step.add({ changes: unmarkChanges(message.messageId) })
+    if (!step.copy && this.#cancelled.hasMark(message)) step.add({ changes: unmarkChanges(message.messageId) })
   }
 }

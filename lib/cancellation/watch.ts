@@ -3,7 +3,6 @@
  * message up before it runs while there are marks. Without any, nothing is looked up.
  */
 import type { Broker } from '../broker.js'
-import { CancelledError } from '../errors.js'
 import { getLogger } from '../logger.js'
 import type { Message } from '../message.js'
 import { pause, startTimer } from '../time.js'
@@ -11,8 +10,9 @@ import { TurnBatch } from '../turn-batch.js'
 import { interrupt } from '../worker/interrupt.js'
 import { deliveryOf } from '../worker/running-messages.js'
 import type { WorkerContract } from '../worker-contract.js'
+import type { CancelledMessages } from './cancelled-messages.js'
 import { removeExpiredMarks } from './expired-marks.js'
-import { cancellationsKey, isCancellable, type Mark, readMarks, scopesOf } from './marks.js'
+import { cancellationsKey, isCancellable, readMarks, scopesOf } from './marks.js'
 import { RecentFailures } from './recent-failures.js'
 import { search } from './search.js'
 
@@ -39,10 +39,7 @@ export class CancellationWatch {
   readonly #workers = new Set<WorkerContract>()
   /** Whether there are marks, as far as it is known here. */
   #active = false
-  #anyCancelled = false
-  readonly #cancelled = new WeakMap<Message, CancelledError>()
-  /** Those of them that have a mark of their own, which their end removes. */
-  readonly #marked = new WeakSet<Message>()
+  readonly #cancelled: CancelledMessages
   readonly #failures = new RecentFailures()
   /** The ids whose delayed messages are being made due. */
   readonly #hurried = new Set<string>()
@@ -53,10 +50,14 @@ export class CancellationWatch {
   #retryTimer: NodeJS.Timeout | undefined
   #sweepTimer: NodeJS.Timeout | undefined
 
-  /** @param grace How long a running actor has to finish, in milliseconds. */
-  constructor(broker: Broker, grace: number) {
+  /**
+   * @param grace How long a running actor has to finish, in milliseconds.
+   * @param cancelled Where cancelled messages are noted.
+   */
+  constructor(broker: Broker, grace: number, cancelled: CancelledMessages) {
     this.#broker = broker
     this.#grace = grace
+    this.#cancelled = cancelled
   }
 
   /** Called before a worker starts. */
@@ -93,36 +94,14 @@ export class CancellationWatch {
   async check(message: Message): Promise<void> {
     if (!isCancellable(message)) return
     await this.#lookups.add(message)
-    const error = this.#cancelled.get(message)
+    const error = this.#cancelled.errorOf(message)
     if (error) throw error
   }
 
   async #lookUp(messages: readonly Message[]): Promise<void> {
     const marks = await readMarks(this.#broker.stateFor('Cancelling a message'), idsOf(messages))
     if (marks.size === 0) return
-    for (const message of messages) this.#mark(message, marks)
-  }
-
-  /** The error of a message that is marked, as far as it is known. */
-  errorOf(message: Message): CancelledError | undefined {
-    return this.#anyCancelled ? this.#cancelled.get(message) : undefined
-  }
-
-  /** Whether the message has a mark of its own. */
-  hasMark(message: Message): boolean {
-    return this.#anyCancelled && this.#marked.has(message)
-  }
-
-  #mark(message: Message, marks: ReadonlyMap<string, Mark>): CancelledError | undefined {
-    const mark = scopesOf(message)
-      .map((id) => marks.get(id))
-      .find((one) => one !== undefined)
-    if (!mark || !isCancellable(message)) return undefined
-    const error = this.#cancelled.get(message) ?? new CancelledError(mark.reason)
-    this.#anyCancelled = true
-    this.#cancelled.set(message, error)
-    if (marks.has(message.messageId)) this.#marked.add(message)
-    return error
+    for (const message of messages) this.#cancelled.note(message, marks)
   }
 
   /** Called when a message has failed. */
@@ -166,7 +145,7 @@ export class CancellationWatch {
     const marks = await readMarks(state, idsOf([...running, ...this.#failures.messages]))
     if (marks.size === 0) return
     for (const message of running) {
-      const error = this.#mark(message, marks)
+      const error = this.#cancelled.note(message, marks)
       if (error) interrupt(message, error, { grace: this.#grace })
     }
     for (const id of idsOf(this.#failures.messages)) if (marks.has(id)) void this.#hurry(id)
