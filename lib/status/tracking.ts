@@ -15,7 +15,7 @@ export function isTracked(message: Message, actor: AnyActor | undefined, fallbac
   return own === undefined ? fallback : own === true
 }
 
-/** How long a record is kept after its message was due, in milliseconds: a safety net for messages that are flushed. */
+/** How long a record is kept after its message was due, in milliseconds: a safety net for messages that are lost. */
 const waitingTtl = 604_800_000
 
 /** Records the status of a message that waits or runs. @param status.dueAt When it may run, if that is later. */

@@ -82,6 +82,15 @@ await onEachBroker((ask) => {
     t.equal(await message.cancel(), 'finished')
   })
 
+  ask('a message that is flushed is cancelled', async ({ t, broker, ...s }) => {
+    const job = s.actor(() => {}, { actorName: 'job', trackStatus: true })
+    const messages = [await job.send(), await job.sendWithOptions({ args: [], delay: '1h' })]
+    await broker.flush('default')
+    for (const message of messages) {
+      t.match(await message.status(), { state: 'cancelled', dueAt: undefined })
+    }
+  })
+
   ask('a message that runs when the worker stops is queued again', async ({ t, broker, ...s }) => {
     const job = s.actor(
       async () => {
