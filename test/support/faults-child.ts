@@ -32,7 +32,9 @@ if (role === 'worker') {
   const produce = async (name: string): Promise<void> => {
     for (let number = 1; ; number++) {
       const options = { unique: { onDuplicate: onDuplicate as 'skip' }, delay: Number(delay) || undefined }
-      const { deduplicated } = await latest.sendWithOptions({ args: [name, number], ...options })
+      // Each of its own key, unless the latest one wins.
+      const args = [onDuplicate === 'skip' ? `${name}.${number}` : name, number] as const
+      const { deduplicated } = await latest.sendWithOptions({ args, ...options })
       say(`${name} ${number} ${deduplicated}`)
       // Otherwise nothing that is replaced all the time would ever be due.
       await pause(2 * Math.random() * Number(delay))

@@ -50,10 +50,13 @@ export async function whileKilling(define: (ask: Ask) => void): Promise<void> {
         const broker = makeBroker(shared)
         setBroker(broker)
         t.teardown(() => broker.close())
+        const next = random()
         const live = async (args: readonly string[], lines: number): Promise<readonly string[]> => {
           const child = new Child(t, 'faults-child.ts', [shared, ...args])
           await child.until(({ length }) => length > 0)
           await Promise.race([child.until(({ length }) => length >= lines), pause(2000)])
+          // It says several lines in a row: not always at their end.
+          await pause(next() * 10)
           await child.kill()
           return child.lines.filter((line) => line !== 'ready')
         }
@@ -61,7 +64,7 @@ export async function whileKilling(define: (ask: Ask) => void): Promise<void> {
           const lines = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean)
           return lines.map((line) => [line.split(' ')[0] as string, Number(line.split(' ')[1])])
         }
-        await answer({ t, broker, random: random(), live, ledger })
+        await answer({ t, broker, random: next, live, ledger })
       })
     })
   on('SQLite', (t) => `sqlite ${makePath(t)}`)
