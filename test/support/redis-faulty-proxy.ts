@@ -10,7 +10,9 @@ export class FaultyProxy {
   readonly #sockets = new Set<Socket>()
   #blocked = false
   #losing: ((request: Buffer) => boolean) | undefined
-  /** The number of lost replies. */
+  /** Whether the request itself is lost, and not its reply. */
+  #losesRequest = false
+  /** The number of lost replies and requests. */
   lost = 0
 
   constructor(port: number) {
@@ -33,11 +35,17 @@ export class FaultyProxy {
     })
   }
 
-  /** Forwards the request, and breaks the connection before its reply. */
+  /** Breaks the connection before the reply, or before the request. */
   #lose(request: Buffer, from: Socket, to: Socket): void {
     if (!this.#losing?.(request)) return
     this.#losing = undefined
     this.#blocked = true
+    if (this.#losesRequest) {
+      this.lost++
+      to.destroy()
+      from.destroy()
+      return
+    }
     to.unpipe(from)
     to.once('data', () => {
       this.lost++
@@ -67,7 +75,14 @@ export class FaultyProxy {
    * are refused until `unblock`.
    */
   loseReplyTo(...parts: string[]): void {
+    this.#losesRequest = false
     this.#losing = (request) => parts.every((part) => request.includes(part))
+  }
+
+  /** The same, but the request is not executed. */
+  loseRequest(...parts: string[]): void {
+    this.loseReplyTo(...parts)
+    this.#losesRequest = true
   }
 
   /** Breaks all connections and refuses new ones until `unblock`. */
