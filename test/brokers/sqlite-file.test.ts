@@ -14,12 +14,10 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { applicationId, schemaVersion } from '../../brokers/sqlite/connection/database.js'
-import type { Database } from '../../brokers/sqlite/driver/database.js'
-import { loadDriver } from '../../brokers/sqlite/driver/driver.js'
 import { SQLiteBroker, type SQLiteBrokerOptions, SQLiteRateLimits, SQLiteResults } from '../../brokers/sqlite/index.js'
 import { BrokerError, BrokerUnusable, IncompatibleStore, InvalidOption } from '../../lib/errors.js'
 import { nameOf, note, notes, take, takeOne } from '../../testing/contract/brokers/exam.js'
-import { inDatabase, makeFolder, makePath } from '../support/sqlite-files.js'
+import { inDatabase, makeFolder, makePath, watchOpening } from '../support/sqlite-files.js'
 
 function open(t: Pick<Test, 'teardown'>, options: SQLiteBrokerOptions): SQLiteBroker {
   const broker = new SQLiteBroker({ middleware: [], ...options })
@@ -227,22 +225,6 @@ t.test('messages sent after the file was deleted are not lost', async (t) => {
   await broker.enqueue(note('after'))
   t.equal(nameOf(await takeOne(consumer)), 'after')
 })
-
-/** Collects the connections that brokers open from now on: some limits can only be set on the connection itself. */
-function watchOpening(t: Test): Database[] {
-  const driver = loadDriver()
-  const { open } = driver
-  const opened: Database[] = []
-  driver.open = (path) => {
-    const database = open(path)
-    opened.push(database)
-    return database
-  }
-  t.teardown(() => {
-    driver.open = open
-  })
-  return opened
-}
 
 /** Runs `work` without the permissions of root, which may write everything. */
 async function asNobody(t: Test, folder: string, work: () => Promise<void>): Promise<void> {

@@ -40,6 +40,22 @@ export function inDatabase<T>(path: string, work: (database: Database) => T): T 
   }
 }
 
+/** Collects the connections that brokers open from now on: some limits can only be set on the connection itself. */
+export function watchOpening(t: Pick<Test, 'teardown'>): Database[] {
+  const driver = loadDriver()
+  const { open } = driver
+  const opened: Database[] = []
+  driver.open = (path) => {
+    const database = open(path)
+    opened.push(database)
+    return database
+  }
+  t.teardown(() => {
+    driver.open = open
+  })
+  return opened
+}
+
 /** Makes a broker die as with `kill -9`. */
 export async function crash(broker: SQLiteBroker): Promise<void> {
   await broker.abandon()
