@@ -81,6 +81,27 @@ await withRedis(
       t.equal(reports, 1)
     })
 
+    t.test('unique messages are skipped and replaced on a cluster', async (t) => {
+      const broker = new RedisBroker({ ...settings, namespace: `{${randomUUID()}}` })
+      t.teardown(() => broker.close())
+      const ran: string[] = []
+      const job = actor((_key: string, text: string) => void ran.push(text), {
+        broker,
+        actorName: 'job',
+        unique: { key: (key) => key },
+      })
+      await job.send('a', 'first')
+      t.equal((await job.send('a', 'second')).deduplicated, 'skipped')
+      const replaced = await job.sendWithOptions({ args: ['a', 'third'], unique: { onDuplicate: 'replace' } })
+      t.equal(replaced.deduplicated, 'replaced')
+      const worker = new Worker(broker, { threads: 0 })
+      t.teardown(() => worker.stop())
+      await worker.start()
+      await broker.join('default', { timeout: '20s' })
+      t.same(ran, ['third'])
+      t.equal((await job.send('a', 'again')).deduplicated, false)
+    })
+
     t.test('rate limits with a hash tag work on a cluster', async (t) => {
       const limits = new RedisRateLimits({ nodes })
       t.teardown(() => limits.close())
