@@ -28,12 +28,15 @@ export function encodeMark(mark: Mark): string {
   return JSON.stringify(mark)
 }
 
-/** The changes that cancel these ids. */
-export function markChanges(ids: readonly string[], mark: Mark): StateChange[] {
+/**
+ * The changes that cancel these ids.
+ * @param ttl How long the marks are kept at most, in milliseconds.
+ */
+export function markChanges(ids: readonly string[], mark: Mark, ttl = markTtl): StateChange[] {
   const value = encodeMark(mark)
   return ids.flatMap((id, index): StateChange[] => [
-    { kind: 'set', key: markKey(id), value, ttl: markTtl },
-    { kind: 'add', key: cancellationsKey, member: id, ttl: markTtl, notify: index === ids.length - 1 },
+    { kind: 'set', key: markKey(id), value, ttl },
+    { kind: 'add', key: cancellationsKey, member: id, ttl, notify: index === ids.length - 1 },
   ])
 }
 

@@ -4,6 +4,7 @@
  * follows the group; so that is sent once, in the step that settles the last member.
  */
 import type { Broker } from '../broker.js'
+import { markChanges, unmarkChanges } from '../cancellation/marks.js'
 import { getLogger } from '../logger.js'
 import { Message } from '../message.js'
 import type { Entry } from '../outcome.js'
@@ -29,7 +30,8 @@ export function arrive(end: MemberEnd, broker: Broker): SettlementPart {
   const { id, size, barrier } = membership
   const changes = [ended(end, groupTtl.open, size), ...traces(end, groupTtl.open)]
   if (barrier) changes.push(failed && barrier === 'successes' ? leaveBarrier(id) : lowerBarrier(id))
-  if (failed && membership.cancel_others) changes.push(...cancelOthers(id))
+  if (failed && membership.cancel_others)
+    changes.push(...markChanges([id], { reason: 'another member of its group failed' }, groupTtl.open))
   return {
     changes,
     // It has been counted before, or it is the last one.
@@ -72,22 +74,6 @@ function leaveBarrier(key: string): StateChange {
   return { kind: 'count', key, raw: true, by: 0, least: 2, ttl: groupTtl.open }
 }
 
-/** Cancels every message of the group that hasn't ended. */
-function cancelOthers(id: string): StateChange[] {
-  const reason = 'another member of its group failed'
-  return [
-    { kind: 'set', key: `cancel:${id}`, value: JSON.stringify({ reason }), ttl: groupTtl.open },
-    { kind: 'add', key: 'cancellations', member: id, notify: true, ttl: groupTtl.open },
-  ]
-}
-
-function allowOthers(id: string): StateChange[] {
-  return [
-    { kind: 'set', key: `cancel:${id}`, value: null },
-    { kind: 'remove', key: 'cancellations', member: id },
-  ]
-}
-
 /** The last member has ended: what follows the group, and its end as a member of another one. */
 async function complete(end: MemberEnd, broker: Broker): Promise<SettlementPart> {
   const { membership } = end
@@ -106,7 +92,7 @@ async function complete(end: MemberEnd, broker: Broker): Promise<SettlementPart>
     setOutcome(id, { state, failed, at: now, by: end.messageId }),
     setRecord(id, record, groupTtl.ended),
     ...traces(end, groupTtl.ended),
-    ...(membership.cancel_others ? allowOthers(id) : []),
+    ...(membership.cancel_others ? unmarkChanges(id) : []),
     ...(succeeded ? openRecords(record.next?.records ?? [], now) : []),
   ]
   const part: SettlementPart = {

@@ -50,6 +50,7 @@ export type GroupEnd = GroupOutcome['state']
  * @typeParam Results What its members return, in order.
  * @typeParam Takes What its members take from the step before the group in a pipeline.
  */
+// biome-ignore lint/suspicious/noExplicitAny: whatever comes
 export class Group<Results extends readonly unknown[] = unknown[], Takes = any> {
   declare readonly _takes?: { readonly value: Takes }
   /** The id of this group, by which it can be cancelled. */

@@ -20,6 +20,7 @@ import { toUnit } from './units.js'
  * @typeParam Results What its steps return.
  * @typeParam Takes What its first step takes from a step before the pipeline.
  */
+// biome-ignore lint/suspicious/noExplicitAny: whatever comes
 export class Pipeline<Results extends readonly unknown[] = unknown[], Takes = any> implements Piped<Results, Takes> {
   declare readonly _results?: Results
   declare readonly _takes?: { readonly value: Takes }

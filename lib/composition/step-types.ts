@@ -53,10 +53,10 @@ export type LastResultOf<R extends readonly unknown[]> = R extends readonly [...
   : R[number]
 
 /** What the first step of a pipeline takes. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever comes
 export type TakesOf<S extends readonly unknown[]> = S extends readonly [infer First, ...unknown[]]
   ? TakenBy<First>
-  : any
+  : // biome-ignore lint/suspicious/noExplicitAny: whatever comes
+    any
 
 /** What all members of a group take: what each of them takes. */
 export type TakesOfAll<S extends readonly unknown[]> = (
