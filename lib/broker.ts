@@ -372,11 +372,9 @@ export abstract class Broker {
    * @internal
    */
   storeWithParts(entries: readonly Entry[]): Promise<Survivors> {
-    if (!entries.some(({ message }) => this.chain.forMessage(message, undefined).has('beforeStoreMessage')))
-      return this.store(entries) as Promise<undefined>
     let steps: StorageStep[] | undefined
     for (const [index, entry] of entries.entries()) {
-      const parts = this.chain.forMessage(entry.message, undefined).storageParts(entry.message, entry.delay, this)
+      const parts = this.chain.storageParts(entry.message, entry.delay, this)
       if (parts.length > 0 && !steps) steps = entries.slice(0, index).map((before) => ({ entry: before, parts: [] }))
       steps?.push({ entry, parts })
     }

@@ -111,6 +111,7 @@ export class Chain {
    * The chain of the plugins that may have something to do for a message, by its options and those of its actor.
    */
   forMessage({ options }: Message, actor: AnyActor | undefined): Chain {
+    if (this.#optionsOfPlugins.size === 0) return this
     for (const name in options) if (this.#optionsOfPlugins.has(name)) return this
     for (const name in actor?.options) if (this.#optionsOfPlugins.has(name)) return this
     this.#ordinary ??= chainOf(this.#plugins.filter((plugin) => !plugin.onlyWithOptions))
@@ -191,16 +192,16 @@ export class Chain {
 
   /** Whether a plugin adds something to the step that settles this message. */
   joinsSettlement(message: Message, actor: AnyActor | undefined): boolean {
-    for (const { plugin } of this.#implementers.beforeStoreSettlement) {
+    for (const { plugin } of this.forMessage(message, actor).#implementers.beforeStoreSettlement) {
       if (!plugin.joinsSettlement || plugin.joinsSettlement(message, actor)) return true
     }
     return false
   }
 
   /** What plugins add to the step that stores a message. */
-  storageParts(message: Message, delay: number | undefined, broker: Broker): StoragePart[] {
+  storageParts(message: Message, delay: number | undefined, broker: Broker): readonly StoragePart[] {
     const parts: StoragePart[] = []
-    for (const { plugin, call } of this.#implementers.beforeStoreMessage) {
+    for (const { plugin, call } of this.forMessage(message, undefined).#implementers.beforeStoreMessage) {
       try {
         const part = call(message, delay, broker) as StoragePart | undefined
         if (part) parts.push(part)

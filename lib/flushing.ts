@@ -17,9 +17,7 @@ export async function messagesWithEnds(broker: Broker, queues: QueueSearch, queu
   for await (const page of queues.scan(queueName, {})) {
     for (const { body } of page) {
       const message = decode(body)
-      if (!message) continue
-      const actor = broker.actors.get(message.actorName)
-      if (!broker.chain.forMessage(message, actor).joinsSettlement(message, actor)) continue
+      if (!message || !broker.chain.joinsSettlement(message, broker.actors.get(message.actorName))) continue
       found.set(message.messageId, message)
     }
   }

@@ -9,7 +9,6 @@ import { isConditional, partOf, type SettlementPart, type StoragePart } from './
 
 /** The part that sends a message on conditions; `undefined` for one that has none. */
 export function conditionalPart(entry: Entry, broker: Broker): SettlementPart | undefined {
-  if (!broker.chain.has('beforeStoreMessage')) return undefined
   const parts = broker.chain.storageParts(entry.message, entry.delay, broker).filter(isConditional)
   // What can't be stored must not hold anything. Whoever stores the step leaves it out.
   if (parts.length === 0 || broker.refusal(storedAs(entry, parts)) !== undefined) return undefined

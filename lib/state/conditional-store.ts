@@ -27,7 +27,7 @@ export interface ConditionalStore {
 /** A message on its way, and the parts of its step. */
 export interface StorageStep {
   readonly entry: Entry
-  parts: StoragePart[]
+  parts: readonly StoragePart[]
 }
 
 /** How often a refused step is tried again, before something must be wrong. */

@@ -74,8 +74,7 @@ async function settleInOneStep(
 ): Promise<void> {
   const { broker, consumer, delivery, message } = unsettled
   const actor = broker.actors.get(message.actorName)
-  const joins = broker.chain.forMessage(message, actor).joinsSettlement(message, actor)
-  if (joins || needsConditions(broker, sends, copy)) {
+  if (broker.chain.joinsSettlement(message, actor) || sendsWithState(broker, sends, copy)) {
     return settleWithState(unsettled, { sends, copy, settlement, letter, settleWithSends })
   }
   const store = (entries: readonly Entry[]): Promise<void> =>
@@ -84,12 +83,9 @@ async function settleInOneStep(
   else await settleWithSends(unsettled, { sends, copy }, store)
 }
 
-/** Whether one of the messages that follow is stored on conditions. The copy of the message itself never is. */
-function needsConditions(broker: Broker, sends: readonly Entry[], copy: Entry | undefined): boolean {
-  if (sends.length === 0 || !broker.chain.has('beforeStoreMessage')) return false
-  return sends.some(
-    (entry) => entry !== copy && broker.chain.storageParts(entry.message, entry.delay, broker).length > 0,
-  )
+/** Whether storing one of the messages that follow changes the state. The copy of the message itself does not. */
+function sendsWithState(broker: Broker, sends: readonly Entry[], copy: Entry | undefined): boolean {
+  return sends.some((one) => one !== copy && broker.chain.storageParts(one.message, one.delay, broker).length > 0)
 }
 
 /**
