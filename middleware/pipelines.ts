@@ -5,7 +5,7 @@
  */
 import type { Broker } from '../lib/broker.js'
 import { checkRecord, openRecords } from '../lib/composition/group-record.js'
-import { type Start, startMessages, startOf, withResult } from '../lib/composition/place.js'
+import { delayOf, type Start, startMessages, startOf, withResult } from '../lib/composition/place.js'
 import { DecodeError, SkipMessage } from '../lib/errors.js'
 import { Message } from '../lib/message.js'
 import type { Middleware } from '../lib/middleware.js'
@@ -54,9 +54,7 @@ export class Pipelines implements Middleware {
     if (outcome.decision !== 'ack' || target === undefined || target === null) return
     const next = Message.fromWire(target)
     const ignore = next.options.pipe_ignore || broker.actors.get(message.actorName)?.options.pipeIgnore
-    const { delay } = next.options
-    const step = ignore ? next : withResult(next, outcome.result)
-    outcome.send(step, Number.isFinite(delay) && (delay as number) > 0 ? (delay as number) : undefined)
+    outcome.send(ignore ? next : withResult(next, outcome.result), delayOf(next))
   }
 
   joinsSettlement(message: Message): boolean {

@@ -13,10 +13,9 @@ import { endOutside } from './end-outside.js'
 import { expire } from './expiring.js'
 import { type GroupOutcome, type GroupRecord, groupKeys, type OnChildFailure } from './group-record.js'
 import { resultsAsCompleted, resultsInOrder } from './group-results.js'
-import { type GroupUnit, Preparation } from './prepare.js'
+import { type GroupUnit, Preparation, toUnit, type Unit } from './prepare.js'
 import { runStarted } from './running.js'
 import type { MemberResultsOf, Step, TakesOfAll } from './step-types.js'
-import { toUnit } from './units.js'
 
 /** How a group runs. */
 export interface GroupOptions {
@@ -40,6 +39,9 @@ export interface GroupOptions {
   broker?: Broker | undefined
 }
 
+/** A message, or a pipeline or a group with its messages. */
+type Member = Message | (Step & { readonly messages: readonly Message[]; unit(): Unit })
+
 /** How a group has ended: `'expired'` is a deadline that has passed. */
 export type GroupEnd = GroupOutcome['state']
 
@@ -56,7 +58,7 @@ export class Group<Results extends readonly unknown[] = unknown[], Takes = any> 
   /** The id of this group, by which it can be cancelled. */
   readonly id = uuid()
   /** Its members: messages, pipelines and groups. */
-  readonly members: readonly (Step & { readonly messages?: readonly Message[] })[]
+  readonly members: readonly Member[]
   readonly onChildFailure: OnChildFailure
   /** In milliseconds. */
   readonly deadline: number | undefined
@@ -232,9 +234,9 @@ export function group<const M extends readonly Step[]>(
   return new Group<MemberResultsOf<M>, TakesOfAll<M>>(members, options)
 }
 
-function checkMember(member: unknown): Step & { readonly messages?: readonly Message[] } {
-  const isStep = typeof member === 'object' && member !== null && ('messages' in member || member instanceof Message)
-  if (isStep) return member as Step
+function checkMember(member: unknown): Member {
+  const isMember = typeof member === 'object' && member !== null && ('messages' in member || member instanceof Message)
+  if (isMember) return member as Member
   throw new InvalidOption(
     `Expected each member to be a message, a pipeline or a group; got ${show(member)}. Make messages with actor.message(…).`,
     'members',

@@ -8,10 +8,9 @@ import { parseDuration } from '../time.js'
 import { uuid } from '../uuid.js'
 import { brokerOf } from './composition-broker.js'
 import { Group } from './group.js'
-import { Preparation, type Unit } from './prepare.js'
+import { type PipelineUnit, Preparation, toUnit } from './prepare.js'
 import { runStarted } from './running.js'
 import type { Chained, Fitting, LastResultOf, Piped, ResultsOf, Step, StepsOf, TakesOf } from './step-types.js'
-import { toUnit } from './units.js'
 
 /**
  * Messages that run one after the other. A step that fails permanently ends the pipeline, and the results of the later
@@ -54,8 +53,16 @@ export class Pipeline<Results extends readonly unknown[] = unknown[], Takes = an
     const delay = options.delay === undefined ? undefined : parseDuration(options.delay, 'delay')
     const broker = this.broker
     const preparation = new Preparation((message) => !broker.actors.has(message.actorName))
-    await runStarted(preparation.start(toUnit(this) as Unit), broker, delay)
+    await runStarted(preparation.start(this.unit()), broker, delay)
     return this
+  }
+
+  /**
+   * As it is prepared.
+   * @internal
+   */
+  unit(): PipelineUnit {
+    return { kind: 'pipeline', id: this.id, steps: this.steps.map(toUnit) }
   }
 
   /** The broker it runs on. */

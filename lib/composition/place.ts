@@ -117,6 +117,11 @@ export function startMessages(
   })
 }
 
+/** The delay that a step has of its own, in milliseconds. */
+export function delayOf({ options: { delay } }: Message): number | undefined {
+  return typeof delay === 'number' && Number.isFinite(delay) && delay > 0 ? delay : undefined
+}
+
 /** A message that takes a result as its last argument, unless it ignores it. */
 export function withResult(message: Message, result: unknown): Message {
   return message.options.pipe_ignore ? message : message.with({ args: [...message.args, result ?? null] })

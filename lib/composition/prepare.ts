@@ -6,7 +6,7 @@ import type { WireMessage } from '../encoder.js'
 import { Message } from '../message.js'
 import { uuid } from '../uuid.js'
 import type { GroupRecord, OnChildFailure } from './group-record.js'
-import type { Membership, Place, Start } from './place.js'
+import { delayOf, type Membership, type Place, type Start } from './place.js'
 
 /** A pipeline, as it is prepared. */
 export interface PipelineUnit {
@@ -28,6 +28,11 @@ export interface GroupUnit {
 }
 
 export type Unit = Message | PipelineUnit | GroupUnit
+
+/** The unit of a message, a pipeline or a group. */
+export function toUnit(part: Message | { unit(): Unit }): Unit {
+  return part instanceof Message ? part : part.unit()
+}
 
 /** What surrounds a unit. */
 interface Surroundings {
@@ -151,11 +156,6 @@ function follow(next: Started): Record<string, unknown> {
 
 function toStart({ messages, records }: Started): Start {
   return { messages: messages.map((message) => ({ message: message.toWire(), delay: delayOf(message) })), records }
-}
-
-/** The delay that a step has of its own, in milliseconds. */
-export function delayOf({ options: { delay } }: Message): number | undefined {
-  return typeof delay === 'number' && Number.isFinite(delay) && delay > 0 ? delay : undefined
 }
 
 /** What a step is called by the one after it. */

@@ -5,8 +5,8 @@ import type { Message } from '../message.js'
 import type { StateChange } from '../state/changes.js'
 import { messageOf } from '../thrown.js'
 import { groupTtl, openRecords } from './group-record.js'
-import { placeOf } from './place.js'
-import { delayOf, type Started } from './prepare.js'
+import { delayOf, placeOf } from './place.js'
+import type { Started } from './prepare.js'
 
 /** How many keys one step of the state changes. */
 const batch = 1000
