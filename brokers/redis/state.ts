@@ -2,6 +2,7 @@
 import { BrokerClosed } from '../../lib/errors.js'
 import type { StateBackend, StatePage, StatePageOptions } from '../../lib/state/backend.js'
 import type { Refusal, StateChange } from '../../lib/state/changes.js'
+import { OpenWatches } from '../../lib/state/open-watches.js'
 import { uuid } from '../../lib/uuid.js'
 import { defaultTimeout } from './connection/call-options.js'
 import { type Client, isClientOption } from './connection/client.js'
@@ -36,8 +37,7 @@ const shortMarkTtl = 30_000
 export class RedisState implements StateBackend {
   readonly #connections: SharedConnections
   readonly #keys: Keys
-  /** The listeners of the watches, by the functions that end them. */
-  readonly #watches = new Map<() => void, () => void>()
+  readonly #watches = new OpenWatches()
   #closed = false
 
   /** Connects on first use, and shares the connections of a broker with the same settings. */
@@ -109,21 +109,13 @@ export class RedisState implements StateBackend {
 
   watch(key: string, listener: () => void): () => void {
     const stop = this.#open.subscriptions.watch(this.#keys.state(key), listener)
-    this.#watches.set(stop, listener)
-    return () => {
-      this.#watches.delete(stop)
-      stop()
-    }
+    return this.#watches.add(stop, listener)
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const [stop, listener] of this.#watches) {
-      stop()
-      listener()
-    }
-    this.#watches.clear()
+    this.#watches.end()
     this.#connections.release()
   }
 

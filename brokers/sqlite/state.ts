@@ -3,10 +3,10 @@ import { refuseUnknown } from '../../lib/checks.js'
 import { BrokerClosed } from '../../lib/errors.js'
 import type { StateBackend, StatePage, StatePageOptions, StateWatchOptions } from '../../lib/state/backend.js'
 import type { Refusal, StateChange } from '../../lib/state/changes.js'
+import { OpenWatches } from '../../lib/state/open-watches.js'
 import type { Connection } from './connection/connection.js'
 import { openConnection, type SQLiteFileOptions } from './connection/file-options.js'
 import { changeState } from './state-table.js'
-import type { StateWatches } from './state-watches.js'
 
 /**
  * Keeps state in a SQLite file, by default the broker's own (`./dramatis.db`).
@@ -15,8 +15,7 @@ import type { StateWatches } from './state-watches.js'
  */
 export class SQLiteState implements StateBackend {
   readonly #connection: Connection
-  /** The listeners of the watches, by the functions that end them. */
-  readonly #watches = new Map<() => void, () => void>()
+  readonly #watches = new OpenWatches()
   #closed = false
 
   constructor(options: SQLiteFileOptions = {}) {
@@ -72,23 +71,13 @@ export class SQLiteState implements StateBackend {
   }
 
   watch(key: string, listener: () => void, options?: StateWatchOptions): () => void {
-    const watches: StateWatches = this.#open.stateWatches
-    const stop = watches.watch(key, listener, options)
-    this.#watches.set(stop, listener)
-    return () => {
-      this.#watches.delete(stop)
-      stop()
-    }
+    return this.#watches.add(this.#open.stateWatches.watch(key, listener, options), listener)
   }
 
   async close(timeout?: number): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const [stop, listener] of this.#watches) {
-      stop()
-      listener()
-    }
-    this.#watches.clear()
+    this.#watches.end()
     await this.#connection.release(timeout)
   }
 }
