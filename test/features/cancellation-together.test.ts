@@ -1,38 +1,17 @@
 /** Messages that are cancelled together, on every broker: pipelines, groups, actors, queues. */
 
-import type { Broker } from '../../lib/broker.js'
 import { group } from '../../lib/composition/group.js'
 import { pipeline } from '../../lib/composition/pipeline.js'
-import { current } from '../../lib/current.js'
 import type { Message } from '../../lib/message.js'
+import { marks, noteOrRun, stored } from '../support/cancelled-jobs.js'
 import { onEachBroker } from '../support/each-broker.js'
 import { failure, gate, until } from '../support/memory.js'
-
-/** The reason of the signal, once it aborts. */
-function aborted(): Promise<unknown> {
-  const { signal } = current()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason), { once: true }))
-}
-
-async function marks(broker: Broker): Promise<readonly string[]> {
-  return (await broker.state?.readSet('cancellations')) ?? []
-}
-
-const stored = { storeResults: true, maxRetries: 3, minBackoff: 1, maxBackoff: 1 } as const
 
 await onEachBroker((ask) => {
   ask('a scope cancels all messages in it, and those that follow', async ({ t, broker, ...s }) => {
     const runs: string[] = []
     const started = gate()
-    const job = s.actor(
-      async (name: string) => {
-        runs.push(name)
-        if (name !== 'running') return
-        started.open()
-        throw await aborted()
-      },
-      { actorName: 'job', ...stored },
-    )
+    const job = noteOrRun(s, runs, started.open)
     const other = s.actor((name: string) => void runs.push(name), {
       actorName: 'other',
       queueName: 'others',
@@ -59,15 +38,7 @@ await onEachBroker((ask) => {
     const { t, broker, ...s } = stage
     const runs: string[] = []
     const started = gate()
-    const job = s.actor(
-      async (name: string) => {
-        runs.push(name)
-        if (name !== 'running') return
-        started.open()
-        throw await aborted()
-      },
-      { actorName: 'job', ...stored },
-    )
+    const job = noteOrRun(s, runs, started.open)
     const next = s.actor((_: unknown) => void runs.push('next'), { actorName: 'next', ...stored })
     await s.work()
     const members = group([job.message('running'), job.message('later')], { onFailure: next.message('failed') })
@@ -116,15 +87,7 @@ await onEachBroker((ask) => {
   ask('the messages of an actor or a queue are cancelled together', async ({ t, broker, ...s }) => {
     const runs: string[] = []
     const started = gate()
-    const job = s.actor(
-      async (name: string) => {
-        runs.push(name)
-        if (name !== 'running') return
-        started.open()
-        throw await aborted()
-      },
-      { actorName: 'job' },
-    )
+    const job = noteOrRun(s, runs, started.open, {})
     const other = s.actor((name: string) => void runs.push(name), { actorName: 'other' })
     const worker = await s.work({ concurrency: 1 })
     const running = await job.send('running')

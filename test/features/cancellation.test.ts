@@ -1,24 +1,11 @@
 /** Cancelled messages, on every broker. */
 
-import type { Broker } from '../../lib/broker.js'
-import { current } from '../../lib/current.js'
 import { CancelledError } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import type { Settlement } from '../../lib/settlement.js'
+import { aborted, marks, stored } from '../support/cancelled-jobs.js'
 import { onEachBroker } from '../support/each-broker.js'
 import { failure, gate, until } from '../support/memory.js'
-
-/** The reason of the signal, once it aborts. */
-function aborted(): Promise<unknown> {
-  const { signal } = current()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason), { once: true }))
-}
-
-async function marks(broker: Broker): Promise<readonly string[]> {
-  return (await broker.state?.readSet('cancellations')) ?? []
-}
-
-const stored = { storeResults: true, maxRetries: 3, minBackoff: 1, maxBackoff: 1 } as const
 
 await onEachBroker((ask) => {
   ask('a waiting message does not run, and its result is a failure', async ({ t, broker, ...s }) => {

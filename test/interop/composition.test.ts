@@ -1,4 +1,5 @@
 /** Pipelines and groups whose messages run in Python and here, on one Redis. */
+import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
 import { RedisBroker } from '../../brokers/redis/index.js'
 import { actor, remoteActor } from '../../lib/actor.js'
@@ -9,20 +10,13 @@ import { Worker } from '../../lib/worker/worker.js'
 import { until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
 import { gate } from '../support/memory.js'
-import { findPython, Python } from '../support/python.js'
-import { withRedis } from '../support/redis-server.js'
+import { Python, withPython } from '../support/python.js'
 
 captureLog()
 
-const python = findPython()
-if (!python) t.plan(0, "python3 -c 'import dramatiq, redis' doesn't work here, and DRAMATIQ_SRC names no checkout")
-else await withRedis((server) => interop(python, server))
+await withPython(interop)
 
-function interop(python: string, server: { url: string; client(): import('ioredis').Redis }): void {
-  const redis = server.client()
-  const { url } = server
-  t.beforeEach(() => redis.flushdb() as unknown as Promise<void>)
-
+function interop(python: string, url: string, redis: Redis): void {
   /** A worker of ours and one of Python's, with what their reports say. */
   async function both(t: Test) {
     const broker = new RedisBroker({ url, delayQueue: 'dramatiq' })

@@ -1,5 +1,6 @@
 /** Real Python Dramatiq and us, on one Redis: queues, delays, results, limits and deaths are shared. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Redis } from 'ioredis'
 import { type Test, t } from 'tap'
 import { RedisBroker, type RedisBrokerOptions, RedisRateLimits } from '../../brokers/redis/index.js'
 import { actor, remoteActor } from '../../lib/actor.js'
@@ -10,20 +11,13 @@ import { ConcurrentRateLimiter } from '../../lib/rate-limits/index.js'
 import { Worker } from '../../lib/worker/worker.js'
 import { inTime, takeOne, until } from '../../testing/contract/brokers/exam.js'
 import { captureLog } from '../support/log.js'
-import { findPython, Python } from '../support/python.js'
-import { withRedis } from '../support/redis-server.js'
+import { Python, withPython } from '../support/python.js'
 
 captureLog()
 
-const python = findPython()
-if (!python) t.plan(0, "python3 -c 'import dramatiq, redis' doesn't work here, and DRAMATIQ_SRC names no checkout")
-else await withRedis((server) => interop(python, server))
+await withPython(interop)
 
-function interop(python: string, server: { url: string; client(): import('ioredis').Redis }): void {
-  const redis = server.client()
-  const { url } = server
-  t.beforeEach(() => redis.flushdb() as unknown as Promise<void>)
-
+function interop(python: string, url: string, redis: Redis): void {
   const service = (t: Test, options = {}): Python => {
     const service = new Python(python, url, options)
     t.teardown(() => service.kill())

@@ -1,6 +1,9 @@
 /** Real Python Dramatiq in a separate process, controlled by lines of JSON. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Redis } from 'ioredis'
+import { t } from 'tap'
+import { withRedis } from './redis-server.js'
 
 const environment = (): NodeJS.ProcessEnv => {
   const { DRAMATIQ_SRC } = process.env
@@ -8,11 +11,23 @@ const environment = (): NodeJS.ProcessEnv => {
 }
 
 /** The Python with Dramatiq and its Redis dependencies, if there is one. `DRAMATIQ_SRC` may name a checkout. */
-export function findPython(): string | undefined {
+function findPython(): string | undefined {
   return ['python3', '/usr/bin/python3'].find(
     (python) =>
       spawnSync(python, ['-c', 'import dramatiq, redis'], { env: environment(), stdio: 'ignore' }).status === 0,
   )
+}
+
+/** Defines tests with Python and us on one Redis, which is empty before each. Without Dramatiq they are skipped. */
+export async function withPython(define: (python: string, url: string, redis: Redis) => void): Promise<void> {
+  const python = findPython()
+  if (!python)
+    return void t.plan(0, "python3 -c 'import dramatiq, redis' doesn't work here, and DRAMATIQ_SRC names no checkout")
+  await withRedis((server) => {
+    const redis = server.client()
+    t.beforeEach(() => redis.flushdb() as unknown as Promise<void>)
+    define(python, server.url, redis)
+  })
 }
 
 export class Python {

@@ -1,36 +1,14 @@
 /** Batches that are interrupted: by a limit, one by one, by a shutdown, or with their thread. */
-import t, { type Test } from 'tap'
-import { MemoryBroker } from '../../brokers/memory/index.js'
-import { setBroker } from '../../lib/default-broker.js'
+import t from 'tap'
 import { Interrupt } from '../../lib/errors.js'
 import type { Message } from '../../lib/message.js'
 import { interrupt } from '../../lib/worker/interrupt.js'
-import { Worker } from '../../lib/worker/worker.js'
-import type { WorkerOptions } from '../../lib/worker/worker-options.js'
+import type { Worker } from '../../lib/worker/worker.js'
 import * as actors from '../support/actors/batches.js'
-import { captureLog } from '../support/log.js'
+import { broker, lists, waitOptions, work } from '../support/batch-workers.js'
 import { failure, until } from '../support/memory.js'
 
-const broker = new MemoryBroker()
-setBroker(broker)
-captureLog()
-t.teardown(() => broker.close())
-
-const modules = [new URL('../support/actors/batches.ts', import.meta.url).href]
-const waitOptions = { timeout: '30s' } as const
-const lists = (...items: number[]): [number][] => items.map((item) => [item])
-
 class Cancelled extends Interrupt {}
-
-async function work(t: Test, options: WorkerOptions): Promise<Worker> {
-  const worker = new Worker(broker, { concurrency: 2, modules, ...options })
-  t.teardown(async () => {
-    await worker.stop({ timeout: 0 })
-    await broker.flushAll()
-  })
-  await worker.start()
-  return worker
-}
 
 /** The worker's own objects for the messages, once it has them all. */
 async function running(worker: Worker, messages: readonly Message[]): Promise<Message[]> {

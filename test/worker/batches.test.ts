@@ -1,31 +1,8 @@
 /** Batch actors: one table of behaviour, asked of both runners. */
 import t, { type Test } from 'tap'
-import { MemoryBroker } from '../../brokers/memory/index.js'
-import { setBroker } from '../../lib/default-broker.js'
-import { Worker } from '../../lib/worker/worker.js'
-import type { WorkerOptions } from '../../lib/worker/worker-options.js'
 import * as actors from '../support/actors/batches.js'
-import { captureLog } from '../support/log.js'
+import { broker, lists, waitOptions, work } from '../support/batch-workers.js'
 import { failure, until } from '../support/memory.js'
-
-const broker = new MemoryBroker()
-setBroker(broker)
-captureLog()
-t.teardown(() => broker.close())
-
-const modules = [new URL('../support/actors/batches.ts', import.meta.url).href]
-const waitOptions = { timeout: '30s' } as const
-const lists = (...items: number[]): [number][] => items.map((item) => [item])
-
-async function work(t: Test, options: WorkerOptions): Promise<Worker> {
-  const worker = new Worker(broker, { concurrency: 2, modules, ...options })
-  t.teardown(async () => {
-    await worker.stop({ timeout: 0 })
-    await broker.flushAll()
-  })
-  await worker.start()
-  return worker
-}
 
 async function results<R>(messages: readonly { result(options: typeof waitOptions): Promise<R> }[]): Promise<R[]> {
   return Promise.all(messages.map((message) => message.result(waitOptions)))
